@@ -1,0 +1,72 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a method minimizes: the contract between a method and the one trainer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Objective", "Update", "backward_sum"]
+
+Batch = Mapping[str, Tensor]
+Terms = dict[str, Tensor]
+
+
+def backward_sum(terms: Terms) -> None:
+    """Back-propagate the plain sum of the terms."""
+    torch.stack(list(terms.values())).sum().backward()
+
+
+@dataclass(frozen=True)
+class Update:
+    """One kind of parameter update within an iteration.
+
+    Args:
+        name: name of the update, and the key of its optimizer.
+        modules: what it trains; everything else of the objective is frozen meanwhile.
+        terms: computes the named scalar losses of a batch (a dictionary with `image` ``(B, C, H, W)`` and what else
+            the data set gives); their sum is what the update minimizes and what is logged.
+        repeats: how often an iteration makes it, each time with a fresh share of the iteration's batch.
+        backward: turns the (possibly scaled) terms into gradients; the default back-propagates their sum.
+    """
+
+    name: str
+    modules: tuple[nn.Module, ...]
+    terms: Callable[[Batch], Terms]
+    repeats: int = 1
+    backward: Callable[[Terms], None] = field(default=backward_sum)
+
+    def __post_init__(self) -> None:
+        if self.repeats < 1:
+            raise ValueError(f"repeats of update '{self.name}' must be at least 1, got {self.repeats}.")
+
+    def parameters(self) -> list[nn.Parameter]:
+        """The parameters that this update trains."""
+        return [p for module in self.modules for p in module.parameters()]
+
+
+class Objective(nn.Module, ABC):
+    """What one method minimizes.
+
+    It owns the detector that is trained, its adversaries and its losses, and lists the updates of an iteration in order.
+    It knows nothing of devices, mixed precision, logging or checkpoints. State that is not a parameter or buffer
+    (a loss-weight policy, say) travels in the extra state, as tensors and numbers only.
+    """
+
+    @abstractmethod
+    def updates(self) -> Sequence[Update]:
+        """The updates of one iteration, in order; the last one is the detector's own."""
+
+    def metrics(self) -> dict[str, float]:
+        """Further numbers worth a curve, such as adaptive loss weights."""
+        return {}
+
+    def predict(self, image: Tensor) -> Tensor | None:
+        """A prediction for the trainer's output where it costs next to nothing, else ``None``."""
+        return None

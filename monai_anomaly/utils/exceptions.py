@@ -1,0 +1,20 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Errors that a user can act on. Each message names the thing that is wrong and what cures it."""
+
+from __future__ import annotations
+
+__all__ = ["CheckpointError", "ConfigError", "TrainingError"]
+
+
+class ConfigError(ValueError):
+    """A configuration key or value that makes no sense."""
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged, or made for something else."""
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on."""
