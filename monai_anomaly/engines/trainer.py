@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import ignite.distributed as idist
@@ -157,7 +157,7 @@ class ObjectiveTrainer(Trainer):
         self.fire_event(IterationEvents.MODEL_COMPLETED)
         return self.state.output
 
-    def _shares(self, batch: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    def _shares(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Cut a batch into equal shares, one for each step of the iteration."""
         steps = sum(update.repeats for update in self.updates)
         total = len(batch[Keys.IMAGE])

@@ -1,0 +1,12 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the bundles need of Python around ``python -m monai.bundle``."""
+
+from __future__ import annotations
+
+from monai_anomaly.bundle.command_line import check_overrides
+from monai_anomaly.bundle.root import find_bundle_root
+from monai_anomaly.bundle.spec import read_spec
+
+__all__ = ["check_overrides", "find_bundle_root", "read_spec"]

@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""How a detector and its preprocessing are made: one truth for training, evaluation and inference."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+
+from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+
+__all__ = ["read_spec"]
+
+logger = logging.getLogger(__name__)
+
+
+def read_spec(checkpoint: str | os.PathLike[str], bundle_root: str | os.PathLike[str]) -> dict[str, Any]:
+    """The spec that a checkpoint was trained with; before any training, the one of the bundle's ``train.json``.
+
+    Evaluation and inference build the network and its preprocessing from it, so neither can differ from the training's.
+
+    Args:
+        checkpoint: a ``model.pt`` or ``checkpoint.pt``, which need not exist (loading the weights will insist on it).
+        bundle_root: the bundle's folder.
+
+    Returns:
+        ``detector`` (class name), ``network`` and ``preprocessing`` (arguments).
+
+    Raises:
+        CheckpointError: when the checkpoint exists and is damaged or not of this package.
+    """
+    if os.path.isfile(checkpoint):
+        return dict(load_checkpoint(checkpoint)["spec"])
+    parser = ConfigParser()
+    parser.read_config(Path(bundle_root) / "configs" / "train.json")
+    parser["bundle_root"] = os.fspath(bundle_root)
+    return dict(parser.get_parsed_content("spec"))
