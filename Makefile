@@ -1,0 +1,34 @@
+# Two commands do everything: `make demo` and `make test`. The README shows the same in plain pip and python lines.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+CONFIGS := bundles/sepiad/configs
+
+.PHONY: demo test check benchmarks clean
+
+$(VENV)/installed: setup.cfg pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
+	$(PY) -m monai.bundle run --config_file $(CONFIGS)/evaluate.json
+
+check: $(VENV)/installed-dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+test: check
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
+
+benchmarks: $(VENV)/installed
+	$(PY) -m monai_anomaly benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
