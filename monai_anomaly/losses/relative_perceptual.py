@@ -16,8 +16,8 @@ __all__ = ["RelativePerceptualL1Loss"]
 class RelativePerceptualL1Loss(_Loss):
     """Mean absolute difference of normalized features, relative to the size of the image's own features.
 
-    Per sample and layer: ``mean |f(x) - f(y)| / mean |f(x)|``, ``x`` the real image; layers are summed with weights that
-    sum to 1. The denominator is detached and at least 1e-6, so that features at the training mean do not divide by
+    Per sample and layer: ``mean |f(x) - f(y)| / mean |f(x)|``, ``x`` the real image; layers are summed with weights
+    that sum to 1. The denominator is detached and at least 1e-6, so that features at the training mean do not divide by
     zero. It takes features, not images, so that those of the real images can be cached. Computed in float32.
 
     Args:

@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
-__all__ = ["GradientNormWeights", "weight_parameters"]
-
-
-def weight_parameters(module: nn.Module) -> list[nn.Parameter]:
-    """The trainable parameters whose name ends in "weight": the tensors that the policy looks at (no biases)."""
-    return [p for name, p in module.named_parameters() if name.endswith("weight") and p.requires_grad]
+__all__ = ["GradientNormWeights"]
 
 
 def _norms(gradients: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -39,12 +33,12 @@ class GradientNormWeights:
 
     For each weight tensor, the L2 norms of the adversarial and of the reconstruction gradient are kept (the last
     ``history`` observations) and smoothed from the oldest on. g is the median, over all tensors and all kept times, of
-    smoothed adversarial over smoothed reconstruction norm. Before the first observation it is 1. Ratios that are not
+    smoothed adversarial over smoothed reconstruction norm. Before the first observation it is ``initial``. Ratios that are not
     finite (a zero reconstruction gradient) are left out; where none is left, g stays. Norms that are not finite (an
-    overflow) do not enter the smoothing.
+    overflow) do not enter the smoothing. The caller observes every 100 iterations or so, and holds g in between.
 
     Args:
-        interval: an observation is due at every iteration that is a multiple of it.
+        initial: g before the first observation.
         history: number of observations kept.
         smoothing: share of the newest value in the moving average, in (0, 1].
 
@@ -54,27 +48,19 @@ class GradientNormWeights:
     Source: Tuluptceva et al., "Perceptual Image Anomaly Detection", https://arxiv.org/abs/1909.05904.
     """
 
-    def __init__(self, interval: int = 100, history: int = 200, *, smoothing: float = 0.05) -> None:
-        if interval < 1 or history < 1 or not 0.0 < smoothing <= 1.0:
-            raise ValueError(
-                "interval and history must be at least 1 and smoothing in (0, 1], "
-                f"got {interval}, {history} and {smoothing}."
-            )
-        self.interval = interval
+    def __init__(self, initial: float = 1.0, *, history: int = 200, smoothing: float = 0.05) -> None:
+        if history < 1 or not 0.0 < smoothing <= 1.0:
+            raise ValueError(f"history must be at least 1 and smoothing in (0, 1], got {history} and {smoothing}.")
         self.history = history
         self.smoothing = smoothing
-        self.weight = 1.0
+        self.weight = float(initial)
         self._norms = torch.empty(0, 2, 0, dtype=torch.float64)  # (time, adversarial | reconstruction, tensor)
-
-    def is_due(self, iteration: int) -> bool:
-        """Whether to observe in this iteration, counted from 1."""
-        return iteration % self.interval == 0
 
     def observe(self, adversarial: Sequence[torch.Tensor], reconstruction: Sequence[torch.Tensor]) -> float:
         """Stores the norms of two sets of gradients and updates the weight, with one transfer to the host.
 
         Args:
-            adversarial: gradients of the adversarial loss, one per tensor of ``weight_parameters``, any shape.
+            adversarial: gradients of the adversarial loss, one per parameter whose name ends in "weight".
             reconstruction: those of the reconstruction loss with weight 1, in the same order. A common factor (loss
                 scaling) does not matter.
 
