@@ -33,9 +33,9 @@ class GradientNormWeights:
 
     For each weight tensor, the L2 norms of the adversarial and of the reconstruction gradient are kept (the last
     ``history`` observations) and smoothed from the oldest on. g is the median, over all tensors and all kept times, of
-    smoothed adversarial over smoothed reconstruction norm. Before the first observation it is ``initial``. Ratios that are not
-    finite (a zero reconstruction gradient) are left out; where none is left, g stays. Norms that are not finite (an
-    overflow) do not enter the smoothing. The caller observes every 100 iterations or so, and holds g in between.
+    smoothed adversarial over smoothed reconstruction norm. Ratios that are not finite (a zero reconstruction gradient)
+    are left out; where none is left, g stays. Norms that are not finite (an overflow) do not enter the smoothing. The
+    caller observes every 100 iterations or so, and holds g in between.
 
     Args:
         initial: g before the first observation.

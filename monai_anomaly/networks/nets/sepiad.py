@@ -100,7 +100,7 @@ class SEPIAD(nn.Module):
         self.image_size = image_size
         self.in_channels = in_channels
         self.latent_channels = latent_channels
-        self.layer_weights = layer_shares(layer_weights, len(self.features.layers))
+        self.layer_shares = layer_shares(layer_weights, len(self.features.layers))
         self.top_count = max(1, round(top_fraction * image_size**2)) if score == "top" else 0
 
     @torch.jit.export
@@ -124,7 +124,7 @@ class SEPIAD(nn.Module):
             self._check_image(image)
         real = self.features(image)
         fake = self.features(self.reconstruct(image))
-        distance = relative_distance_map(real, fake, self.layer_weights, [self.image_size, self.image_size])
+        distance = relative_distance_map(real, fake, self.layer_shares, [self.image_size, self.image_size])
         if self.top_count > 0:
             top = distance.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1).reshape(-1, 1, 1, 1)
             distance = distance + (top - distance.mean(dim=(2, 3), keepdim=True))
