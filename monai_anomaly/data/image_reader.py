@@ -1,0 +1,204 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One reader for every file: DICOM, PNG, JPEG, BMP, TIFF and two-dimensional NIfTI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from monai.data.image_reader import ImageReader
+
+from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
+from monai_anomaly.data.dicom_pixels import read_dicom
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.nifti import read_nifti
+from monai_anomaly.data.raster import read_mask, read_raster
+
+__all__ = ["ClinicalImageReader"]
+
+SUFFIXES = (".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz")
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+HEAD = 352
+
+
+class ClinicalImageReader(ImageReader):
+    """Turns any supported file into one well-defined image, or raises one named error.
+
+    MONAI's own readers disagree on polarity, swap the axes of a cine, return palette indices as pixels and pass NaN
+    through; this one is meant to be called directly, not through ``LoadImage``, which tries other readers on failure.
+    What a file is, is decided by its content. The image is what a viewer shows: rows = H, columns = W.
+
+    Args:
+        channels: 1 for gray (luma of a color image), 3 for RGB, None to keep what the file has.
+        crop_region: crop an ultrasound screen to its picture where the file's region tags can be trusted.
+        voi: apply the window or VOI LUT of a DICOM file.
+        frames_axis: the stored axis of a NIfTI array that counts frames; None refuses arrays with more than one.
+        value_range: black and white of a NIfTI array whose header does not say.
+        max_pixels: largest frame that is read.
+        max_frames: most frames of a file that is read.
+        max_bytes: most bytes of a file, decoded.
+
+    Raises:
+        ValueError: for ``channels`` other than 1, 3 and None, or a limit below 1.
+
+    Example:
+        >>> from pydicom import examples
+        >>> reader = ClinicalImageReader(channels=1)
+        >>> image, meta = reader.get_data(reader.read(examples.get_path("rgb_color")))
+        >>> image.shape, meta["modality"], meta["region"]
+        ((1, 240, 320), 'US', 'none')
+    """
+
+    def __init__(
+        self,
+        channels: int | None = 1,
+        crop_region: bool = True,
+        *,
+        voi: bool = True,
+        frames_axis: int | None = None,
+        value_range: tuple[float, float] | None = None,
+        max_pixels: int = ReadLimits.max_pixels,
+        max_frames: int = ReadLimits.max_frames,
+        max_bytes: int = ReadLimits.max_bytes,
+    ) -> None:
+        super().__init__()
+        if channels not in (1, 3, None):
+            raise ValueError(f"channels must be 1, 3 or None, got {channels!r}.")
+        if value_range is not None and not value_range[0] < value_range[1]:
+            raise ValueError(f"value_range must be (black, white) with black < white, got {value_range!r}.")
+        self.channels = channels
+        self.crop_region = crop_region
+        self.voi = voi
+        self.frames_axis = frames_axis
+        self.value_range = value_range
+        self.limits = ReadLimits(max_pixels, max_frames, max_bytes)
+
+    def verify_suffix(self, filename: Sequence[PathLike | str] | PathLike | str) -> bool:
+        """Returns whether the names look like a supported file; names without a suffix may be DICOM."""
+        names = [filename] if isinstance(filename, (str, PathLike)) else filename
+        return all(not Path(n).suffix or str(n).lower().endswith(SUFFIXES) for n in names)
+
+    def read(  # type: ignore[override]
+        self, data: Sequence[PathLike | str] | PathLike | str, frame: int | None = None, **_: Any
+    ) -> DecodedImage:
+        """Decodes one frame of a file.
+
+        Args:
+            data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it).
+            frame: index of the frame of a cine, from 0; None for the middle one.
+
+        Raises:
+            ImageReadError: whatever is wrong with the file; the only exception that a file can cause.
+        """
+        path = _one_path(data)
+        with boundary("reading the file"), open(path, "rb") as stream:
+            kind = _sniff(stream, path)
+            if kind == "raster":
+                return read_raster(stream, frame, self.limits)
+            if kind == "dicom":
+                return read_dicom(stream, frame, self.limits, voi=self.voi)
+            return read_nifti(stream, frame, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
+
+    def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
+        """Crops to the trusted region, converts to the wanted channels and collects the meta data.
+
+        Args:
+            img: what :meth:`read` returned.
+
+        Returns:
+            The image, float32 ``(C, H, W)`` in [0, 1], and an allow list of plain values: ``shape`` of the stored
+            frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``, ``photometric``,
+            ``frames``, ``frame``, ``voi``, ``inverted``, ``spacing`` (``[row, column]`` in mm, empty if unknown),
+            ``spacing_origin``, ``constant``, ``warnings``, ``original_channel_dim``.
+        """
+        pixels, notes = img.pixels, list(img.warnings)
+        rows, columns = pixels.shape[1:]
+        box = img.box if self.crop_region and img.box else (0, 0, columns, rows)
+        pixels = _convert(pixels[:, box[1] : box[3], box[0] : box[2]], self.channels)
+        constant = bool(pixels.min() == pixels.max())
+        if constant:
+            notes.append("every pixel has the same value")
+        meta: dict[str, Any] = {
+            "shape": [rows, columns],
+            "box": list(box),
+            "region": img.region,
+            "kind": img.kind,
+            "modality": img.modality,
+            "photometric": img.photometric,
+            "frames": img.frames,
+            "frame": img.frame,
+            "voi": img.voi,
+            "inverted": img.inverted,
+            "spacing": list(img.spacing or ()),
+            "spacing_origin": img.spacing_origin,
+            "constant": constant,
+            "warnings": notes,
+            "original_channel_dim": 0,
+        }
+        return pixels, meta
+
+    def read_mask(self, path: PathLike | str) -> np.ndarray:
+        """Reads a lesion mask from a PNG, JPEG, BMP or TIFF, uncropped.
+
+        Args:
+            path: the mask's path.
+
+        Returns:
+            bool ``(H, W)``: every pixel that is not 0 (in a JPEG: at least half of white).
+
+        Raises:
+            ImageReadError: whatever is wrong with the file.
+        """
+        with boundary("reading the mask"), open(path, "rb") as stream:
+            if _sniff(stream, path) != "raster":
+                raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
+            return read_mask(stream, self.limits)
+
+
+def _one_path(data: Sequence[PathLike | str] | PathLike | str) -> PathLike | str:
+    if isinstance(data, (str, PathLike)):
+        return data
+    if len(data) != 1:
+        raise ValueError(f"data must be one path, got {len(data)}; read one file at a time.")
+    return data[0]
+
+
+def _sniff(stream: BinaryIO, path: PathLike | str) -> str:
+    """Returns what a file is by its first bytes; leaves the stream at its start."""
+    head = stream.read(HEAD)
+    stream.seek(0)
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) and head[128:132] != b"DICM":
+        return "raster"
+    if head[128:132] == b"DICM":
+        return "dicom"
+    name = str(path).lower()
+    if head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):
+        return "nifti"
+    if head.startswith(b"\x1f\x8b") and name.endswith(".gz"):
+        return "nifti"
+    if not head:
+        raise ImageReadError("not_dicom", "the file is empty; copy it again.")
+    if name.endswith(SUFFIXES[3:]):
+        raise ImageReadError("decode_failed", "the content does not match the name's ending; copy the file again.")
+    raise ImageReadError(
+        "not_dicom",
+        "the file is none of DICOM (with its 128-byte preamble), PNG, JPEG, BMP, TIFF and NIfTI; "
+        "remove it or export it as one of them.",
+    )
+
+
+def _convert(pixels: np.ndarray, channels: int | None) -> np.ndarray:
+    """Returns contiguous float32 ``(C, H, W)`` with the wanted number of channels."""
+    if channels == 1 and pixels.shape[0] == 3:
+        gray = pixels[0] * LUMA[0]
+        gray += pixels[1] * LUMA[1]
+        gray += pixels[2] * LUMA[2]
+        return np.minimum(gray, np.float32(1), out=gray)[None]
+    if channels == 3 and pixels.shape[0] == 1:
+        pixels = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
+    return np.ascontiguousarray(pixels)

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""PNG, JPEG, BMP and TIFF, through Pillow."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from monai_anomaly.data.decoded import (
+    DecodedImage,
+    ReadLimits,
+    boundary,
+    check_budget,
+    check_finite,
+    choose_frame,
+    scale,
+)
+from monai_anomaly.data.errors import ImageReadError
+
+__all__ = ["read_mask", "read_raster"]
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+"""The only Pillow plug-ins that are let near a file."""
+
+
+def read_raster(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> DecodedImage:
+    """Reads a photograph-like file; 8 bits scale by 255, 16 bits by 65535.
+
+    Args:
+        stream: the open file, at its start.
+        frame: page of a multi-page TIFF, from 0; None for the middle one.
+        limits: checked on the header.
+
+    Raises:
+        ImageReadError: whatever is wrong with the file.
+    """
+    image, frames, index = _open(stream, frame, limits)
+    mode, notes = image.mode, []
+    if "exif" in image.info:
+        with boundary("turning the image upright"):
+            image = ImageOps.exif_transpose(image)
+    if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
+        with boundary("converting the colors"):
+            image, notes = _convert(image)
+    with boundary("decoding the image"):
+        values = np.asarray(image)
+    return DecodedImage(
+        pixels=_to_unit(values, notes),
+        kind="raster",
+        photometric=mode,
+        frames=frames,
+        frame=index,
+        warnings=notes,
+    )
+
+
+def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
+    """Reads a lesion mask: every pixel that is not 0 belongs to it; in a JPEG, every pixel of half the range or more.
+
+    Args:
+        stream: the open file, at its start.
+        limits: checked on the header.
+
+    Returns:
+        bool ``(H, W)``.
+
+    Raises:
+        ImageReadError: whatever is wrong with the file.
+    """
+    image, _, _ = _open(stream, 0, limits)
+    with boundary("decoding the mask"):
+        lossy = image.format == "JPEG"
+        if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
+            image = image.convert("RGB")
+        values = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image)
+    mask = values >= 128 if lossy else values != 0
+    return mask if mask.ndim == 2 else mask.any(axis=2)
+
+
+def _open(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> tuple[Image.Image, int, int]:
+    """Opens and decodes one page; returns it with the number of pages and its index."""
+    with boundary("decoding the image"):
+        try:
+            image = Image.open(stream, formats=FORMATS)
+        except Image.DecompressionBombError:
+            raise ImageReadError("budget", "the image is beyond Pillow's own limit; export a smaller one.") from None
+        except Image.UnidentifiedImageError:
+            raise ImageReadError("decode_failed", "the header of the image is damaged; copy the file again.") from None
+        frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
+        index = choose_frame(frame, frames)
+        if index:
+            image.seek(index)
+        check_budget(limits, rows=image.height, columns=image.width, frames=frames, bytes_per_pixel=4)
+        try:
+            image.load()
+        except OSError as error:  # Pillow has no class of its own for a file that ends early
+            if isinstance(error, FileNotFoundError) or "truncated" not in str(error):
+                raise
+            raise ImageReadError("truncated", "the file ends before its last pixel; copy it again.") from None
+    return image, frames, index
+
+
+def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
+    """Returns gray or RGB pixels of a file in another mode, transparency laid over black as a DICOM viewer would."""
+    notes: list[str] = []
+    if image.mode == "1":
+        return image.convert("L"), notes
+    transparent = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    gray = image.mode in ("LA", "La")
+    if transparent:
+        image = image.convert("RGBA")
+        if image.getchannel("A").getextrema()[0] != 255:
+            notes.append("the image has transparent parts; they were laid over black")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+    return image.convert("L" if gray else "RGB"), notes
+
+
+def _to_unit(values: np.ndarray, notes: list[str]) -> np.ndarray:
+    """Scales decoded values by the nominal range of their type; returns float32 ``(C, H, W)``."""
+    if values.ndim == 3:
+        values = np.ascontiguousarray(values.transpose(2, 0, 1))
+    else:
+        values = values[None]
+    if values.dtype == np.uint8:
+        return scale(values, 0, 255)
+    if values.dtype == np.uint16:
+        return scale(values, 0, 65535)
+    check_finite(values)
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
+        return values.astype(np.float32)
+    raise ImageReadError(
+        "unknown_range",
+        f"the pixels are {values.dtype} from {low:g} to {high:g}, which says nothing about black and white; "
+        "save the image with 8 or 16 bits unsigned, or as float from 0 to 1.",
+    )
