@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
 
+from monai_anomaly.handlers.scalars import scalars
 from monai_anomaly.utils.atomic import atomic_write
 
 __all__ = ["MetricHistory"]
@@ -55,12 +55,8 @@ class MetricHistory:
         self._sums, self._count = {}, 0
 
     def _add(self, engine: Engine) -> None:
-        output = engine.state.output
-        item = output[0] if isinstance(output, list) else output
-        for name, value in item.items():
-            if isinstance(value, (int, float)) or (isinstance(value, Tensor) and value.ndim == 0):
-                if name != "label":
-                    self._sums[name] = self._sums.get(name, 0.0) + value
+        for name, value in scalars(engine.state.output).items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
         self._count += 1
 
     def _close_epoch(self, engine: Engine) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from ignite.engine import Engine, Events
 from tqdm.auto import tqdm
 
-from monai_anomaly.handlers.time_budget import _Deadline
+from monai_anomaly.handlers.scalars import scalars
+from monai_anomaly.handlers.time_budget import Deadline
 
 __all__ = ["TrainingProgress"]
 
@@ -33,7 +34,7 @@ class TrainingProgress:
         description: str = "training",
         *,
         keys: tuple[str, ...] = ("loss",),
-        deadline: _Deadline | None = None,
+        deadline: Deadline | None = None,
         interval: int = 5,
     ) -> None:
         self.description = description
@@ -66,10 +67,9 @@ class TrainingProgress:
     def _advance(self, engine: Engine) -> None:
         if self._bar is None:
             return
-        output = engine.state.output
-        first = output[0] if isinstance(output, list) and output else output
-        if isinstance(first, dict):
-            self._bar.set_postfix({k: float(first[k]) for k in self.keys if k in first}, refresh=False)
+        if self.keys and engine.state.output:
+            values = scalars(engine.state.output)
+            self._bar.set_postfix({k: float(values[k]) for k in self.keys if k in values}, refresh=False)
         if self.deadline is None:
             self._bar.update(engine.state.iteration - self._bar.n)
         else:

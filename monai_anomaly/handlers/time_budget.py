@@ -12,7 +12,7 @@ from ignite.engine import Engine, Events
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["TimeBudget"]
+__all__ = ["Deadline", "TimeBudget"]
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 class TimeBudget:
     """Ends a training cleanly when a wall-clock budget is used up.
 
-    The clock starts when the budget is made, so that reading the data and every stage of a run count. The stages share one
-    budget: :meth:`until` gives each a handler for its share. Ignite's `TimeLimit` has a clock of its own in each
+    The clock starts when the budget is made, so that reading the data and every stage of a run count. The stages of
+    a run share one budget; a :class:`Deadline` ends each. Ignite's `TimeLimit` has a clock of its own in each
     handler, starting anew with it, and always goes over the limit by one iteration.
 
     Args:
@@ -42,13 +42,16 @@ class TimeBudget:
         """Seconds since the clock started."""
         return time.monotonic() - self.start
 
-    def until(self, share: float = 1.0) -> _Deadline:
-        """A handler that ends its engine once this share of the budget is used up."""
-        return _Deadline(self, share)
 
+class Deadline:
+    """Ends its engine once a share of a time budget is used up.
 
-class _Deadline:
-    def __init__(self, budget: TimeBudget, share: float) -> None:
+    Args:
+        budget: the run's budget.
+        share: of the budget, in (0, 1]; 1 for the last stage.
+    """
+
+    def __init__(self, budget: TimeBudget, share: float = 1.0) -> None:
         if not 0.0 < share <= 1.0:
             raise ConfigError(f"the share of a time budget must lie in (0, 1], got {share}.")
         self.budget = budget

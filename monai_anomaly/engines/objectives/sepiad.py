@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
 from monai_anomaly.engines.objectives.weight_policy import GradientNormWeights
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
-from monai_anomaly.losses.wasserstein import critic_loss, generator_loss, gradient_penalty
+from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
 from monai_anomaly.networks.nets.sepiad import SEPIAD
 
 __all__ = ["SEPIADObjective"]
@@ -75,17 +75,18 @@ class SEPIADObjective(Objective):
         self.detector = detector
         self.image_critic = image_critic
         self.latent_critic = latent_critic
+        self.latent_channels = detector.latent_channels
         self.n_critic = n_critic
         self.adversarial = adversarial
-        self.gp_weight = gp_weight
-        self.drift = drift
+        self.critic_loss = WassersteinCriticLoss(drift, gp_weight)
+        self.generator_loss = WassersteinGeneratorLoss()
         self.policy_interval = policy_interval
         self.encoder_policy = GradientNormWeights(initial=encoder_weight)
         self.decoder_policy = GradientNormWeights(initial=decoder_weight)
         self.augment = augment
         self.corrupt = corrupt
         self.cache_bytes = cache_bytes
-        self.perceptual_loss = RelativePerceptualL1Loss(layer_weights=detector.layer_weights)
+        self.perceptual_loss = RelativePerceptualL1Loss(detector.layer_shares)
         self.steps = 0
         self._encoder_ratio = 1.0
         self._cache: list[Tensor] | None = None
@@ -106,20 +107,16 @@ class SEPIADObjective(Objective):
     # ---- losses --------------------------------------------------------------------------------------------------
 
     def critic_terms(self, batch: Batch) -> Terms:
-        """Loss of each critic, gradient penalty and drift included, for a batch `image` ``(B, C, H, W)``."""
+        """Loss of each critic, penalty and drift included, for a batch `image` ``(B, C, H, W)``."""
         real_x = 2.0 * self._augmented(batch["image"]) - 1.0
         with torch.no_grad():  # the critics alone are trained here
             fake_x = self.detector.decode(self._prior(len(real_x), real_x))
             fake_z = self.detector.encode(real_x)
         real_z = self._prior(len(real_x), real_x)
         return {
-            "critic_image": self._critic_term(self.image_critic, real_x, fake_x),
-            "critic_latent": self._critic_term(self.latent_critic, real_z, fake_z),
+            "critic_image": _total(self.critic_loss(self.image_critic, real_x, fake_x)),
+            "critic_latent": _total(self.critic_loss(self.latent_critic, real_z, fake_z)),
         }
-
-    def _critic_term(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        loss = critic_loss(critic, real, fake, drift=self.drift)
-        return loss + gradient_penalty(critic, real, fake, weight=self.gp_weight)
 
     def generator_terms(self, batch: Batch) -> Terms:
         """Reconstruction and adversarial losses for a batch `image` ``(B, C, H, W)``, with `index` when cached."""
@@ -135,12 +132,12 @@ class SEPIADObjective(Objective):
         }
         if self.adversarial:
             generated = self.detector.decode(self._prior(len(x), x))
-            terms["adversarial_image"] = generator_loss(self.image_critic(generated))
-            terms["adversarial_latent"] = generator_loss(self.latent_critic(z))
+            terms["adversarial_image"] = self.generator_loss(self.image_critic(generated))
+            terms["adversarial_latent"] = self.generator_loss(self.latent_critic(z))
         return terms
 
     def _prior(self, size: int, like: Tensor) -> Tensor:
-        return torch.randn(size, self.detector.latent_channels, 1, 1, device=like.device, dtype=like.dtype)
+        return torch.randn(size, self.latent_channels, 1, 1, device=like.device, dtype=like.dtype)
 
     def _augmented(self, image: Tensor) -> Tensor:
         return image if self.augment is None else self.augment(image)
@@ -241,6 +238,10 @@ class SEPIADObjective(Objective):
             return [store[batch["index"]] for store in self._cache]
         with torch.no_grad():
             return list(self.detector.features(image))
+
+
+def _total(terms: Terms) -> Tensor:
+    return torch.stack(list(terms.values())).sum()
 
 
 def _gradients(term: Tensor, parameters: list[nn.Parameter], keep: bool = False) -> list[Tensor]:

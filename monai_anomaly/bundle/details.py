@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a report says about the run that it is of."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any
+
+from torch import nn
+
+__all__ = ["run_details"]
+
+_PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
+
+
+def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
+    """Versions, settings and the weights' identity, for a report.
+
+    Args:
+        network: the detector.
+        spec: how it and its preprocessing are made.
+        checkpoint: the file its weights are loaded from.
+
+    Returns:
+        names and values to show.
+    """
+    details: dict[str, Any] = {
+        "weights": f"sha256 {_sha256(checkpoint)[:16]}" if os.path.isfile(checkpoint) else "none",
+        "checkpoint rule": "the last iteration; no label was looked at",
+        **{f"network {k}": v for k, v in spec["network"].items()},
+        **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
+        **{k: version(k) for k in _PACKAGES},
+    }
+    return {**details, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _sha256(path: str | os.PathLike[str]) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _by_parts(file)
+
+
+def _by_parts(file: Any) -> str:  # Python 3.10
+    digest = hashlib.sha256()
+    for part in iter(lambda: file.read(2**20), b""):
+        digest.update(part)
+    return digest.hexdigest()

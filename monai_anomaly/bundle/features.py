@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Where a bundle's perceptual features come from."""
+
+from __future__ import annotations
+
+import logging
+
+from torch import Tensor
+
+from monai_anomaly.engines.trainer import ObjectiveTrainer
+from monai_anomaly.networks.nets.vgg_features import VGGFeatures, load_feature_weights
+
+__all__ = ["prepare_features"]
+
+logger = logging.getLogger(__name__)
+
+
+def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretrainer: ObjectiveTrainer) -> None:
+    """Get the features' weights from where `weights` says, and their statistics from the training normals.
+
+    Args:
+        features: the feature network to fill.
+        weights: ``"self_supervised"``: train them on the normals with `pretrainer`; ``"imagenet"``: torchvision's, from
+            its cache or downloaded; otherwise the file of a state dict.
+        images: all training normals ``(N, C, H, W)``, preprocessed.
+        pretrainer: trains the features.
+
+    Raises:
+        ValueError: when the weights do not fit the network.
+        FileNotFoundError: when there is no such file.
+        RuntimeError: when ImageNet's weights are neither cached nor reachable.
+    """
+    if weights == "self_supervised":
+        pretrainer.run()
+        pretrainer.objective.freeze()
+        features.set_origin(f"self-supervised, {pretrainer.state.iteration} steps on {len(images)} normals")
+    else:
+        load_feature_weights(features, weights)
+    features.fit_statistics(images.split(32))
+    logger.info("perceptual features: %s; statistics of %d training normals", features.origin, len(images))
