@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+"""One record per input file and a heat map for each that was scored."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import re
+from collections import Counter
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+
+from monai_anomaly.engines.evaluator import FORWARD_ERROR
+from monai_anomaly.handlers.items import evaluated_items, require_single_process
+from monai_anomaly.utils.atomic import atomic_path
+from monai_anomaly.utils.heatmap import encode_heatmap
+
+__all__ = ["InferenceWriter"]
+
+_log = logging.getLogger(__name__)
+_OUR_MAP = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.png")
+
+
+class InferenceWriter:
+    """Writes ``records.jsonl`` and ``maps/*.png`` from an evaluator whose items may be good, rejected or failed.
+
+    ``records.jsonl`` holds one JSON object per input file, in the order of the data list, with the keys
+
+    * ``image``: name of the file, relative to the data set;
+    * ``status``: ``scored``, ``rejected`` (the reader refused the file) or ``failed`` (it was read, but the network
+      raised, or its score or map is not finite);
+    * ``score``: the image score, or null;
+    * ``map``: path of the heat map relative to ``output_dir``, or null;
+    * ``map_range``: the values of the map's first and last color, or null;
+    * ``code`` and ``reason``: why there is no score, or null.
+
+    The heat map is a palette PNG of the network's size; see :func:`monai_anomaly.utils.heatmap.encode_heatmap`. Its
+    name is the running number and the stem of the file's name, and nothing from inside the file.
+
+    While the run goes on, records are appended to ``records.jsonl.partial``, each flushed to the system before the next
+    image, so that a crash at file 900 leaves 899 records. The last step renames the file: ``records.jsonl`` exists only
+    when every input file has its record. The records and maps of an earlier run in the same folder are removed at the
+    start, so that nothing of two runs is mixed.
+
+    Items are read as :func:`monai_anomaly.handlers.items.evaluated_items` gives them: ``name``, ``status`` (``"ok"`` or
+    ``"rejected"``, with ``code`` and ``reason``), ``score`` and ``pred``, the map of shape ``(1, H, W)``.
+
+    Args:
+        output_dir: folder to write to; made when missing.
+        map_range: the map values of the first and the last color, the same for all images; values outside are clipped.
+
+    Raises:
+        ValueError: when ``map_range`` is not two rising finite numbers.
+    """
+
+    def __init__(self, output_dir: str | os.PathLike[str], map_range: tuple[float, float] = (0.0, 2.0)) -> None:
+        low, high = (float(value) for value in map_range)
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise ValueError(f"map_range must be two rising finite numbers, got {map_range}.")
+        self.output_dir = Path(output_dir).absolute()
+        self.map_range = (low, high)
+        self.counts: Counter[str] = Counter()
+        self._first_failure: str | None = None
+
+    @property
+    def records_path(self) -> Path:
+        """Where the records are when the run is complete."""
+        return self.output_dir / "records.jsonl"
+
+    @property
+    def _partial_path(self) -> Path:
+        return self.output_dir / "records.jsonl.partial"
+
+    def attach(self, engine: Engine) -> None:
+        """Attaches the writer to an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """Makes the folder and clears what an earlier run left in it.
+
+        Raises:
+            RuntimeError: when the run is distributed.
+        """
+        require_single_process("InferenceWriter")
+        self.counts.clear()
+        self._first_failure = None
+        maps = self.output_dir / "maps"
+        maps.mkdir(parents=True, exist_ok=True)
+        if not maps.resolve().is_relative_to(self.output_dir.resolve()):
+            raise ValueError(f"'{maps}' is a link out of the output folder; remove it or take another output_dir.")
+        self.records_path.unlink(missing_ok=True)
+        for path in maps.iterdir():
+            if _OUR_MAP.fullmatch(path.name):
+                path.unlink()
+        self._partial_path.write_bytes(b"")
+
+    def write(self, engine: Engine) -> None:
+        """Writes the maps and the records of one batch."""
+        # backslashreplace: a file name that is no UTF-8 becomes a JSON escape instead of an error
+        with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            for item in evaluated_items(engine):
+                record = self._record(item)
+                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+                file.flush()
+                self.counts[record["status"]] += 1
+
+    def finish(self, engine: Engine) -> None:
+        """Checks that every input file has its record, and gives the records their final name.
+
+        Raises:
+            RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
+                failed on every image.
+        """
+        n_in, n_out = _n_files(engine, self.counts.total()), self.counts.total()
+        if n_in != n_out:
+            raise RuntimeError(
+                f"{n_in} files went in and {n_out} records came out; '{self._partial_path}' holds these. Run the "
+                "evaluator over the whole data set: no epoch_length, and a loader with drop_last=False."
+            )
+        with atomic_path(self.records_path) as temporary:
+            os.replace(self._partial_path, temporary)
+        scored, rejected, failed = (self.counts[status] for status in ("scored", "rejected", "failed"))
+        print(f"Inference: {n_in} files = {scored} scored + {rejected} rejected + {failed} failed")
+        print(f"Records: {self.records_path}")
+        if failed:
+            _log.warning("%d of %d files failed; the records say why.", failed, n_in)
+        if failed and not scored:
+            raise RuntimeError(
+                f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
+                "Does the checkpoint fit the configuration's channels and image size?"
+            )
+
+    def _record(self, item: dict[str, Any]) -> dict[str, Any]:
+        record: dict[str, Any] = {"image": str(item["name"]), "status": "scored", "score": None, "map": None}
+        record.update(map_range=None, code=None, reason=None)
+        if item.get("status", "ok") != "ok":
+            return record | {"status": "rejected", "code": item["code"], "reason": item["reason"]}
+        score, anomaly_map = float(item["score"]), item["pred"]
+        if item.get(FORWARD_ERROR):
+            return self._failed(record, "forward_error", item[FORWARD_ERROR])
+        if not (math.isfinite(score) and bool(torch.isfinite(anomaly_map).all())):
+            return self._failed(record, "not_finite", "The network gave a map with values that are not finite.")
+        path = self._write_map(record["image"], anomaly_map)
+        return record | {"score": score, "map": path, "map_range": list(self.map_range)}
+
+    def _failed(self, record: dict[str, Any], code: str, reason: str) -> dict[str, Any]:
+        self._first_failure = self._first_failure or reason
+        return record | {"status": "failed", "code": code, "reason": reason}
+
+    def _write_map(self, name: str, anomaly_map: torch.Tensor) -> str:
+        """Writes one heat map, whole or not at all, and returns its path relative to the output folder."""
+        relative = f"maps/{self.counts.total():06d}_{_safe_stem(name)}.png"
+        path = self.output_dir / relative
+        data = encode_heatmap(anomaly_map[0].detach().float().cpu().numpy(), self.map_range)
+        try:
+            path.write_bytes(data)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return relative
+
+
+def _safe_stem(name: str) -> str:
+    """The stem of a file name with nothing that a file system, a shell or a browser could take for more."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(name).stem)[:60].strip("_") or "image"
+
+
+def _n_files(engine: Engine, otherwise: int) -> int:
+    """Length of the evaluator's data set; ``otherwise`` when it has none, as a stream."""
+    dataset: Any = getattr(getattr(engine, "data_loader", None), "dataset", None)
+    return len(dataset) if hasattr(dataset, "__len__") else otherwise
