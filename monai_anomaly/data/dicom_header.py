@@ -21,7 +21,7 @@ from pydicom import dcmread, uid
 from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from monai_anomaly.data.decoded import ReadLimits, boundary, check_budget
 from monai_anomaly.data.errors import ImageReadError
@@ -46,8 +46,8 @@ DECODERS: dict[str, tuple[str, ...]] = {
     uid.RLELossless: ("pylibjpeg", "pydicom"),
 }
 """Transfer syntaxes that are read, each with one decoder, because lossy decoders differ by a few gray levels and what
-is read must not depend on what else is installed (RLE is exact, so the faster one may be taken). Deflated files are left
-out (they inflate before any limit can be checked) and so are videos."""
+is read must not depend on what else is installed (RLE is exact, so the faster one may be taken). Deflated files
+inflate before any limit can be checked, so they are left out, like videos."""
 
 SAMPLES = {
     "MONOCHROME1": 1,
@@ -196,7 +196,8 @@ def _check_syntax(meta: Dataset) -> str:
     if not syntax:
         raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
     if syntax not in DECODERS:
-        name = uid.UID(syntax).name if uid.UID(syntax) in uid.UID_dictionary else "private or unknown"
+        name = uid.UID(syntax).name
+        name = "(private or unknown)" if name == syntax else name
         raise ImageReadError(
             "unsupported_transfer_syntax",
             f"transfer syntax {name} is not read; export the image uncompressed or as JPEG, JPEG-LS, JPEG 2000 or RLE.",

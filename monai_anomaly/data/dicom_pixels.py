@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
+from pydicom.pixels.utils import pixel_array
 
 from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, check_finite, choose_frame, scale
 from monai_anomaly.data.dicom_fragments import check_pixel_data

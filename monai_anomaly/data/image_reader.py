@@ -112,9 +112,9 @@ class ClinicalImageReader(ImageReader):
 
         Returns:
             The image, float32 ``(C, H, W)`` in [0, 1], and an allow list of plain values: ``shape`` of the stored
-            frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``, ``photometric``,
-            ``frames``, ``frame``, ``voi``, ``inverted``, ``spacing`` (``[row, column]`` in mm, empty if unknown),
-            ``spacing_origin``, ``constant``, ``warnings``, ``original_channel_dim``.
+            frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``,
+            ``photometric``, ``frames``, ``frame``, ``voi``, ``inverted``, ``spacing`` (``[row, column]`` in
+            mm, empty if unknown), ``spacing_origin``, ``constant``, ``warnings``, ``original_channel_dim``.
         """
         pixels, notes = img.pixels, list(img.warnings)
         rows, columns = pixels.shape[1:]

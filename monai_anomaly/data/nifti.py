@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import gzip
 import math
+from io import IOBase
 from typing import BinaryIO, cast
 
 import nibabel as nib
@@ -58,7 +59,7 @@ def read_nifti(
     with boundary("reading the NIfTI header"):
         packed = stream.read(2) == b"\x1f\x8b"
         stream.seek(0)
-        source = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if packed else stream
+        source = cast(IOBase, gzip.GzipFile(fileobj=stream) if packed else stream)
         second = int.from_bytes(source.read(4), "little") in (540, 0x1C020000)
         source.seek(0)
         image = (nib.Nifti2Image if second else nib.Nifti1Image).from_stream(source)

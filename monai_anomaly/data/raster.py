@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monai_anomaly.data.decoded import (
     DecodedImage,
@@ -39,7 +39,8 @@ def read_raster(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> Deco
         ImageReadError: whatever is wrong with the file.
     """
     image, frames, index = _open(stream, frame, limits)
-    mode, notes = image.mode, []
+    mode = image.mode
+    notes: list[str] = []
     if "exif" in image.info:
         with boundary("turning the image upright"):
             image = ImageOps.exif_transpose(image)
@@ -77,8 +78,8 @@ def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
         if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
             image = image.convert("RGB")
         values = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image)
-    mask = values >= 128 if lossy else values != 0
-    return mask if mask.ndim == 2 else mask.any(axis=2)
+    mask = np.asarray(values >= 128 if lossy else values != 0)
+    return mask if mask.ndim == 2 else np.asarray(mask.any(axis=2))
 
 
 def _open(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> tuple[Image.Image, int, int]:
@@ -88,7 +89,7 @@ def _open(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> tuple[Imag
             image = Image.open(stream, formats=FORMATS)
         except Image.DecompressionBombError:
             raise ImageReadError("budget", "the image is beyond Pillow's own limit; export a smaller one.") from None
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise ImageReadError("decode_failed", "the header of the image is damaged; copy the file again.") from None
         frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
         index = choose_frame(frame, frames)

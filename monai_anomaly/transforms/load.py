@@ -1,0 +1,134 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Loading of images and masks: the clinical reader as MONAI transforms."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config.type_definitions import KeysCollection
+from monai.transforms.transform import MapTransform, Transform
+
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.image_reader import ClinicalImageReader
+
+__all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
+
+
+class LoadClinicalImage(Transform):
+    """Loads a file with :class:`~monai_anomaly.data.image_reader.ClinicalImageReader` as a plain tensor.
+
+    MONAI's ``LoadImage`` tries every registered reader until one succeeds and returns a ``MetaTensor``, whose path and
+    header values end up in caches and checkpoints; this one does neither.
+
+    Args:
+        channels: 1 for gray, 3 for RGB, None to keep what the file has.
+        crop_region: crop an ultrasound screen to its picture where the region tags can be trusted.
+        min_size: smallest height and width, after the crop, that is accepted.
+        **reader: further arguments of the reader.
+    """
+
+    def __init__(self, channels: int | None = 1, crop_region: bool = True, *, min_size: int = 1, **reader: Any) -> None:
+        self.reader = ClinicalImageReader(channels, crop_region, **reader)
+        self.min_size = min_size
+
+    def __call__(self, data: PathLike | str, frame: int | None = None) -> torch.Tensor:
+        """Returns the image, float32 ``(C, H, W)`` in [0, 1].
+
+        Args:
+            data: the file's path.
+            frame: index of the frame of a cine, from 0; None for the middle one.
+
+        Raises:
+            ImageReadError: whatever is wrong with the file.
+        """
+        return self.load(data, frame)[0]
+
+    def load(self, path: PathLike | str, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Returns the image and the reader's allow-listed meta data; arguments and errors as in the call."""
+        pixels, meta = self.reader.get_data(self.reader.read(path, frame))
+        rows, columns = pixels.shape[1:]
+        if min(rows, columns) < self.min_size:
+            raise ImageReadError(
+                "too_small",
+                f"the image is {rows} x {columns} pixels; at least {self.min_size} x {self.min_size} are needed "
+                "(min_size).",
+            )
+        return torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy()), meta
+
+
+class LoadClinicalImaged(MapTransform):
+    """Dictionary form of :class:`LoadClinicalImage`; honors ``frame`` and loads ``mask`` beside the image.
+
+    The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
+    that nothing is marked. ``warnings`` gets every fallback of the reader as one string, empty if there was none.
+
+    Args:
+        keys: keys of the images.
+        channels: as in :class:`LoadClinicalImage`.
+        crop_region: as in :class:`LoadClinicalImage`.
+        min_size: as in :class:`LoadClinicalImage`.
+        mask_key: key of the mask that belongs to the first image; items without it are left without a mask.
+        meta_key: where to put the first image's meta data; None leaves them out, because collating needs equal keys.
+        allow_missing_keys: do not fail when an image key is missing.
+        **reader: further arguments of the reader.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection = ("image",),
+        channels: int | None = 1,
+        crop_region: bool = True,
+        *,
+        min_size: int = 1,
+        mask_key: str = "mask",
+        meta_key: str | None = None,
+        allow_missing_keys: bool = False,
+        **reader: Any,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.loader = LoadClinicalImage(channels, crop_region, min_size=min_size, **reader)
+        self.mask_key = mask_key
+        self.meta_key = meta_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Returns the item with tensors in place of paths.
+
+        Raises:
+            ImageReadError: whatever is wrong with the image or the mask.
+        """
+        item = dict(data)
+        notes: list[str] = []
+        first: dict[str, Any] | None = None
+        for key in self.key_iterator(item):
+            item[key], meta = self.loader.load(item[key], item.get("frame"))
+            first = first or meta
+            notes += meta["warnings"]
+        if first is not None and self.mask_key in item:
+            item[self.mask_key] = self._load_mask(item[self.mask_key], first)
+        item["warnings"] = "; ".join(notes)
+        if self.meta_key is not None:
+            item[self.meta_key] = first
+        return item
+
+    def _load_mask(self, path: PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
+        """Returns the mask of the picture that was cut out of the image's stored frame."""
+        x0, y0, x1, y1 = meta["box"]
+        if not path:
+            return torch.zeros(1, y1 - y0, x1 - x0)
+        mask = self.loader.reader.read_mask(path)
+        if list(mask.shape) == meta["shape"]:
+            mask = mask[y0:y1, x0:x1]
+        elif mask.shape != (y1 - y0, x1 - x0):
+            rows, columns = meta["shape"]
+            raise ImageReadError(
+                "mask_shape",
+                f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, its image {rows} x {columns}; "
+                "save the mask with the image's size.",
+            )
+        return torch.from_numpy(mask.astype(np.float32))[None]
