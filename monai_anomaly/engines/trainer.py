@@ -50,8 +50,8 @@ class ObjectiveTrainer(Trainer):
 
     One iteration takes one batch of ``sum(repeats) * n`` images and cuts it into equal shares, one for each step, so
     every critic step sees fresh images. ``engine.state.output`` holds `image`, `label` where there is one, `pred` where
-    it is cheap, `loss` (the sum of the last update's terms) and every named term. On the CPU these are plain numbers; on an
-    accelerator they are scalar tensors, which every stock handler reads, so that no step waits for the device.
+    it is cheap, `loss` (the sum of the last update's terms) and every named term. On the CPU these are plain numbers;
+    on an accelerator they are scalar tensors, which every stock handler reads, so that no step waits for the device.
 
     Networks and optimizers are attributes, never part of the engine's state: checkpoints hold tensors and numbers.
 
@@ -164,8 +164,8 @@ class ObjectiveTrainer(Trainer):
         size, rest = divmod(total, steps)
         if size == 0 or rest:
             raise ValueError(
-                f"a batch must be a multiple of the {steps} steps of an iteration, got {total} images: set the loader's "
-                f"batch_size to {steps} times the images of one step, with drop_last."
+                f"a batch must be a multiple of the {steps} steps of an iteration, got {total} images: set the "
+                f"loader's batch_size to {steps} times the images of one step, with drop_last."
             )
         for i in range(steps):
             yield _rows(batch, i * size, (i + 1) * size)
@@ -257,10 +257,11 @@ class ObjectiveTrainer(Trainer):
             return
         worst, self._worst = float(self._worst), None
         if not worst <= self.divergence_limit:
+            last = self.state.iteration
             raise TrainingError(
-                f"the training diverged: between iterations {max(1, self.state.iteration - self.check_interval + 1)} and "
-                f"{self.state.iteration} a loss reached {worst:g} (limit {self.divergence_limit:g}); the last checkpoint "
-                "is from before that. Lower the learning rates, clip with max_grad_norm, or train in float32."
+                f"the training diverged: between iterations {max(1, last - self.check_interval + 1)} and {last} a loss "
+                f"reached {worst:g} (limit {self.divergence_limit:g}); the last checkpoint is from before that. Lower "
+                "the learning rates, clip with max_grad_norm, or train in float32."
             )
 
 

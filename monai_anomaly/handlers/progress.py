@@ -19,8 +19,8 @@ __all__ = ["TrainingProgress"]
 class TrainingProgress:
     """Shows how far a run is, the time left and some of its numbers.
 
-    Ignite's `ProgressBar` shows one epoch; people ask when the training ends. Under a time budget the bar counts seconds,
-    otherwise iterations.
+    Ignite's `ProgressBar` shows one epoch; people ask when the training ends. Under a time budget the bar counts
+    seconds, otherwise iterations.
 
     Args:
         description: what is being done.

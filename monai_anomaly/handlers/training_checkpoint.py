@@ -77,9 +77,10 @@ def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 class TrainingCheckpoint:
     """Saves what a run needs to go on, and the trained detector at its end.
 
-    ``checkpoint.pt`` is written after every `interval` epochs and at the end: the detector, the objective with its critics
-    and policies, the optimizers, the epoch and whatever else has a state. ``model.pt`` is written at the end: the detector
-    and its spec. Both load with `weights_only=True`. Attach it last, so that what it saves has passed the trainer's guards.
+    ``checkpoint.pt`` is written after every `interval` epochs and at the end: the detector, the objective with its
+    critics and policies, the optimizers, the epoch and whatever else has a state. ``model.pt`` is written at the end:
+    the detector and its spec. Both load with `weights_only=True`. Attach it last, so that what it saves has passed the
+    trainer's guards.
 
     Args:
         save_dir: where to write both.

@@ -54,9 +54,9 @@ class Update:
 class Objective(nn.Module, ABC):
     """What one method minimizes.
 
-    It owns the detector that is trained, its adversaries and its losses, and lists the updates of an iteration in order.
-    It knows nothing of devices, mixed precision, logging or checkpoints. State that is not a parameter or buffer
-    (a loss-weight policy, say) travels in the extra state, as tensors and numbers only.
+    It owns the detector that is trained, its adversaries and its losses, and lists the updates of an iteration in
+    order. It knows nothing of devices, mixed precision, logging or checkpoints. State that is not a parameter or
+    buffer (a loss-weight policy, say) travels in the extra state, as tensors and numbers only.
     """
 
     @abstractmethod

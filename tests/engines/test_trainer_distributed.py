@@ -1,0 +1,60 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import socket
+
+import ignite.distributed as idist
+import torch
+import torch.multiprocessing as mp
+from monai.data import DataLoader, Dataset
+
+from monai_anomaly.data.epoch_sampler import EpochSampler
+from monai_anomaly.engines.trainer import ObjectiveTrainer
+from tests.engines.test_trainer import TwoPlayers, make_trainer
+
+
+def _train(rank: int, port: int, folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
+    )
+    objective = TwoPlayers(repeats=1)
+    if rank == 1:  # the other process starts elsewhere; the first one's parameters count
+        with torch.no_grad():
+            for p in objective.parameters():
+                p.add_(1.0)
+    torch.manual_seed(1)
+    images = torch.rand(24, 1, 2, 2)
+    # Each step's 12 images, half to each process.
+    order = images.unflatten(0, (2, 2, 2, 3))[:, :, rank].flatten(0, 2)
+    data = Dataset([{"image": image} for image in order])
+    optimizers = {
+        "critic": torch.optim.SGD(objective.critic.parameters(), lr=0.1),
+        "generator": torch.optim.SGD(objective.detector.parameters(), lr=0.1),
+    }
+    ObjectiveTrainer("cpu", 1, DataLoader(data, batch_size=6), objective, optimizers).run()
+    torch.save(objective.state_dict(), f"{folder}/{rank}.pt")
+    assert idist.get_world_size() == 2
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_equal_one(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    mp.spawn(_train, args=(port, str(tmp_path)), nprocs=2)
+    states = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    single = TwoPlayers(repeats=1)
+    make_trainer(single)[1].run()
+    for name, value in single.state_dict().items():
+        assert torch.equal(states[0][name], states[1][name])
+        torch.testing.assert_close(states[0][name], value)
+
+
+def test_processes_share_the_sampler_s_order():
+    data = range(10)
+    whole = list(EpochSampler(data, 8, seed=3))
+    parts = [list(EpochSampler(data, 4, seed=3, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert [i for pair in zip(*parts, strict=True) for i in pair] == whole
