@@ -22,8 +22,8 @@ def gradient_penalty(
 ) -> torch.Tensor:
     """Penalty on the critic's gradient between real and fake samples, ``mean ((|grad D(x)|_2 - g) / g)^2``.
 
-    ``x = a real + (1 - a) fake`` with one ``a ~ U(0, 1)`` per sample; the norm is over the flattened sample. In float32,
-    whatever autocast says: squared gradients overflow and vanish in float16. A gradient of zero is safe.
+    ``x = a real + (1 - a) fake`` with one ``a ~ U(0, 1)`` per sample; the norm is over the flattened sample. In
+    float32, whatever autocast says: squared gradients overflow and vanish in float16. A gradient of zero is safe.
 
     Args:
         critic: maps ``(B, ...)`` to one number per sample.

@@ -156,7 +156,6 @@ class VGGFeatures(nn.Module):
         """Where the weights come from, as text; kept in a buffer, so that every checkpoint says it."""
         return bytes(self.origin_bytes.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
 
-    @torch.jit.unused
     def set_origin(self, text: str) -> None:
         """Records where the weights come from: at most 128 bytes, no file path or patient data."""
         code = text.encode()[:_ORIGIN_BYTES].ljust(_ORIGIN_BYTES, b"\0")
@@ -193,7 +192,6 @@ class VGGFeatures(nn.Module):
             normalized.append(statistics(outputs[index]))
         return normalized
 
-    @torch.jit.unused
     @torch.no_grad()
     def fit_statistics(self, batches: Iterable[torch.Tensor]) -> None:
         """Sets mean and standard deviation per channel from images, in one pass and float64.
