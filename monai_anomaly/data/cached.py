@@ -25,8 +25,8 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     MONAI's ``CacheDataset`` keeps a dictionary per item and copies it deeply at each access, ten times the cost of the
     gather used here, and PyTorch's ``TensorDataset`` yields tuples. The transform must be deterministic; random ones
-    belong on the batch. Items hold ``image``, ``index`` and the plain values (numbers, strings) of the list, without
-    paths; masks are not cached.
+    belong on the batch. Items hold ``image``, ``index`` and the numbers and strings of the transformed item;
+    masks are not cached.
 
     Args:
         data: items of a data list.
@@ -51,8 +51,7 @@ class CachedDataset(Dataset[dict[str, Any]]):
     ) -> None:
         if not data:
             raise ValueError("data must not be empty; give the items of a data list.")
-        self.items = [_plain(item, index) for index, item in enumerate(data)]
-        self._images = _decode(data, transform, progress, num_workers, max_bytes)
+        self._images, self.items = _decode(data, transform, progress, num_workers, max_bytes)
 
     @property
     def images(self) -> torch.Tensor:
@@ -73,8 +72,8 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
 
 def _plain(item: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """Returns the numbers and strings of an item, without paths."""
-    kept = {k: v for k, v in item.items() if isinstance(v, (int, float, str)) and k not in ("image", "mask")}
+    """Returns the numbers and strings of a transformed item."""
+    kept = {k: v for k, v in item.items() if isinstance(v, (int, float, str))}
     return {**kept, "index": item.get("index", index)}
 
 
@@ -84,8 +83,9 @@ def _decode(
     progress: bool,
     num_workers: int,
     max_bytes: int,
-) -> torch.Tensor:
-    """Returns all images, filled in order."""
+) -> tuple[torch.Tensor, list[dict[str, Any]]]:
+    """Returns all images, filled in order, and their plain values."""
+    items: list[dict[str, Any]] = []
     images: torch.Tensor | None = None
     bar = tqdm(
         _transformed(data, transform, num_workers),
@@ -96,7 +96,8 @@ def _decode(
         disable=not progress,
         leave=False,
     )
-    for index, image in enumerate(bar):
+    for index, item in enumerate(bar):
+        image = torch.as_tensor(item["image"])
         if images is None:
             images = _allocate(len(data), image, max_bytes)
         if image.shape != images.shape[1:]:
@@ -105,8 +106,9 @@ def _decode(
                 f"{tuple(images.shape[1:])}; resize them in the transform."
             )
         images[index] = image
+        items.append(_plain(item, index))
     assert images is not None  # data is not empty
-    return images
+    return images, items
 
 
 def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
@@ -122,13 +124,13 @@ def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
 
 def _transformed(
     data: Sequence[Mapping[str, Any]], transform: Callable[[Any], Any], num_workers: int
-) -> Iterator[torch.Tensor]:
-    """Yields the images in order."""
+) -> Iterator[Mapping[str, Any]]:
+    """Yields the transformed items in order."""
 
-    def load(pair: tuple[int, Mapping[str, Any]]) -> torch.Tensor:
+    def load(pair: tuple[int, Mapping[str, Any]]) -> Any:
         index, item = pair
         try:
-            return torch.as_tensor(transform({k: v for k, v in item.items() if k != "mask"})["image"])
+            return transform({k: v for k, v in item.items() if k != "mask"})
         except Exception as error:
             failure = find_read_error(error)
             if failure is None:

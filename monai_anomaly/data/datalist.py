@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.folder_tree import find_class_folders, list_files, read_tree
+from monai_anomaly.data.folder_tree import find_class_folders, find_split, list_files, read_tree
 from monai_anomaly.data.json_list import LIST_NAME, read_list
 
 __all__ = ["SECTIONS", "load_datalist"]
@@ -34,10 +34,10 @@ def load_datalist(
 ) -> list[dict[str, Any]]:
     """Returns the items of one section of a data set.
 
-    ``dataset_dir`` holds either ``dataset.json``, a MONAI data list with ``training``, ``validation`` and ``test``, each
-    a list of ``{"image", "label", "group"?, "mask"?, "frame"?}`` with paths relative to the folder; or the folders
-    ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched without regard to
-    case and with common synonyms. In a tree, files in a folder of their own below the class folder form one group.
+    ``dataset_dir`` holds either ``dataset.json``, a MONAI data list with ``training``, ``validation`` and ``test``,
+    each a list of ``{"image", "label", "group"?, "mask"?, "frame"?}`` with paths relative to the folder; or the folders
+    ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched without regard
+    to case and with common synonyms. In a tree, files in a folder of their own below the class folder form one group.
 
     - ``training``: the normal images only; abnormal ones are never opened.
     - ``validation``: where the data set has none, a tenth of the training groups, drawn by ``seed``, is held out.
@@ -122,7 +122,7 @@ def _hold_out(normals: list[dict[str, Any]], section: str, seed: int) -> list[di
     chosen = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:count]}
     held = [item for item in normals if (item["group"] in chosen) == (section == "validation")]
     logger.warning(
-        "The data set has no validation section: %d of %d training groups are held out for it (seed %d); %s has %d images.",
+        "No validation section: %d of %d training groups are held out for it (seed %d); %s has %d images.",
         count,
         len(groups),
         seed,
@@ -142,7 +142,8 @@ def _check_splits(sections: dict[str, list[dict[str, Any]]]) -> None:
                 other = seen.setdefault(value, section)
                 if other != section:
                     raise DataListError(
-                        f"the {kind} {value!r} is in {other} and in {section}; keep each patient in one section."
+                        f"the {kind} {value!r} is in {other} and in {section}; keep each patient in one section "
+                        "(in a folder tree, a folder below a class folder counts as one patient: rename it if it is not)."
                     )
 
 
@@ -153,9 +154,7 @@ def _check_files(root: Path, items: list[dict[str, Any]]) -> None:
             path = item.get(key)
             if path and not Path(path).is_file():
                 name = Path(path).relative_to(root).as_posix()
-                raise DataListError(
-                    f"the {key} {name!r} is listed but does not exist; add the file or remove the entry."
-                )
+                raise DataListError(f"the {key} {name!r} does not exist; add the file or remove the entry.")
 
 
 def _require_both(items: list[dict[str, Any]]) -> None:
@@ -173,7 +172,7 @@ def _find_inference(root: Path) -> list[dict[str, Any]]:
     """Returns the files of a folder without a list: those of its test split, else all."""
     if find_class_folders(root, "test"):
         return read_tree(root)["test"]
-    items = list_files(root, root, label=-1, every=True)
+    items = list_files(root, find_split(root, "test") or root, label=-1, every=True)
     if not items:
         raise DataListError("dataset_dir holds no files; give a folder with images.")
     return items

@@ -12,7 +12,7 @@ from typing import Any
 
 from monai_anomaly.data.errors import DataListError
 
-__all__ = ["class_of", "find_class_folders", "list_files", "read_tree"]
+__all__ = ["class_of", "find_class_folders", "find_split", "list_files", "read_tree"]
 
 SPLITS = {
     "training": ("train", "training"),
@@ -65,11 +65,23 @@ def read_tree(root: Path) -> dict[str, list[dict[str, Any]]]:
     _check_names(folders)
     sections: dict[str, list[dict[str, Any]]] = {"inference": []}
     for section, found in folders.items():
-        used = found[:1] if section == "training" and found else found
-        sections[section] = [
-            item for label, folder in enumerate(used) if folder for item in list_files(root, folder, label=label)
-        ]
+        normal, abnormal = found or (None, None)
+        used = ((0, normal),) if section == "training" else ((0, normal), (1, abnormal))
+        sections[section] = [item for label, path in used if path for item in list_files(root, path, label=label)]
     return sections
+
+
+def find_split(root: Path, section: str) -> Path | None:
+    """Returns the folder of a split, None if there is none.
+
+    Args:
+        root: the folder that holds the splits.
+        section: ``training``, ``validation`` or ``test``.
+
+    Raises:
+        DataListError: for two folders of one meaning.
+    """
+    return _one([entry for entry in _folders(root) if entry.name.lower() in SPLITS[section]], root)
 
 
 def find_class_folders(root: Path, section: str) -> tuple[Path | None, Path | None] | None:
@@ -85,7 +97,7 @@ def find_class_folders(root: Path, section: str) -> tuple[Path | None, Path | No
     Raises:
         DataListError: for two folders of one meaning, or a folder without a known one.
     """
-    split = _one([entry for entry in _folders(root) if entry.name.lower() in SPLITS[section]], root)
+    split = find_split(root, section)
     if split is None:
         return None
     entries = _folders(split)
@@ -158,7 +170,8 @@ def _one(found: list[Path], root: Path) -> Path | None:
 def _check_names(folders: dict[str, tuple[Path | None, Path | None] | None]) -> None:
     """Refuses train/normal beside test/benign: a benign lesion is not a normal image."""
     for label in (0, 1):
-        used = {pair[label].name.lower() for pair in folders.values() if pair and pair[label]}  # type: ignore[union-attr]
+        found = [pair[label] for pair in folders.values() if pair]
+        used = {folder.name.lower() for folder in found if folder}
         if len(used) > 1:
             raise DataListError(
                 f"the splits name the same class differently ({', '.join(sorted(used))}); use one name in all splits or "

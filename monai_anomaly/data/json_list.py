@@ -82,10 +82,8 @@ def _resolve(root: Path, where: str, value: str) -> tuple[str, str]:
     """Returns the absolute path and the name relative to the folder; symbolic links inside the folder are the user's."""
     path = os.path.normpath(root / value)
     base = os.path.normpath(root)
-    if "\0" in value or os.path.commonpath([path, base]) != base or path == base:
-        raise DataListError(
-            f"{where} of {LIST_NAME} points outside dataset_dir: {value!r}; move the file into the folder."
-        )
+    if "\0" in value or path == base or not Path(path).is_relative_to(base):
+        raise DataListError(f"{where} of {LIST_NAME} leaves dataset_dir: {value!r}; move the file into it.")
     return path, Path(path).relative_to(base).as_posix()
 
 
@@ -113,7 +111,7 @@ def _fill_masks(section: str, items: list[dict[str, Any]]) -> list[dict[str, Any
     without = [item for item in items if item["label"] != 0 and "mask" not in item]
     if without:
         raise DataListError(
-            f"{len(without)} abnormal entries of {section} have no mask ({without[0]['name']!r} is the first) while others "
+            f"{len(without)} abnormal entries of {section} have no mask ({without[0]['name']!r} first) while others "
             "have one; give all of them a mask or none."
         )
     return [{**item, "mask": item.get("mask", "")} for item in items]

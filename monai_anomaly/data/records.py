@@ -20,7 +20,8 @@ class RecordDataset(Dataset[dict[str, Any]]):
     """Applies a transform to each item; a file that cannot be read becomes a rejected record instead of an exception.
 
     MONAI's ``Dataset`` raises, so one bad file ends an inference run. Every record has ``status`` (``"ok"`` or
-    ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise) and ``warnings``. Rejected
+    ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise),
+    ``warnings`` and ``frame`` (-1 where no frame was chosen). Rejected
     records hold an image of zeros, to be left out by their status, so that batches keep their shape.
 
     Args:
@@ -60,6 +61,14 @@ class RecordDataset(Dataset[dict[str, Any]]):
             item["image"] = torch.zeros(self.image_shape)
             if "mask" in item:
                 item["mask"] = torch.zeros(1, *self.image_shape[1:])
-            return {**item, "warnings": "", "status": "rejected", "code": failure.code, "reason": failure.message}
+            return {
+                "frame": -1,
+                **item,
+                "warnings": "",
+                "status": "rejected",
+                "code": failure.code,
+                "reason": failure.message,
+            }
         record.setdefault("warnings", "")
+        record.setdefault("frame", -1)
         return {**record, "status": "ok", "code": "", "reason": ""}

@@ -66,7 +66,8 @@ class LoadClinicalImaged(MapTransform):
     """Dictionary form of :class:`LoadClinicalImage`; honors ``frame`` and loads ``mask`` beside the image.
 
     The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
-    that nothing is marked. ``warnings`` gets every fallback of the reader as one string, empty if there was none.
+    that nothing is marked. ``frame`` becomes the frame that was read and ``warnings`` every fallback
+    of the reader as one string, so that all items have the same keys.
 
     Args:
         keys: keys of the images.
@@ -74,7 +75,7 @@ class LoadClinicalImaged(MapTransform):
         crop_region: as in :class:`LoadClinicalImage`.
         min_size: as in :class:`LoadClinicalImage`.
         mask_key: key of the mask that belongs to the first image; items without it are left without a mask.
-        meta_key: where to put the first image's meta data; None leaves them out, because collating needs equal keys.
+        meta_key: where to put the first image's meta data; None leaves them out.
         allow_missing_keys: do not fail when an image key is missing.
         **reader: further arguments of the reader.
     """
@@ -112,6 +113,7 @@ class LoadClinicalImaged(MapTransform):
         if first is not None and self.mask_key in item:
             item[self.mask_key] = self._load_mask(item[self.mask_key], first)
         item["warnings"] = "; ".join(notes)
+        item["frame"] = first["frame"] if first is not None else -1
         if self.meta_key is not None:
             item[self.meta_key] = first
         return item
