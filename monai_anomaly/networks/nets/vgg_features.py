@@ -14,6 +14,8 @@ from torch import nn
 from torchvision.models import VGG19_BN_Weights, VGG19_Weights
 from torchvision.models.vgg import make_layers
 
+from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
+
 __all__ = ["VGG_LAYERS", "VGGFeatures", "load_feature_weights"]
 
 _BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
@@ -41,48 +43,6 @@ def _vgg_plan(deepest: str, width: float, norm: bool) -> tuple[list[int | str], 
     raise AssertionError(deepest)
 
 
-class _ChannelStatistics(nn.Module):
-    """Normalizes features by a mean and a standard deviation per channel, held in buffers of shape (1, C, 1, 1)."""
-
-    if TYPE_CHECKING:  # TorchScript cannot read annotations of a class that are strings
-        mean: torch.Tensor
-        std: torch.Tensor
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(1, channels, 1, 1))
-        self.register_buffer("std", torch.ones(1, channels, 1, 1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return (x.float() - self.mean) / self.std
-
-
-class _RunningMoments:
-    """Mean and standard deviation per channel in one pass, in float64 (pairwise update of Chan et al.)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = torch.zeros(())
-        self.squares = torch.zeros(())
-
-    def update(self, x: torch.Tensor) -> None:
-        x = x.double()
-        count = x.numel() // x.shape[1]
-        mean = x.mean(dim=(0, 2, 3), keepdim=True)
-        squares = (x - mean).square().sum(dim=(0, 2, 3), keepdim=True)
-        if self.count == 0:
-            self.count, self.mean, self.squares = count, mean, squares
-            return
-        total = self.count + count
-        delta = mean - self.mean
-        self.mean = self.mean + delta * (count / total)
-        self.squares = self.squares + squares + delta.square() * (self.count * count / total)
-        self.count = total
-
-    def std(self) -> torch.Tensor:
-        return (self.squares / self.count).sqrt()
-
-
 class VGGFeatures(nn.Module):
     """Frozen VGG19, cut after the deepest layer asked for, with features normalized per channel.
 
@@ -95,7 +55,7 @@ class VGGFeatures(nn.Module):
 
     Args:
         layers: names from ``VGG_LAYERS``, from shallow to deep, such as ``("r32", "r42")``.
-        width: factor on all channel counts; 0.25 gives an eighteenth of the work or less.
+        width: factor on all channel counts; 0.25 is about a sixteenth of the work.
         norm: batch normalization after each convolution, as in ``vgg19_bn``.
 
     Raises:
@@ -129,7 +89,7 @@ class VGGFeatures(nn.Module):
         self.taps = [taps[name] for name in names]
         self.features = make_layers(plan, batch_norm=norm)
         channels = [int(c) for c in plan if c != "M"]
-        self.statistics = nn.ModuleList(_ChannelStatistics(channels[VGG_LAYERS.index(name)]) for name in names)
+        self.statistics = nn.ModuleList(ChannelStatistics(channels[VGG_LAYERS.index(name)]) for name in names)
         # torchvision's normalization of ImageNet
         self.register_buffer("input_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
         self.register_buffer("input_std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
@@ -205,7 +165,7 @@ class VGGFeatures(nn.Module):
         Raises:
             ValueError: when there is no image, or the features are not finite.
         """
-        moments = [_RunningMoments() for _ in self.layers]
+        moments = [RunningMoments() for _ in self.layers]
         images = 0
         for batch in batches:
             for running, output in zip(moments, self.raw(batch.to(self.input_mean.device)), strict=True):
