@@ -13,7 +13,8 @@ from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import torch
+import numpy as np
+import numpy.typing as npt
 from ignite.engine import Engine, Events
 
 from monai_anomaly.engines.evaluator import FORWARD_ERROR
@@ -143,10 +144,10 @@ class InferenceWriter:
         record.update(map_range=None, code=None, reason=None)
         if item.get("status", "ok") != "ok":
             return record | {"status": "rejected", "code": item["code"], "reason": item["reason"]}
-        score, anomaly_map = float(item["score"]), item["pred"]
         if item.get(FORWARD_ERROR):
             return self._failed(record, "forward_error", item[FORWARD_ERROR])
-        if not (math.isfinite(score) and bool(torch.isfinite(anomaly_map).all())):
+        score, anomaly_map = float(item["score"]), item["pred"][0].detach().float().cpu().numpy()  # (H, W)
+        if not (math.isfinite(score) and np.isfinite(anomaly_map).all()):
             return self._failed(record, "not_finite", "The network gave a map with values that are not finite.")
         path = self._write_map(record["image"], anomaly_map)
         return record | {"score": score, "map": path, "map_range": list(self.map_range)}
@@ -155,11 +156,11 @@ class InferenceWriter:
         self._first_failure = self._first_failure or reason
         return record | {"status": "failed", "code": code, "reason": reason}
 
-    def _write_map(self, name: str, anomaly_map: torch.Tensor) -> str:
+    def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
         """Writes one heat map, whole or not at all, and returns its path relative to the output folder."""
         relative = f"maps/{self.counts.total():06d}_{_safe_stem(name)}.png"
         path = self.output_dir / relative
-        data = encode_heatmap(anomaly_map[0].detach().float().cpu().numpy(), self.map_range)
+        data = encode_heatmap(anomaly_map, self.map_range)
         try:
             path.write_bytes(data)
         except BaseException:

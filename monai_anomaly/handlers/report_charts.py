@@ -18,7 +18,7 @@ from sklearn.metrics import roc_curve
 __all__ = ["histogram_svg", "roc_svg"]
 
 _SIZE = 320
-_LEFT, _TOP, _RIGHT, _BOTTOM = 48, 12, 12, 44
+_LEFT, _TOP, _RIGHT, _BOTTOM = 56, 12, 12, 44
 _WIDTH, _HEIGHT = _SIZE - _LEFT - _RIGHT, _SIZE - _TOP - _BOTTOM
 
 
@@ -41,7 +41,8 @@ def histogram_svg(labels: npt.NDArray[np.int64], scores: npt.NDArray[np.float64]
     low, high = float(scores.min()), float(scores.max())
     if high - low <= 1e-9 * max(abs(low), abs(high)):  # all equal: one bar in the middle
         low, high = low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2
-    edges = np.linspace(low, high, 31)
+    n_bins = int(np.clip(2 * np.cbrt(len(scores)), 8, 40))  # Rice's rule, within what the eye can use
+    edges = np.linspace(low, high, n_bins + 1)
     shares = [np.histogram(scores[labels == c], edges)[0] / max(1, int((labels == c).sum())) for c in (0, 1)]
     top = float(np.max(shares))
     x, y = _axis(low, high, _LEFT, _LEFT + _WIDTH), _axis(0, top * 1.05, _TOP + _HEIGHT, _TOP)

@@ -28,6 +28,7 @@ _STYLE = """
 body { margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 72rem; background: var(--page); color: var(--text);
   font: 1rem/1.5 system-ui, sans-serif; }
 h1 { font-size: 1.5rem; margin: 0 0 1rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin: 2.25rem 0 .5rem; }
+h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p { max-width: 46rem; margin: .5rem 0; } .quiet, figcaption { color: var(--quiet); }
 .headline { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; align-items: baseline; }
 .headline strong { font-size: 3.25rem; line-height: 1; font-variant-numeric: tabular-nums; }
@@ -197,7 +198,7 @@ def _gallery(gallery: Gallery, scale: tuple[float, float], *, fixed: bool) -> st
     ):
         if pictures:
             cards = "\n".join(_card(picture, scale) for picture in pictures)
-            parts.append(f'<h2>{heading}</h2>\n<div class="gallery">\n{cards}\n</div>')
+            parts.append(f'<h3>{heading}</h3>\n<div class="gallery">\n{cards}\n</div>')
     return "\n".join(parts)
 
 
@@ -216,7 +217,7 @@ def _card(picture: Picture, scale: tuple[float, float]) -> str:
     tiles += _tile("map", _uri(encode_heatmap(picture.anomaly_map, scale)), f"Anomaly map of {name}")
     return (
         f'<figure class="card"><div class="tiles">{tiles}</div>'
-        f'<figcaption>{picture.score:.4g} <b class="{kind}">{kind}</b> {name}</figcaption></figure>'
+        f'<figcaption>{picture.score:#.4g} <b class="{kind}">{kind}</b> {name}</figcaption></figure>'
     )
 
 
