@@ -39,7 +39,9 @@ class InferenceWriter:
     * ``score``: the image score, or null;
     * ``map``: path of the heat map relative to ``output_dir``, or null;
     * ``map_range``: the values of the map's first and last color, or null;
-    * ``code`` and ``reason``: why there is no score, or null.
+    * ``code`` and ``reason``: why there is no score, or null;
+    * ``frame``: the frame of a cine that was scored, or null;
+    * ``warnings``: what the reader had to assume, or null.
 
     The heat map is a palette PNG of the network's size; see :func:`monai_anomaly.utils.heatmap.encode_heatmap`. Its
     name is the running number and the stem of the file's name, and nothing from inside the file.
@@ -49,8 +51,8 @@ class InferenceWriter:
     when every input file has its record. The records and maps of an earlier run in the same folder are removed at the
     start, so that nothing of two runs is mixed.
 
-    Items are read as :func:`monai_anomaly.handlers.items.evaluated_items` gives them: ``name``, ``status`` (``"ok"`` or
-    ``"rejected"``, with ``code`` and ``reason``), ``score`` and ``pred``, the map of shape ``(1, H, W)``.
+    Items are read as :func:`monai_anomaly.handlers.items.evaluated_items` gives them: those of a
+    :class:`monai_anomaly.data.records.RecordDataset` with ``score`` and ``pred``, the map of shape ``(1, H, W)``.
 
     Args:
         output_dir: folder to write to; made when missing.
@@ -140,8 +142,10 @@ class InferenceWriter:
             )
 
     def _record(self, item: dict[str, Any]) -> dict[str, Any]:
+        frame = int(item.get("frame", -1))
         record: dict[str, Any] = {"image": str(item["name"]), "status": "scored", "score": None, "map": None}
-        record.update(map_range=None, code=None, reason=None)
+        record |= {"map_range": None, "code": None, "reason": None}
+        record |= {"frame": frame if frame >= 0 else None, "warnings": item.get("warnings") or None}
         if item.get("status", "ok") != "ok":
             return record | {"status": "rejected", "code": item["code"], "reason": item["reason"]}
         if item.get(FORWARD_ERROR):

@@ -14,6 +14,8 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.records import RecordDataset
 from monai_anomaly.engines.evaluator import isolate_failures
 from monai_anomaly.handlers.inference_writer import InferenceWriter
 from monai_anomaly.utils.heatmap import map_to_levels
@@ -42,7 +44,7 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
     assert [r["image"] for r in records] == [item["name"] for item in items]
     for record, item in zip(records, items, strict=True):
         anomaly_map = 2 * item["image"][0]
-        assert list(record) == ["image", "status", "score", "map", "map_range", "code", "reason"]
+        assert list(record) == ["image", "status", "score", "map", "map_range", "code", "reason", "frame", "warnings"]
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
@@ -65,6 +67,20 @@ def test_every_kind_of_input_gets_its_record(tmp_path, capsys, caplog):
     assert sorted(os.listdir(tmp_path / "maps")) == ["000000_case_0.png", "000004_case_4.png"]
     assert "6 files = 2 scored + 1 rejected + 3 failed" in capsys.readouterr().out
     assert "3 of 6 files failed" in caplog.text
+
+
+def test_a_record_dataset_goes_in_as_it_is(tmp_path):
+    def load(item):
+        if item["image"] == "bad":
+            raise ImageReadError("truncated", "The file ends early.")
+        return item | {"image": torch.full((1, 8, 6), 0.5), "frame": 3, "warnings": "no window"}
+
+    data = [{"image": text, "name": f"{text}.dcm", "index": i} for i, text in enumerate(["good", "bad", "fine"])]
+    good, bad, fine = _infer(tmp_path, RecordDataset(data, load, (1, 8, 6)))
+    assert (good["status"], good["score"], good["frame"], good["warnings"]) == ("scored", 1.0, 3, "no window")
+    assert (bad["status"], bad["code"], bad["reason"]) == ("rejected", "truncated", "The file ends early.")
+    assert (bad["score"], bad["frame"], bad["warnings"]) == (None, None, None)
+    assert fine["image"] == "fine.dcm"
 
 
 def test_a_rejected_file_stays_rejected_whatever_its_placeholder_does(tmp_path):
