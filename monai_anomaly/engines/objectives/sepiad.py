@@ -152,7 +152,8 @@ class SEPIADObjective(Objective):
         return z
 
     def _policy_due(self) -> bool:
-        return self.adversarial and self.policy_interval is not None and self.steps % self.policy_interval == 0
+        """Whether this step, counted from 1, is one at which the policy looks at the gradients."""
+        return self.adversarial and self.policy_interval is not None and (self.steps + 1) % self.policy_interval == 0
 
     def generator_backward(self, terms: Terms) -> None:
         """Weight the terms and back-propagate them; let the policy look at their gradients when it is due."""
@@ -162,14 +163,14 @@ class SEPIADObjective(Objective):
         if not others:
             self._encoder_ratio = 1.0
             terms["reconstruction"].backward()
-        elif due:
-            self._backward_apart(terms["reconstruction"], torch.stack(others).sum())
+        elif due or self.decoder_policy.weight == 0.0:  # a ratio to 0 does not exist
+            self._backward_apart(terms["reconstruction"], torch.stack(others).sum(), observe=due)
         else:
             self._encoder_ratio = self.encoder_policy.weight / self.decoder_policy.weight
             (self.decoder_policy.weight * terms["reconstruction"] + torch.stack(others).sum()).backward()
 
-    def _backward_apart(self, reconstruction: Tensor, adversarial: Tensor) -> None:
-        """Differentiate the terms apart, renew the weights, and add the gradients up with the new ones."""
+    def _backward_apart(self, reconstruction: Tensor, adversarial: Tensor, observe: bool) -> None:
+        """Differentiate the terms apart, renew the weights if asked to, and add up the weighted gradients."""
         self._encoder_ratio = 1.0
         networks = (
             (self.detector.encoder, self.encoder_policy),
@@ -179,8 +180,9 @@ class SEPIADObjective(Objective):
         rec = dict(zip(parameters, _gradients(reconstruction, parameters, keep=True), strict=True))
         adv = dict(zip(parameters, _gradients(adversarial, parameters), strict=True))
         for network, policy in networks:
-            weights = [p for name, p in network.named_parameters() if name.endswith("weight")]
-            policy.observe([adv[p] for p in weights], [rec[p] for p in weights])
+            if observe:
+                weights = [p for name, p in network.named_parameters() if name.endswith("weight")]
+                policy.observe([adv[p] for p in weights], [rec[p] for p in weights])
             for p in network.parameters():
                 gradient = adv[p] + policy.weight * rec[p]
                 p.grad = gradient if p.grad is None else p.grad + gradient
