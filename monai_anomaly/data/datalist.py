@@ -143,7 +143,7 @@ def _check_splits(sections: dict[str, list[dict[str, Any]]]) -> None:
                 if other != section:
                     raise DataListError(
                         f"the {kind} {value!r} is in {other} and in {section}; keep each patient in one section "
-                        "(in a folder tree, a folder below a class folder counts as one patient: rename it if it is not)."
+                        "(in a folder tree, a folder below a class folder counts as one patient; rename it if not)."
                     )
 
 

@@ -174,6 +174,6 @@ def _check_names(folders: dict[str, tuple[Path | None, Path | None] | None]) -> 
         used = {folder.name.lower() for folder in found if folder}
         if len(used) > 1:
             raise DataListError(
-                f"the splits name the same class differently ({', '.join(sorted(used))}); use one name in all splits or "
+                f"the splits name the same class differently ({', '.join(sorted(used))}); use one name in all or "
                 "write a dataset.json."
             )

@@ -79,7 +79,7 @@ def _read_entry(root: Path, where: str, entry: Any, section: str) -> dict[str, A
 
 
 def _resolve(root: Path, where: str, value: str) -> tuple[str, str]:
-    """Returns the absolute path and the name relative to the folder; symbolic links inside the folder are the user's."""
+    """Returns the absolute path and the name relative to the folder; links below the folder are the user's."""
     path = os.path.normpath(root / value)
     base = os.path.normpath(root)
     if "\0" in value or path == base or not Path(path).is_relative_to(base):

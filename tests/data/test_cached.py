@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from monai.data import DataLoader
+from PIL import Image
+
+from monai_anomaly.data.cached import CachedDataset
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.transforms.preprocessing import Preprocessing
+
+COUNT = 7
+
+
+@pytest.fixture
+def items(tmp_path: Path) -> list[dict]:
+    pictures = np.random.default_rng(0).integers(0, 256, (COUNT, 40, 40), dtype=np.uint8)
+    for number, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{number}.png")
+    return [{"image": str(tmp_path / f"{n}.png"), "name": f"{n}.png", "label": n % 2, "index": n} for n in range(COUNT)]
+
+
+@pytest.mark.parametrize("workers", [0, 3])
+def test_same_as_the_transform_in_order(items, workers):
+    transform = Preprocessing(16)
+    dataset = CachedDataset(items, transform, progress=False, num_workers=workers)
+    assert len(dataset) == COUNT and dataset.images.is_contiguous() and dataset.images.dtype == torch.float32
+    for number, item in enumerate(items):
+        expected = transform(item)
+        got = dataset[number]
+        torch.testing.assert_close(got.pop("image"), expected.pop("image"), rtol=0, atol=0)
+        assert got == expected
+
+
+def test_each_file_is_decoded_once(items):
+    calls: list[int] = []
+
+    def transform(item):
+        calls.append(item["index"])
+        return {**item, "image": torch.full((1, 2, 2), float(item["index"]))}
+
+    dataset = CachedDataset(items, transform, progress=False)
+    for _ in range(3):
+        assert len(list(DataLoader(dataset, batch_size=4))) == 2
+    assert calls == list(range(COUNT))
+
+
+def test_batches_equal_items_and_are_copies(items):
+    dataset = CachedDataset(items, Preprocessing(16), progress=False)
+    before = dataset.images.clone()
+    batch = dataset.__getitems__([4, 0, 4])
+    assert [b["index"] for b in batch] == [4, 0, 4]
+    for b in batch:
+        torch.testing.assert_close(b["image"], dataset[b["index"]]["image"], rtol=0, atol=0)
+        b["image"].zero_()
+    dataset[1]["image"].zero_()
+    torch.testing.assert_close(dataset.images, before, rtol=0, atol=0)
+
+
+def test_loader_yields_every_item(items):
+    batches = list(DataLoader(CachedDataset(items, Preprocessing(16), progress=False), batch_size=3, shuffle=True))
+    assert sorted(torch.cat([b["index"] for b in batches]).tolist()) == list(range(COUNT))
+    assert set(batches[0]) == {"image", "name", "label", "index", "frame", "warnings"}
+
+
+def test_masks_and_paths_are_left_out(items):
+    dataset = CachedDataset([{**item, "mask": "nowhere.png"} for item in items], Preprocessing(16), progress=False)
+    assert "mask" not in dataset[0] and not any("/" in str(value) for value in dataset.items[0].values())
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_bad_file_is_named_by_its_list_name(items, workers, tmp_path):
+    (tmp_path / "3.png").write_bytes(b"")
+    with pytest.raises(ImageReadError, match=r"3\.png: the file is empty") as caught:
+        CachedDataset(items, Preprocessing(16), progress=False, num_workers=workers)
+    assert caught.value.code == "not_dicom" and str(tmp_path) not in str(caught.value)
+
+
+def test_memory_is_bounded(items):
+    with pytest.raises(ValueError, match="lower image_size, raise max_bytes"):
+        CachedDataset(items, Preprocessing(16), progress=False, max_bytes=COUNT * 16 * 16 * 4 - 1)
+    assert len(CachedDataset(items, Preprocessing(16), progress=False, max_bytes=COUNT * 16 * 16 * 4)) == COUNT
+
+
+def test_shapes_must_agree(items):
+    with pytest.raises(ValueError, match=r"one shape.*1\.png"):
+        CachedDataset(items, lambda item: {**item, "image": torch.zeros(1, 2, 2 + item["index"])}, progress=False)
+
+
+def test_empty_list():
+    with pytest.raises(ValueError, match="must not be empty"):
+        CachedDataset([], Preprocessing(16))
+
+
+def test_bar_shows_only_when_it_takes_long(items, capsys, monkeypatch):
+    CachedDataset(items, Preprocessing(16))
+    assert capsys.readouterr().err.strip() == ""
+    monkeypatch.setattr("monai_anomaly.data.cached.SECONDS_BEFORE_BAR", 0.0)
+    CachedDataset(items, Preprocessing(16))
+    assert "Decoding images" in capsys.readouterr().err
