@@ -44,11 +44,10 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
 
         ``SupervisedEvaluator(..., iteration_update=isolate_failures)``
     """
-    engine.state.output = None
     try:
         return engine._iteration(engine, batchdata)
     except Exception as error:
-        output = engine.state.output
+        output = engine.state.output  # what the evaluator has of this batch so far, or the last batch's
         if not isinstance(output, dict) or Keys.PRED in output:  # not the forward pass: before it, or after it
             raise
         _log.warning("A batch failed (%s); repeating it image by image.", _describe(error))

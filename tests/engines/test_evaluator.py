@@ -6,10 +6,12 @@ from __future__ import annotations
 import pytest
 import torch
 from ignite.engine import Events
+from monai.data import DataLoader, Dataset
+from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, isolate_failures
-from tests.handlers.stub_evaluator import StubDetector, make_evaluator, make_items
+from tests.handlers.stub_evaluator import CPU, StubDetector, make_evaluator, make_items
 
 
 class _Collect:
@@ -58,19 +60,38 @@ def test_a_failed_map_has_one_channel_for_a_color_image():
     assert collect.items[0][FORWARD_ERROR] == "MemoryError: "
 
 
-def _raise(*_):
-    raise RuntimeError("a handler failed")
+class _FailsOnce:
+    def __init__(self):
+        self.n_calls = 0
+
+    def __call__(self, *_):
+        self.n_calls += 1
+        raise RuntimeError("not the network")
 
 
 @pytest.mark.parametrize("where", [IterationEvents.FORWARD_COMPLETED, IterationEvents.MODEL_COMPLETED])
 def test_an_error_after_the_forward_pass_still_ends_the_run(where):
-    evaluator = make_evaluator(make_items([0.1]), [], iteration_update=isolate_failures)
-    evaluator.add_event_handler(where, _raise)
-    with pytest.raises(RuntimeError, match="a handler failed"):
+    fails, network = _FailsOnce(), StubDetector()
+    evaluator = make_evaluator(make_items([0.1]), [], network, iteration_update=isolate_failures)
+    evaluator.add_event_handler(where, fails)
+    with pytest.raises(RuntimeError, match="not the network"):
         evaluator.run()
+    assert (fails.n_calls, network.n_forward) == (1, 1)
 
 
-def test_an_error_before_the_forward_pass_still_ends_the_run():
-    evaluator = make_evaluator(make_items([0.1] * 4), [], iteration_update=isolate_failures, prepare_batch=_raise)
-    with pytest.raises(RuntimeError, match="a handler failed"):
+@pytest.mark.parametrize("decollate", [True, False])
+def test_an_error_before_the_forward_pass_still_ends_the_run(decollate):
+    fails, network = _FailsOnce(), StubDetector()
+    evaluator = SupervisedEvaluator(
+        device=CPU,
+        val_data_loader=DataLoader(Dataset(make_items([0.1] * 4)), batch_size=3),
+        network=network,
+        iteration_update=isolate_failures,
+        decollate=decollate,
+    )
+    evaluator.add_event_handler(
+        Events.ITERATION_COMPLETED(once=1), lambda engine: setattr(engine, "prepare_batch", fails)
+    )
+    with pytest.raises(RuntimeError, match="not the network"):
         evaluator.run()
+    assert (fails.n_calls, network.n_forward) == (1, 1)
