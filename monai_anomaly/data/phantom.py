@@ -29,7 +29,7 @@ from monai_anomaly.data.phantom_dicom import make_dataset, make_screen, write_da
 
 __all__ = ["PHANTOM_VERSION", "make_phantom", "phantom_dir"]
 
-PHANTOM_VERSION = 1
+PHANTOM_VERSION = 2
 """Counts up with every change of the generator that changes the files, so that an old cache is not taken for new."""
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class _Case:
     def rng(self, seed: int, purpose: int, *, paired: bool, patient: bool) -> np.random.Generator:
         unit = self.patient_pair if patient else self.pair
         own = 0 if paired or self.kind is None else 1
-        return np.random.default_rng([seed, PHANTOM_VERSION, _SPLITS.index(self.split), purpose, unit, own])
+        return np.random.default_rng([seed, _SPLITS.index(self.split), purpose, unit, own])
 
 
 def _group_sizes(rng: np.random.Generator, images: int) -> list[int]:
@@ -67,7 +67,7 @@ def _group_sizes(rng: np.random.Generator, images: int) -> list[int]:
 
 def _plan(seed: int, counts: dict[str, tuple[int, int]]) -> list[_Case]:
     """All cases in the order of their file names, which is shuffled within a split."""
-    rng = np.random.default_rng([seed, PHANTOM_VERSION])
+    rng = np.random.default_rng([seed])
     cases: list[_Case] = []
     patients = 0
     for split, (normal, abnormal) in counts.items():

@@ -44,7 +44,7 @@ class Stroke:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """One normal case. Depths of the layers at the middle, their tilt and curvature; levels in dB."""
+    """One normal case. Depths of the layers at the middle, their tilt and curvature; levels in dB; half widths."""
 
     skin: float
     fat: float
@@ -57,10 +57,12 @@ class Anatomy:
     fat_db: float
     muscle_db: float
     deep_db: float
+    ridges: tuple[float, float]
     loss_db: float
     fasciae: tuple[Stroke, ...]
     vessels: tuple[Stroke, ...]
     contact: tuple[float, float]
+    shine: Array
     texture: Array
 
 
@@ -110,13 +112,15 @@ def draw_anatomy(body: np.random.Generator, view: np.random.Generator) -> Anatom
         deep_tilt=float(view.uniform(-0.06, 0.06)),
         deep_curve=float(view.uniform(-0.15, 0.05)),
         wave=(float(view.uniform(0.0, 0.01)), float(view.uniform(0, 2 * np.pi))),
-        fat_db=float(body.uniform(-9, -5)),
+        fat_db=float(body.uniform(-11, -6)),
         muscle_db=float(body.uniform(-2, 2)),
-        deep_db=float(body.uniform(-13, -8)),
+        deep_db=float(body.uniform(-26, -16)),
+        ridges=(float(body.uniform(0.006, 0.012)), float(body.uniform(0.008, 0.016))),
         loss_db=float(body.uniform(22, 30)),
         fasciae=fasciae,
         vessels=vessels,
-        contact=(float(view.exponential(3)), float(view.exponential(3))),
+        contact=(float(view.exponential(4)), float(view.exponential(4))),
+        shine=view.uniform(-14, 7, 6).astype(np.float32),
         texture=view.standard_normal((7, 7), dtype=np.float32),
     )
 
@@ -144,11 +148,11 @@ def draw_lesion(rng: np.random.Generator, kind: LesionKind, probe: Probe, anatom
     elif kind == "focus":  # a curved bright surface
         half_width, half_height = size / 2, size / 2 * float(rng.uniform(0.55, 0.8))
         border = tuple((float(rng.uniform(0, 0.10 / order)), float(rng.uniform(0, 6.28))) for order in range(2, 5))
-        contrast, loss = float(rng.uniform(12, 16)), float(rng.uniform(130, 190))
+        contrast, loss = float(rng.uniform(14, 18)), float(rng.uniform(130, 190))
     else:
         half_width, half_height = size / 2 * float(rng.uniform(0.9, 1.25)), size / 2
         border = ((float(rng.uniform(0, 0.05)), float(rng.uniform(0, 6.28))),)
-        contrast, loss = float(rng.uniform(-40, -32)), float(rng.uniform(-42, -28))
+        contrast, loss = float(rng.uniform(-30, -24)), float(rng.uniform(-28, -18))
     room = (anatomy.fat + half_height + 0.03, anatomy.deep - half_height - 0.04)
     depth = np.float32(rng.uniform(room[0], max(room)))
     x, z = probe.place(np.float32(rng.uniform(-0.55, 0.55)), depth)
@@ -172,8 +176,9 @@ def tissue(probe: Probe, anatomy: Anatomy, lesion: Lesion | None) -> Echo:
     organ = _step(depth - fat) * _step(deep - depth)
     scatter = np.float32(anatomy.fat_db) * _step(fat - depth) + np.float32(anatomy.deep_db) * _step(depth - deep)
     scatter += np.float32(anatomy.muscle_db) * organ * _step(fat + np.float32(0.12) - depth)
-    scatter += 8 * _step(np.float32(anatomy.skin) - depth) + np.float32(1.2) * texture
-    mirror = 2.2 * _ridge(depth - fat, 0.008) + 3.5 * _ridge(depth - deep, 0.010)
+    scatter += 8 * _step(np.float32(anatomy.skin) - depth) + np.float32(1.6) * texture
+    shine = np.power(np.float32(10), zoom(anatomy.shine, SCAN_LINES / 6, order=1) / 20)
+    mirror = 2.8 * _ridge(depth - fat, anatomy.ridges[0]) + 4.5 * shine * _ridge(depth - deep, anatomy.ridges[1])
     loss = np.full_like(scatter, anatomy.loss_db)
 
     bright = np.zeros_like(scatter)
@@ -183,7 +188,7 @@ def tissue(probe: Probe, anatomy: Anatomy, lesion: Lesion | None) -> Echo:
         level = stroke.level(x, z)
         scatter -= 16 * _blend(level, 0.15)
         bright = np.maximum(bright, 0.4 * _ridge(level - 1.25, 0.25))
-    mirror += 2.0 * bright
+    mirror += 2.6 * bright
     edge = np.linspace(-1, 1, SCAN_LINES, dtype=np.float32)[None, :]
     scatter -= sum(
         np.float32(strength) * np.clip((side * edge - 0.7) / 0.3, 0, 1)
@@ -196,7 +201,7 @@ def tissue(probe: Probe, anatomy: Anatomy, lesion: Lesion | None) -> Echo:
         scatter = scatter * (1 - inside) + np.float32(lesion.contrast_db) * inside
         loss += np.float32(lesion.loss_db) * inside
         if lesion.kind == "cyst":
-            mirror += 1.2 * _ridge(level - 1, 0.06)
+            mirror += 0.7 * _ridge(level - 1, 0.06)
     return Echo(scatter, mirror.astype(np.float32), loss)
 
 

@@ -21,6 +21,10 @@ from monai_anomaly.data.phantom_physics import SAMPLES, SCAN_LINES, Array, Echo,
 __all__ = ["Settings", "acquire", "adjust", "draw_settings", "sharpness"]
 
 
+_KNEE = 0.55  # gray level above which the slope of the gray map is free
+_ROUNDS = 10
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the operator chose for one image; drawn without the label.
@@ -34,7 +38,9 @@ class Settings:
         floor_db: electronic noise, dB.
         brightness: target mean within the scan lines, [0, 1].
         contrast: target standard deviation within the scan lines at 64 x 64 pixels.
+        coarse_detail: target sharpness within the scan lines at 64 x 64 pixels.
         detail: target sharpness within the scan lines, see `sharpness`.
+        white: target share of pixels within the scan lines that are above 0.9.
     """
 
     probe: Probe
@@ -45,7 +51,9 @@ class Settings:
     floor_db: float
     brightness: float
     contrast: float
+    coarse_detail: float
     detail: float
+    white: float
 
 
 def draw_settings(machine: np.random.Generator, view: np.random.Generator) -> Settings:
@@ -59,6 +67,8 @@ def draw_settings(machine: np.random.Generator, view: np.random.Generator) -> Se
         width=float(machine.uniform(1.05, 1.2)),
         depth_cm=float(view.uniform(9, 14) if convex else view.uniform(3.5, 5.5)),
     )
+    contrast = float(view.uniform(0.13, 0.18))
+    coarse_detail = contrast * float(view.uniform(0.29, 0.48))
     return Settings(
         probe=probe,
         axial=float(machine.uniform(0.9, 1.4)),
@@ -66,9 +76,11 @@ def draw_settings(machine: np.random.Generator, view: np.random.Generator) -> Se
         focus=float(view.uniform(0.35, 0.65)),
         tgc=(float(view.uniform(-4, 4)), float(view.uniform(0, 1.5)), float(view.uniform(0, 2 * np.pi))),
         floor_db=float(machine.uniform(-48, -40)),
-        brightness=float(view.uniform(0.32, 0.48)),
-        contrast=float(view.uniform(0.13, 0.20)),
-        detail=float(view.uniform(0.035, 0.06)),
+        brightness=float(view.uniform(0.38, 0.50)),
+        contrast=contrast,
+        coarse_detail=coarse_detail,
+        detail=coarse_detail * float(view.uniform(0.95, 1.3)),
+        white=float(np.exp(view.uniform(np.log(0.003), np.log(0.022)))),
     )
 
 
@@ -108,9 +120,10 @@ def acquire(
     return pictures
 
 
-def sharpness(image: NDArray[np.floating]) -> float:
-    """Mean absolute difference of neighboring pixels, (rows, columns) in [0, 1]."""
-    across, down = np.abs(np.diff(image, axis=1)).mean(), np.abs(np.diff(image, axis=0)).mean()
+def sharpness(image: NDArray[np.floating], within: NDArray[np.bool_]) -> float:
+    """Mean absolute difference of neighboring pixels of an image (rows, columns), where both lie `within`."""
+    across = np.abs(np.diff(image, axis=1))[within[:, 1:] & within[:, :-1]].mean()
+    down = np.abs(np.diff(image, axis=0))[within[1:] & within[:-1]].mean()
     return float((across + down) / 2)
 
 
@@ -126,31 +139,39 @@ def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[N
         (rows, columns) uint8 per frame; 0 outside the scan lines.
     """
     inside = settings.probe.inside
-    smooth = [gaussian_filter(picture, 1.0) for picture in pictures]
-    fine = [picture - base for picture, base in zip(pictures, smooth, strict=True)]
-
-    def screen(frame: int, gain: float, scale: float, edge: float) -> Array:
-        level = scale * (smooth[frame] + np.float32(edge) * fine[frame]) + np.float32(gain)
-        return np.clip(level, 0, 1) * inside
-
+    weight = _coarse(inside.astype(np.float32)) > 0.99
     share = float(inside.mean())
-    weight = _coarse(inside.astype(np.float32))
-    pivot = float(smooth[middle][inside].mean())
-    scale, edge = 1 / 55.0, 1.0
-    gain = settings.brightness - scale * pivot
-    for _ in range(8):
-        image = screen(middle, gain, scale, edge)
-        change = settings.contrast / _coarse_std(image, weight)
-        gain += scale * (1 - change) * pivot + settings.brightness - float(image.mean()) / share
+    bands = [_bands(picture) for picture in pictures]
+    pivot = float(bands[middle][0][inside].mean())
+    scale = np.array([1.0, 1.0, 1.0]) / 55
+    gain, knee = settings.brightness - scale[0] * pivot, 1.0
+
+    def screen(frame: int) -> Array:
+        level = np.tensordot(scale.astype(np.float32), bands[frame], 1) + np.float32(gain)
+        return level + np.float32(knee - 1) * np.maximum(level - np.float32(_KNEE), 0)
+
+    for _ in range(_ROUNDS):
+        level = screen(middle)
+        image = np.clip(level, 0, 1) * inside
+        coarse = _coarse(image)
+        spread = float(coarse[weight].std())
+        tops = [np.quantile(level[inside], 1 - settings.white), np.quantile(coarse[weight], 1 - 0.4 * settings.white)]
+        stretch = [(0.9 - _KNEE) / max(float(top) - _KNEE, 0.05) for top in tops]
+        knee = float(np.clip(knee * stretch[0] ** 0.6 * stretch[1] ** 0.4, 0.3, 3.0))
+        wanted = np.array([settings.contrast, settings.coarse_detail, settings.detail])
+        found = np.array([spread, sharpness(coarse, weight), sharpness(image, inside)])
+        change = np.clip((wanted / found) ** 0.8, 0.5, 2.0)
+        gain += scale[0] * (1 - change[0]) * pivot + settings.brightness - float(image.mean()) / share
         scale *= change
-        edge = float(np.clip(edge * settings.detail * share / (sharpness(image) * change), 0.0, 4.0))
-    return [np.round(255 * screen(frame, gain, scale, edge)).astype(np.uint8) for frame in range(len(pictures))]
+    return [np.round(255 * np.clip(screen(frame), 0, 1) * inside).astype(np.uint8) for frame in range(len(pictures))]
+
+
+def _bands(picture: Array) -> Array:
+    """Split a dB picture into structure, texture and fine detail, (3, rows, columns), whose sum it is."""
+    smooth = gaussian_filter(picture, 1.0)
+    structure = gaussian_filter(smooth, 3.0)
+    return np.stack([structure, smooth - structure, picture - smooth])
 
 
 def _coarse(image: Array) -> Array:
     return np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))
-
-
-def _coarse_std(image: Array, weight: Array) -> float:
-    """Standard deviation at 64 x 64 pixels, where the pixels lie wholly within the scan lines."""
-    return float(_coarse(image)[weight > 0.99].std())
