@@ -25,8 +25,8 @@ class NormalizeImage(Transform):
     - ``percentile``: the 1st and 99th percentile become 0 and 1, clipped.
 
     A constant image becomes all zeros in the last two. MONAI's ``NormalizeIntensity`` has no floor, so that it turns
-    the noise of a nearly constant image into full contrast, and ``ScaleIntensityRangePercentiles`` leaves a constant
-    image unscaled.
+    the noise of a nearly constant image into full contrast, and ``ScaleIntensityRangePercentiles`` shifts an image
+    without scaling it, with a warning, where the two percentiles are equal.
 
     Args:
         mode: one of the names above.
