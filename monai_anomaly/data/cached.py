@@ -24,9 +24,9 @@ class CachedDataset(Dataset[dict[str, Any]]):
     """Decodes every image once, in order, into one contiguous float32 tensor ``(N, C, H, W)``.
 
     MONAI's ``CacheDataset`` serves batches as fast, but from a dictionary per item: the whole set cannot be moved to a
-    device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must be
-    deterministic; random ones belong on the batch. Items hold ``image``, ``index`` and the numbers and strings of the
-    transformed item; masks are not cached.
+    device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must
+    be deterministic; random ones belong on the batch. Items hold ``image``, ``index`` and the numbers and strings of
+    the transformed item; masks are not cached.
 
     Args:
         data: items of a data list.
