@@ -44,6 +44,7 @@ def check_overrides() -> None:
         if key in reserved or (tracked and key in _TRACKING_KEYS):
             continue
         _check_key(key, known)
+        _check_type(key, call["_args"][key], known)
 
 
 def _bundle_call() -> Mapping[str, Any] | None:
@@ -77,6 +78,16 @@ def _check_key(key: str, known: Mapping[str, Any]) -> None:
             node = node[part]
         else:
             return  # below an expression or a value; MONAI complains itself
+
+
+def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
+    """The command line reads Python's words: ``false`` would be a text, and a true one at that."""
+    before = known.get(key)
+    if isinstance(value, str) and not value.startswith(("$", "@", "%")):
+        if isinstance(before, bool):
+            raise ConfigError(f"--{key} must be True or False, got the text '{value}'.")
+        if isinstance(before, (int, float)):
+            raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
 
 
 def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:

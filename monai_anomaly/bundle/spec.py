@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 
-from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+from monai_anomaly.handlers.training_checkpoint import check_spec, load_checkpoint
 
-__all__ = ["read_spec"]
+__all__ = ["check_resumable", "read_spec"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,3 +41,17 @@ def read_spec(checkpoint: str | os.PathLike[str], bundle_root: str | os.PathLike
     parser.read_config(Path(bundle_root) / "configs" / "train.json")
     parser["bundle_root"] = os.fspath(bundle_root)
     return dict(parser.get_parsed_content("spec"))
+
+
+def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -> None:
+    """Refuse to resume from a checkpoint that is not there or does not fit, before anything is made or written.
+
+    Args:
+        ckpt_dir: the folder of the checkpoint.
+        spec: how this run's detector and preprocessing are made.
+
+    Raises:
+        CheckpointError: naming the file and every difference.
+    """
+    path = os.path.join(ckpt_dir, "checkpoint.pt")
+    check_spec(load_checkpoint(path)["spec"], spec, path)

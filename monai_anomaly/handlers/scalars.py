@@ -25,7 +25,8 @@ def scalars(output: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str
         name to number (or to a scalar tensor, on an accelerator).
     """
     item = output if isinstance(output, Mapping) else output[0]
-    return {name: value for name, value in item.items() if name not in _NOT_LOSSES and _is_scalar(value)}
+    # MONAI's keys are an enumeration, which no checkpoint may hold.
+    return {str(name): value for name, value in item.items() if name not in _NOT_LOSSES and _is_scalar(value)}
 
 
 def _is_scalar(value: Any) -> bool:

@@ -10,7 +10,7 @@ import sys
 import pytest
 from monai.bundle import create_workflow
 
-from monai_anomaly.bundle.command_line import _check_key
+from monai_anomaly.bundle.command_line import _check_key, _check_type
 from monai_anomaly.utils.exceptions import ConfigError
 
 CONFIG = {
@@ -53,6 +53,14 @@ def test_unknown_key_names_the_nearest(config_file, key, nearest):
 @pytest.mark.parametrize("key", ["max_epochs", "train::trainer::bias", "train#trainer#in_features", "train::items::0"])
 def test_known_keys_pass(config_file, key):
     create_workflow(config_file=str(config_file), **{key: True})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"), [("shuffle", "false", "True or False"), ("max_epochs", "ten", "a number")]
+)
+def test_a_text_is_no_switch_and_no_number(key, value, words):
+    with pytest.raises(ConfigError, match=f"--{key} must be {words}"):
+        _check_type(key, value, {"shuffle": True, "max_epochs": 3})
 
 
 def test_a_list_has_no_such_entry():
