@@ -29,7 +29,7 @@ from monai_anomaly.data.phantom_dicom import make_dataset, make_screen, write_da
 
 __all__ = ["PHANTOM_VERSION", "make_phantom", "phantom_dir"]
 
-PHANTOM_VERSION = 2
+PHANTOM_VERSION = 3
 """Counts up with every change of the generator that changes the files, so that an old cache is not taken for new."""
 
 logger = logging.getLogger(__name__)

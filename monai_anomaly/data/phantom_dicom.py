@@ -22,7 +22,6 @@ SCREEN_COLUMNS = 320
 
 US_IMAGE = UID("1.2.840.10008.5.1.4.1.1.6.1")
 US_MULTI_FRAME = UID("1.2.840.10008.5.1.4.1.1.3.1")
-_IMPLEMENTATION = UID("1.2.826.0.1.3680043.8.498.20260101")
 
 
 def make_uid(*words: str) -> UID:
@@ -156,7 +155,7 @@ def write_dataset(data: Dataset, path: Path) -> None:
     meta.MediaStorageSOPClassUID = data.SOPClassUID
     meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = _IMPLEMENTATION
+    meta.ImplementationClassUID = make_uid("implementation")
     meta.ImplementationVersionName = "MONAI_ANOMALY_1"
     data.file_meta = meta
     data.save_as(path, enforce_file_format=True)
