@@ -32,7 +32,6 @@ TINY: dict[str, Any] = {
     "policy_interval": 2,
     "batch_size": 4,
     "device": "cpu",
-    "pretrain#objective#corrupt": "$lambda x: (x, torch.zeros_like(x[:, :1]))",
 }
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -48,7 +48,8 @@ class SEPIADObjective(Objective):
         encoder_weight: :math:`g_E` to begin with.
         decoder_weight: :math:`g_G` to begin with.
         augment: changes the images ``(B, C, H, W)`` of each step; features of real images are then not cached.
-        corrupt: changes only what the encoder sees in the reconstruction, which is then asked for the clean image.
+        corrupt: gives a corrupted batch (and a mask, not used) for the encoder to see in the reconstruction, which is
+            then asked for the clean image.
         cache_bytes: the most memory that cached features of real images may take.
 
     Source: Tuluptceva et al., "Perceptual Image Anomaly Detection", arXiv:1909.05904, sections 3.1 to 3.4.
@@ -67,8 +68,8 @@ class SEPIADObjective(Objective):
         policy_interval: int | None = 100,
         encoder_weight: float = 1.0,
         decoder_weight: float = 1.0,
-        augment: nn.Module | None = None,
-        corrupt: nn.Module | None = None,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        corrupt: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
         cache_bytes: int = 2**30,
     ) -> None:
         super().__init__()
@@ -122,7 +123,7 @@ class SEPIADObjective(Objective):
         """Reconstruction and adversarial losses for a batch `image` ``(B, C, H, W)``, with `index` when cached."""
         image = self._augmented(batch["image"])
         x = 2.0 * image - 1.0
-        seen = x if self.corrupt is None else 2.0 * self.corrupt(image) - 1.0
+        seen = x if self.corrupt is None else 2.0 * self.corrupt(image)[0] - 1.0
         z = self.detector.encode(seen)
         reconstruction = self.detector.decode(self._rescaled(z))
         terms = {

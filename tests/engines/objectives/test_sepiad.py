@@ -193,7 +193,7 @@ def test_corruption_reaches_the_encoder_only():
     data = batch()
     seen = []
     objective.detector.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
-    objective.corrupt = lambda image: torch.zeros_like(image)
+    objective.corrupt = lambda image: (torch.zeros_like(image), None)
     objective.generator_terms(data)
     torch.testing.assert_close(seen[0], torch.full_like(data["image"], -1.0))
 
