@@ -28,9 +28,7 @@ def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretra
         pretrainer: trains the features.
 
     Raises:
-        ValueError: when the weights do not fit the network.
-        FileNotFoundError: when there is no such file.
-        RuntimeError: when ImageNet's weights are neither cached nor reachable.
+        WeightsError: when they cannot be had or do not fit the network.
     """
     if weights == "self_supervised":
         pretrainer.run()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckpointError", "ConfigError", "TrainingError"]
+__all__ = ["CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
 
 
 class ConfigError(ValueError):
@@ -18,3 +18,7 @@ class CheckpointError(ValueError):
 
 class TrainingError(RuntimeError):
     """A training that cannot go on."""
+
+
+class WeightsError(RuntimeError):
+    """Pretrained weights that cannot be had or do not fit."""

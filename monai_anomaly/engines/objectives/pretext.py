@@ -21,7 +21,8 @@ __all__ = ["PretextObjective"]
 class PretextObjective(Objective):
     """Teaches a feature network to find synthetic anomalies in normal images.
 
-    A light decoder over the network's stages says where the anomaly is; only the features are kept. Random features do
+    A light decoder over the network's stages says where the anomaly is, and so does a 1x1 convolution on the deepest
+    one, without which that stage can stay idle; only the features are kept. Random features do
     not pay and ImageNet's are not at hand offline; what a network learns from this task are features of the local
     structure of just the images that it will compare.
 
@@ -47,11 +48,13 @@ class PretextObjective(Objective):
         self.augment = augment
         with torch.no_grad():
             stages = self._stages(torch.zeros(1, 1, 32, 32, device=features.input_mean.device))
-        self.head = SegmentationHead([stage.shape[1] for stage in stages])
+        widths = [stage.shape[1] for stage in stages]
+        self.head = SegmentationHead(widths)
+        self.deepest_head = nn.Conv2d(widths[-1], 1, 1)
 
     def updates(self) -> list[Update]:
         """One update of the backbone and the decoder."""
-        return [Update("pretext", (self.backbone, self.head), self.terms)]
+        return [Update("pretext", (self.backbone, self.head, self.deepest_head), self.terms)]
 
     def train(self, mode: bool = True) -> PretextObjective:
         """Unlike in the frozen network around it, the backbone's batch statistics are learned here."""
@@ -64,7 +67,12 @@ class PretextObjective(Objective):
         with torch.no_grad():
             image = batch["image"] if self.augment is None else self.augment(batch["image"])
             corrupted, mask = self.corrupt(image)
-        return {"pretext": F.binary_cross_entropy_with_logits(self.head(self._stages(corrupted)), mask)}
+        stages = self._stages(corrupted)
+        deepest = F.interpolate(self.deepest_head(stages[-1]), size=mask.shape[2:], mode="bilinear")
+        return {
+            "pretext": F.binary_cross_entropy_with_logits(self.head(stages), mask) / 2,
+            "pretext_deepest": F.binary_cross_entropy_with_logits(deepest, mask) / 2,
+        }
 
     def _stages(self, image: Tensor) -> list[Tensor]:
         """The last map of every resolution, from shallow to deep."""

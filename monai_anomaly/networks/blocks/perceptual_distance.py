@@ -29,7 +29,7 @@ def layer_shares(weights: Sequence[float] | None, num_layers: int) -> list[float
     return [v / sum(values) for v in values]
 
 
-def relative_distance(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
+def relative_distance(real: torch.Tensor, fake: torch.Tensor, relative: bool = True) -> torch.Tensor:
     """Mean over channels of ``|real - fake|`` at each position, relative to the mean ``|real|`` of the whole sample.
 
     The denominator is detached, is one number per sample, and is at least 1e-6: a sample whose features are all at the
@@ -39,17 +39,20 @@ def relative_distance(real: torch.Tensor, fake: torch.Tensor) -> torch.Tensor:
     Args:
         real: normalized features ``(B, C, h, w)`` of the images.
         fake: normalized features of their reconstructions, same shape.
+        relative: divide as above; False leaves the distance in standard deviations of the training normals.
 
     Returns:
         ``(B, 1, h, w)``, float32, at least 0, without a unit.
     """
     real = real.float()
+    if not relative:
+        return (real - fake.float()).abs().mean(dim=1, keepdim=True)
     scale = real.detach().abs().mean(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)
     return (real - fake.float()).abs().mean(dim=1, keepdim=True) / scale
 
 
 def relative_distance_map(
-    real: list[torch.Tensor], fake: list[torch.Tensor], shares: list[float], size: list[int]
+    real: list[torch.Tensor], fake: list[torch.Tensor], shares: list[float], size: list[int], relative: bool = True
 ) -> torch.Tensor:
     """Weighted sum over layers of the relative distance, bilinearly upsampled; its mean stays the weighted distance.
 
@@ -58,16 +61,17 @@ def relative_distance_map(
         fake: normalized features of their reconstructions.
         shares: weight of each layer; they sum to 1.
         size: height and width of the map, in pixels.
+        relative: see :func:`relative_distance`.
 
     Returns:
         ``(B, 1, H, W)``, float32. Bilinear upsampling by an integer factor keeps the spatial mean; the rounding that is
         left (and the change for other factors) is taken out by a constant per image.
     """
-    first = relative_distance(real[0], fake[0])
+    first = relative_distance(real[0], fake[0], relative)
     score = shares[0] * first.mean(dim=(2, 3), keepdim=True)
     total = shares[0] * F.interpolate(first, size=size, mode="bilinear", align_corners=False)
     for i in range(1, len(real)):
-        distance = relative_distance(real[i], fake[i])
+        distance = relative_distance(real[i], fake[i], relative)
         score = score + shares[i] * distance.mean(dim=(2, 3), keepdim=True)
         total = total + shares[i] * F.interpolate(distance, size=size, mode="bilinear", align_corners=False)
     return total + (score - total.mean(dim=(2, 3), keepdim=True))

@@ -29,7 +29,8 @@ class SegmentationHead(nn.Module):
         widths = [16 + 8 * i for i in range(len(in_channels) - 1)] if channels is None else list(channels)
         if len(in_channels) < 2 or len(widths) != len(in_channels) - 1:
             raise ValueError(
-                f"in_channels needs at least 2 entries and channels one fewer, got {len(in_channels)} and {len(widths)}."
+                "in_channels needs at least 2 entries and channels one fewer, "
+                f"got {len(in_channels)} and {len(widths)}."
             )
         below = [*widths[1:], in_channels[-1]]
         self.fuse = nn.ModuleList(

@@ -40,6 +40,11 @@ class SEPIAD(nn.Module):
         score: "mean" of the distance over the positions, or "top": the mean over its largest values, for focal disease;
             the map is then shifted by a constant per image so that its mean is that score.
         top_fraction: share of the pixels, in (0, 1], that "top" averages.
+        relative_to: what the score divides the distance by: the size of the "image"'s own features, as published, or
+            nothing, which leaves it in standard deviations of the training "normals". An image with a strong lesion has
+            large features, so the published form takes part of the lesion's distance away again.
+        output_init: factor on the decoder's last convolution at initialization. With fan-out initialization the first
+            outputs are about ten times too large, and the first hundred steps go into shrinking them.
 
     Raises:
         ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
@@ -70,12 +75,18 @@ class SEPIAD(nn.Module):
         feature_norm: bool = False,
         score: str = "mean",
         top_fraction: float = 0.1,
+        relative_to: str = "image",
+        output_init: float = 1.0,
     ) -> None:
         super().__init__()
         if score not in ("mean", "top"):
             raise ValueError(f"score must be 'mean' or 'top', got {score!r}.")
         if not 0.0 < top_fraction <= 1.0:
             raise ValueError(f"top_fraction must lie in (0, 1], got {top_fraction}.")
+        if relative_to not in ("image", "normals"):
+            raise ValueError(f"relative_to must be 'image' or 'normals', got {relative_to!r}.")
+        if not output_init > 0.0:
+            raise ValueError(f"output_init must be positive, got {output_init}.")
         self.encoder = Encoder(
             image_size,
             in_channels,
@@ -96,7 +107,10 @@ class SEPIAD(nn.Module):
             se_gate_init=se_gate_init,
             arch=arch,
         )
+        with torch.no_grad():
+            self.decoder.tail[-1].weight.mul_(output_init)
         self.features = VGGFeatures(feature_layers, feature_width, norm=feature_norm)
+        self.relative = relative_to == "image"
         self.image_size = image_size
         self.in_channels = in_channels
         self.latent_channels = latent_channels
@@ -124,7 +138,8 @@ class SEPIAD(nn.Module):
             self._check_image(image)
         real = self.features(image)
         fake = self.features(self.reconstruct(image))
-        distance = relative_distance_map(real, fake, self.layer_shares, [self.image_size, self.image_size])
+        size = [self.image_size, self.image_size]
+        distance = relative_distance_map(real, fake, self.layer_shares, size, self.relative)
         if self.top_count > 0:
             top = distance.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1).reshape(-1, 1, 1, 1)
             distance = distance + (top - distance.mean(dim=(2, 3), keepdim=True))

@@ -15,6 +15,7 @@ from torchvision.models import VGG19_BN_Weights, VGG19_Weights
 from torchvision.models.vgg import make_layers
 
 from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
+from monai_anomaly.utils.exceptions import WeightsError
 
 __all__ = ["VGG_LAYERS", "VGGFeatures", "load_feature_weights"]
 
@@ -193,9 +194,8 @@ def load_feature_weights(features: VGGFeatures, weights: str) -> None:
             The statistics stay as they are unless the file holds some for the same layers.
 
     Raises:
-        ValueError: when the file is no such state dict or does not fit ``width``, ``norm`` and ``layers``.
-        FileNotFoundError: when there is no such file.
-        RuntimeError: when ImageNet weights are neither cached nor reachable.
+        WeightsError: when the file is missing, is no such state dict or does not fit ``width``, ``norm`` and
+            ``layers``, or when ImageNet weights are neither cached nor reachable.
     """
     if weights == "imagenet":
         _load_imagenet(features)
@@ -209,7 +209,7 @@ def load_feature_weights(features: VGGFeatures, weights: str) -> None:
 
 def _load_imagenet(features: VGGFeatures) -> None:
     if features.width != 1.0:
-        raise ValueError(
+        raise WeightsError(
             f"weights=imagenet needs width 1.0, got {features.width}; set the feature width to 1.0, "
             "or use a file or weights=self_supervised."
         )
@@ -217,7 +217,7 @@ def _load_imagenet(features: VGGFeatures) -> None:
     try:
         state = enum.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError) as error:
-        raise RuntimeError(
+        raise WeightsError(
             f"torchvision's {enum} is not in the cache ({torch.hub.get_dir()}) and could not be downloaded "
             f"({error}). Without internet, give weights the path of a VGG19 state dict file, or "
             "use weights=self_supervised, which trains the features on the training normals."
@@ -228,19 +228,19 @@ def _load_imagenet(features: VGGFeatures) -> None:
 
 def _load_file(features: VGGFeatures, path: Path) -> None:
     if not path.is_file():
-        raise FileNotFoundError(
+        raise WeightsError(
             f"feature weights {str(path)!r}: no such file; weights must be 'imagenet', 'self_supervised' or a file."
         )
     try:
         content: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(
+        raise WeightsError(
             f"feature weights {str(path)!r} cannot be read as a state dict of tensors "
             f"({type(error).__name__}); save it with torch.save(network.state_dict(), file)."
         ) from error
     state = _find_state_dict(content)
     if state is None:
-        raise ValueError(
+        raise WeightsError(
             f"feature weights {str(path)!r} hold no VGG layers (key 'features.0.weight' is missing); "
             "give the state dict of torchvision's vgg19 or of a VGGFeatures."
         )
@@ -265,13 +265,13 @@ def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], sourc
     own = features.features.state_dict(prefix="features.")
     missing = [key for key in own if key not in state]
     if missing:
-        raise ValueError(
+        raise WeightsError(
             f"{source}: {missing[0]!r} is missing; the layers {features.layers} with norm={features.norm} need it. "
             "Check that norm is the one of the weights and that the deepest layer is not deeper than they reach."
         )
     wrong = [key for key in own if state[key].shape != own[key].shape]
     if wrong:
-        raise ValueError(
+        raise WeightsError(
             f"{source}: {wrong[0]!r} has shape {tuple(state[wrong[0]].shape)}, but width={features.width} and "
             f"norm={features.norm} need {tuple(own[wrong[0]].shape)}; set them to those of the weights."
         )

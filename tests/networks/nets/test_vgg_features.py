@@ -11,6 +11,7 @@ from torchvision.models import vgg19, vgg19_bn
 
 from monai_anomaly.networks.nets import vgg_features
 from monai_anomaly.networks.nets.vgg_features import VGG_LAYERS, VGGFeatures, load_feature_weights
+from monai_anomaly.utils.exceptions import WeightsError
 
 SMALL = {"layers": ("r12", "r22"), "width": 0.125}
 
@@ -196,24 +197,24 @@ def test_imagenet_takes_torchvisions_weights_of_the_right_kind(monkeypatch):
 
 
 def test_imagenet_needs_full_width():
-    with pytest.raises(ValueError, match=r"needs width 1\.0, got 0\.125"):
+    with pytest.raises(WeightsError, match=r"needs width 1\.0, got 0\.125"):
         load_feature_weights(_small(), "imagenet")
 
 
 def test_file_errors_name_file_and_cure(tmp_path):
     features = _small()
-    with pytest.raises(FileNotFoundError, match="no such file"):
+    with pytest.raises(WeightsError, match="no such file"):
         load_feature_weights(features, str(tmp_path / "missing.pt"))
     garbage = tmp_path / "garbage.pt"
     garbage.write_bytes(b"not a checkpoint")
-    with pytest.raises(ValueError, match=r"garbage\.pt.*cannot be read"):
+    with pytest.raises(WeightsError, match=r"garbage\.pt.*cannot be read"):
         load_feature_weights(features, str(garbage))
     unsafe = tmp_path / "unsafe.pt"
     torch.save(features, unsafe)  # a pickled module
-    with pytest.raises(ValueError, match="cannot be read as a state dict"):
+    with pytest.raises(WeightsError, match="cannot be read as a state dict"):
         load_feature_weights(features, str(unsafe))
     torch.save({"model": {"weight": torch.zeros(1)}}, tmp_path / "other.pt")
-    with pytest.raises(ValueError, match="hold no VGG layers"):
+    with pytest.raises(WeightsError, match="hold no VGG layers"):
         load_feature_weights(features, str(tmp_path / "other.pt"))
 
 
@@ -229,7 +230,7 @@ def test_weights_of_another_layout_are_refused_and_nothing_is_loaded(tmp_path, s
     torch.save(_small(1, **saved).state_dict(), tmp_path / "weights.pt")
     features = _small(2)
     before = {k: v.clone() for k, v in features.state_dict().items()}
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(WeightsError, match=message):
         load_feature_weights(features, str(tmp_path / "weights.pt"))
     assert all(torch.equal(v, before[k]) for k, v in features.state_dict().items())
 
@@ -245,7 +246,7 @@ def test_weights_of_another_layout_are_refused_and_nothing_is_loaded(tmp_path, s
     ],
 )
 def test_refuses_layers_and_widths_that_do_not_exist(arguments, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(WeightsError, match=message):
         VGGFeatures(**arguments)
 
 
