@@ -98,7 +98,7 @@ def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:
     component, found = optional_import(module, name=name) if module else (None, False)
     if not found:
         return
-    parameters = inspect.signature(component).parameters
+    parameters = inspect.signature(component).parameters  # type: ignore[arg-type]
     if part in parameters or part.startswith("_") or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
         return
     raise ConfigError(_unknown(key, name, part, list(parameters)))

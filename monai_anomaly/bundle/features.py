@@ -9,6 +9,7 @@ import logging
 
 from torch import Tensor
 
+from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.vgg_features import VGGFeatures, load_feature_weights
 
@@ -32,7 +33,8 @@ def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretra
     """
     if weights == "self_supervised":
         pretrainer.run()
-        pretrainer.objective.freeze()
+        if isinstance(pretrainer.objective, PretextObjective):
+            pretrainer.objective.freeze()
         features.set_origin(f"self-supervised, {pretrainer.state.iteration} steps on {len(images)} normals")
     else:
         load_feature_weights(features, weights)

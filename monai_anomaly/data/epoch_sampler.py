@@ -21,9 +21,9 @@ def epoch_seed(seed: int, epoch: int) -> int:
 class EpochSampler(Sampler[int]):
     """Draws a fixed number of indices per epoch from whole random permutations of the data.
 
-    Small sets are gone through several times in an epoch, large ones in part, so an epoch always has the length that the
-    schedule counts in. The order depends on the seed and the epoch alone, which is what makes a resumed run repeat the
-    interrupted one; PyTorch's samplers draw from a generator whose state would have to be saved.
+    Small sets are gone through several times in an epoch, large ones in part, so an epoch always has the length that
+    the schedule counts in. The order depends on the seed and the epoch alone, which is what makes a resumed run repeat
+    the interrupted one; PyTorch's samplers draw from a generator whose state would have to be saved.
 
     Args:
         data: what to sample from; only its length is used.

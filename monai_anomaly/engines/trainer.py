@@ -281,8 +281,8 @@ def _average_gradients(parameters: list[nn.Parameter]) -> None:
     several networks, so the averaging is done here, for any objective.
     """
     gradients = [p.grad for p in parameters if p.grad is not None]
-    flat = torch.cat([g.reshape(-1) for g in gradients])
-    flat = idist.all_reduce(flat) / idist.get_world_size()  # type: ignore[operator]
+    flat: Any = idist.all_reduce(torch.cat([g.reshape(-1) for g in gradients]))
+    flat = flat / idist.get_world_size()
     offset = 0
     for g in gradients:
         g.copy_(flat[offset : offset + g.numel()].view_as(g))

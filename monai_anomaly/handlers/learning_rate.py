@@ -65,7 +65,7 @@ class LearningRateDecay:
 
     def __call__(self, engine: Engine) -> None:
         """Set the rates for the iteration that starts; its middle counts, so that none is zero."""
-        total = engine.state.max_epochs * engine.state.epoch_length
+        total = (engine.state.max_epochs or 1) * (engine.state.epoch_length or 1)
         progress = (engine.state.iteration - 0.5) / total
         if self.deadline is not None and self.deadline.seconds is not None:
             used = self.deadline.budget.elapsed - self._start

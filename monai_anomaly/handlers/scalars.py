@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
@@ -15,7 +15,7 @@ __all__ = ["scalars"]
 _NOT_LOSSES = frozenset({"label", "index", "frame"})
 
 
-def scalars(output: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> dict[str, float]:
+def scalars(output: Any) -> dict[str, float]:
     """Every scalar of an output: `loss`, the named terms and the objective's metrics.
 
     Args:

@@ -57,7 +57,12 @@ class Objective(nn.Module, ABC):
     It owns the detector that is trained, its adversaries and its losses, and lists the updates of an iteration in
     order. It knows nothing of devices, mixed precision, logging or checkpoints. State that is not a parameter or
     buffer (a loss-weight policy, say) travels in the extra state, as tensors and numbers only.
+
+    Attributes:
+        detector: what is trained and saved; a stage that only prepares another one (a pretext task) has none.
     """
+
+    detector: nn.Module
 
     @abstractmethod
     def updates(self) -> Sequence[Update]:

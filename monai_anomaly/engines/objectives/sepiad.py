@@ -55,6 +55,8 @@ class SEPIADObjective(Objective):
     Source: Tuluptceva et al., "Perceptual Image Anomaly Detection", arXiv:1909.05904, sections 3.1 to 3.4.
     """
 
+    detector: SEPIAD
+
     def __init__(
         self,
         detector: SEPIAD,

@@ -108,7 +108,7 @@ class SEPIAD(nn.Module):
             arch=arch,
         )
         with torch.no_grad():
-            self.decoder.tail[-1].weight.mul_(output_init)
+            self.decoder.tail[-1].get_parameter("weight").mul_(output_init)
         self.features = VGGFeatures(feature_layers, feature_width, norm=feature_norm)
         self.relative = relative_to == "image"
         self.image_size = image_size
