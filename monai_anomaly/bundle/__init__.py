@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details
-from monai_anomaly.bundle.features import prepare_features
+from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.root import find_bundle_root
 from monai_anomaly.bundle.spec import check_resumable, read_spec
 
 __all__ = [
     "check_overrides",
     "check_resumable",
+    "check_weights",
     "find_bundle_root",
     "prepare_features",
     "read_spec",

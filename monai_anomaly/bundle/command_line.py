@@ -9,6 +9,7 @@ import difflib
 import inspect
 import sys
 from collections.abc import Iterator, Mapping
+from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -118,7 +119,7 @@ def _end_with_a_sentence() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
         chain = list(_causes(error))
-        ours = next((e for e in reversed(chain) if type(e).__module__.startswith("monai_anomaly.")), None)
+        ours = next((e for e in reversed(chain) if _is_ours(e)), None)
         if ours is not None:
             print(f"error: {ours}", file=sys.stderr)
             return
@@ -129,6 +130,18 @@ def _end_with_a_sentence() -> None:
 
     hook.of_monai_anomaly = True  # type: ignore[attr-defined]
     sys.excepthook = hook
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether this package found the fault: by the error's class, or by where a plain error was raised."""
+    if type(error).__module__.startswith("monai_anomaly."):
+        return True
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    return (
+        isinstance(error, (ValueError, RuntimeError, OSError))
+        and bool(frames)
+        and str(frames[-1].f_globals.get("__name__", "")).startswith("monai_anomaly.")
+    )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

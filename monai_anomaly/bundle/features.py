@@ -6,16 +6,33 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from torch import Tensor
 
 from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.vgg_features import VGGFeatures, load_feature_weights
+from monai_anomaly.utils.exceptions import WeightsError
 
-__all__ = ["prepare_features"]
+__all__ = ["check_weights", "prepare_features"]
 
 logger = logging.getLogger(__name__)
+
+
+def check_weights(weights: str) -> None:
+    """Refuse weights that are nowhere, before anything is made or written.
+
+    Args:
+        weights: as in :func:`prepare_features`.
+
+    Raises:
+        WeightsError: when it is neither a known name nor a file.
+    """
+    if weights not in ("self_supervised", "imagenet", "random") and not os.path.isfile(weights):
+        raise WeightsError(
+            f"weights '{weights}': no such file; weights must be 'self_supervised', 'imagenet' or a file."
+        )
 
 
 def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretrainer: ObjectiveTrainer) -> None:

@@ -84,3 +84,20 @@ def test_other_errors_keep_their_traceback_and_name_the_cause(config_file):
     assert result.returncode == 1
     assert "Traceback" in result.stderr
     assert result.stderr.strip().splitlines()[-1] == "the cause: ZeroDivisionError: division by zero"
+
+
+def test_a_bad_value_of_ours_is_a_sentence_too(tmp_path):
+    config = {
+        "imports": CONFIG["imports"],
+        "size": 64,
+        "network": {"_target_": "monai_anomaly.networks.nets.sepiad.SEPIAD", "image_size": "@size"},
+        "initialize": CONFIG["initialize"],
+        "run": ["@network"],
+    }
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(config))
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(path), "--size", "48"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert result.stderr.strip().splitlines()[-1].startswith("error: image_size must be one of")

@@ -324,6 +324,11 @@ def test_a_damaged_checkpoint(trained, small_phantom, tmp_path):
     assert "damaged" in fails(tmp_path, *arguments, config_name="inference")
 
 
+def test_weights_that_are_nowhere(small_phantom, tmp_path):
+    arguments = ["--dataset_dir", str(small_phantom), "--weights", str(tmp_path / "none.pt"), *outputs(tmp_path)]
+    assert "no such file" in fails(tmp_path, *arguments)
+
+
 def test_imagenet_weights_that_cannot_be_had_name_the_alternatives(small_phantom, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")

@@ -123,9 +123,9 @@ def test_output_and_events_serve_the_stock_handlers(caplog):
     StatsHandler(name="train", output_transform=from_engine(["loss"], first=True)).attach(trainer)
     scheduler = torch.optim.lr_scheduler.StepLR(trainer.optimizers["generator"], 1, gamma=0.5)
     LrScheduleHandler(scheduler).attach(trainer)
-    EarlyStopHandler(
-        1, score_function=lambda e: 0.0, trainer=trainer, epoch_level=True
-    ).attach(trainer)  # never improves: ends after its patience
+    EarlyStopHandler(1, score_function=lambda e: 0.0, trainer=trainer, epoch_level=True).attach(
+        trainer
+    )  # never improves: ends after its patience
     trainer.run()
     assert trainer.state.epoch == 2
     assert trainer.optimizers["generator"].param_groups[0]["lr"] == pytest.approx(0.1 * 0.25)

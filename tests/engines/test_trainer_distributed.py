@@ -17,9 +17,7 @@ from tests.engines.test_trainer import TwoPlayers, make_trainer
 
 def _train(rank: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2
-    )
+    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     objective = TwoPlayers(repeats=1)
     if rank == 1:  # the other process starts elsewhere; the first one's parameters count
         with torch.no_grad():
