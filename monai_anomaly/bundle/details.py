@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import nn
 
+from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+
 __all__ = ["run_details"]
 
 _PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
@@ -30,13 +32,25 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
         names and values to show.
     """
     details: dict[str, Any] = {
-        "weights": f"sha256 {_sha256(checkpoint)[:16]}" if os.path.isfile(checkpoint) else "none",
+        **_identity(checkpoint),
+        "training seed": spec.get("seed"),
         "checkpoint rule": "the last iteration; no label was looked at",
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k: version(k) for k in _PACKAGES},
     }
     return {**details, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
+    """The weights' hash, and where the perceptual features in them come from."""
+    if not os.path.isfile(checkpoint):
+        return {"weights": "none"}
+    identity = {"weights": f"sha256 {_sha256(checkpoint)[:16]}"}
+    origin = load_checkpoint(checkpoint)["model"].get("features.origin_bytes")
+    if origin is not None:
+        identity["features"] = bytes(origin.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
+    return identity
 
 
 def _sha256(path: str | os.PathLike[str]) -> str:

@@ -73,7 +73,7 @@ class TrainingProgress:
         if self.deadline is None:
             self._bar.update(engine.state.iteration - self._bar.n)
         else:
-            self._bar.update(self.deadline.budget.elapsed - self._start - self._bar.n)
+            self._bar.update(min(self.deadline.budget.elapsed - self._start, self._bar.total) - self._bar.n)
 
     def _close(self, engine: Engine) -> None:
         if self._bar is not None:

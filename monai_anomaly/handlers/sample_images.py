@@ -43,6 +43,7 @@ class SampleImages:
         self.network = network
         self.interval = interval
         self.map_range = map_range
+        self._writer: SummaryWriter | None = None
         rows = torch.linspace(0, max(0, len(images) - 1), min(count, len(images))).round().long()
         self.images = images[rows]
 
@@ -50,6 +51,12 @@ class SampleImages:
         """Attach to a trainer."""
         if len(self.images):
             engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
+            engine.add_event_handler(Events.COMPLETED, self._close)
+
+    def _close(self, _: Engine) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     @torch.no_grad()
     def __call__(self, engine: Engine) -> None:
@@ -65,8 +72,10 @@ class SampleImages:
         low, high = self.map_range
         rows.append(((self.network(image) - low) / (high - low)).clamp(0, 1).expand_as(image))
         self.network.train(training)
-        with SummaryWriter(self.log_dir) as writer:
-            writer.add_image("samples", make_grid(torch.cat(rows).cpu(), nrow=len(image)), engine.state.epoch)
+        if self._writer is None:
+            self._writer = SummaryWriter(self.log_dir)
+        self._writer.add_image("samples", make_grid(torch.cat(rows).cpu(), nrow=len(image)), engine.state.epoch)
+        self._writer.flush()
 
 
 def _displayed(image: Tensor, like: Tensor | None = None) -> Tensor:

@@ -183,8 +183,8 @@ def check_spec(saved: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -
     differences = _differences(saved, wanted)
     if differences:
         raise CheckpointError(
-            f"the checkpoint '{path}' is of another architecture or preprocessing: {'; '.join(differences)}. "
-            "Use the same settings as its training, or another checkpoint."
+            f"the checkpoint '{path}' was made with other settings: {'; '.join(differences)}. "
+            "Use the settings of its training, or another checkpoint."
         )
 
 

@@ -70,7 +70,7 @@ def test_training_leaves_a_model_a_history_and_curves(trained):
     rows = list(csv.DictReader((trained / "output" / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert {"loss", "reconstruction", "adversarial_image", "critic_latent", "weight_encoder"} <= rows[0].keys()
-    assert rows[0]["val_val_auroc"] == "" and 0 <= float(rows[1]["val_val_auroc"]) <= 1
+    assert rows[0]["val_auroc"] == "" and 0 <= float(rows[1]["val_auroc"]) <= 1
     assert list((trained / "output" / "tensorboard").glob("events*"))
     assert not list(trained.rglob(".*tmp*"))
 

@@ -19,7 +19,7 @@ from monai_anomaly.networks.blocks.preactivation import (
 )
 from monai_anomaly.networks.blocks.squeeze_excitation import SqueezeExcitation
 
-__all__ = ["ARCHITECTURES", "IMAGE_SIZES", "Decoder", "Encoder", "ImageCritic", "LatentCritic"]
+__all__ = ["ARCHITECTURES", "IMAGE_SIZES", "Decoder", "Encoder", "ImageCritic", "LatentCritic", "doubling_channels"]
 
 ARCHITECTURES = ("residual", "paper")
 IMAGE_SIZES = (32, 64, 128, 256)
@@ -36,6 +36,21 @@ _CRITIC_CHANNELS = {
     128: (32, 32, 64, 128, 128, 128),
     256: (16, 32, 32, 64, 128, 128, 128),
 }
+
+
+def doubling_channels(image_size: int, first: int, last: int) -> list[int]:
+    """Encoder widths that double from the image's resolution to 4x4 until they reach a limit.
+
+    Args:
+        image_size: height and width of the image, in pixels.
+        first: width at the image's resolution.
+        last: the limit.
+
+    Example:
+        >>> doubling_channels(64, 8, 64)
+        [8, 16, 32, 64, 64]
+    """
+    return [min(last, first * 2**i) for i in range(image_size.bit_length() - 2)]
 
 
 def _check_geometry(image_size: int, in_channels: int, arch: str) -> None:
