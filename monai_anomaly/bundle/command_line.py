@@ -106,9 +106,11 @@ def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:
 
 
 def _unknown(key: str, parent: str, part: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(part, known, n=1, cutoff=0.0)
+    near = difflib.get_close_matches(part, known, n=1, cutoff=0.5)
     prefix = f"'{parent}' has no '{part}'" if parent else f"the configuration has no key '{part}'"
-    return f"--{key}: {prefix}; the nearest known is '{near[0]}'." if near else f"--{key}: {prefix}."
+    if near:
+        return f"--{key}: {prefix}; the nearest known is '{near[0]}'."
+    return f"--{key}: {prefix}; it has {', '.join(sorted(known))}."
 
 
 def _end_with_a_sentence() -> None:

@@ -33,7 +33,7 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
     """
     details: dict[str, Any] = {
         **_identity(checkpoint),
-        "training seed": spec.get("seed"),
+        "training seed": spec.get("training", {}).get("seed"),
         "checkpoint rule": "the last iteration; no label was looked at",
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},

@@ -30,7 +30,8 @@ def read_spec(checkpoint: str | os.PathLike[str], bundle_root: str | os.PathLike
         bundle_root: the bundle's folder.
 
     Returns:
-        ``detector`` (class name), ``network`` and ``preprocessing`` (arguments).
+        ``detector`` (class name), ``network`` and ``preprocessing`` (arguments), and ``training`` (what a resumed run
+        must share).
 
     Raises:
         CheckpointError: when the checkpoint exists and is damaged or not of this package.

@@ -41,14 +41,17 @@ def save_checkpoint(content: Mapping[str, Any], path: str | os.PathLike[str]) ->
     MONAI's `CheckpointSaver` forces a write in place, so a full disk or a kill in the middle costs the only copy.
 
     Raises:
-        OSError: when the file cannot be written; what was at `path` is untouched.
+        CheckpointError: when the file cannot be written; what was at `path` is untouched.
     """
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     try:
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             torch.save(_to_cpu(content), file)
-    except RuntimeError as error:  # PyTorch's writer reports a full disk so
-        raise OSError(f"cannot write the checkpoint '{Path(path).name}': {error}") from error
+    except (OSError, RuntimeError) as error:  # PyTorch's writer reports a full disk as either
+        raise CheckpointError(
+            f"cannot write the checkpoint '{os.fspath(path)}': {error}; the last one is untouched. Free some space or "
+            "name another folder, then resume."
+        ) from error
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
