@@ -1,0 +1,129 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Two ways to do the same work, timed in turn within one process."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+__all__ = ["Comparison", "Span", "Stopwatch", "format_table"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a piece of work took.
+
+    Args:
+        wall: seconds on the clock; what a user waits, and what other processes on the machine disturb.
+        cpu: seconds of processor time of this process, its threads and its finished children.
+    """
+
+    wall: float
+    cpu: float
+
+
+class Stopwatch:
+    """Runs from its making on; waits for the accelerator's queue at either end.
+
+    Args:
+        device: where the timed work is done.
+    """
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+        self._start = self._now()
+
+    def read(self) -> Span:
+        """The time since the start."""
+        now = self._now()
+        return Span(now.wall - self._start.wall, now.cpu - self._start.cpu)
+
+    def _now(self) -> Span:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return Span(time.perf_counter(), sum(os.times()[:4]))
+
+
+@dataclass
+class Comparison:
+    """A piece of work against its floor, round by round.
+
+    Args:
+        name: what is timed.
+        bar: the median ratio that is aimed at, at most.
+        per: units of work in a round; times are reported per unit.
+        ours: the whole work, one span per round.
+        floor: the part that cannot be avoided, one span per round.
+        notes: further numbers.
+    """
+
+    name: str
+    bar: float
+    per: int = 1
+    ours: list[Span] = field(default_factory=list)
+    floor: list[Span] = field(default_factory=list)
+    notes: dict[str, float] = field(default_factory=dict)
+
+    def ratios(self, clock: str = "wall") -> list[float]:
+        """Ours over the floor, for each round, by the ``"wall"`` or the ``"cpu"`` clock."""
+        pairs = zip(self.ours, self.floor, strict=True)
+        return [getattr(a, clock) / max(getattr(b, clock), 1e-9) for a, b in pairs]
+
+    @property
+    def ratio(self) -> float:
+        """The median of the rounds' ratios on the clock; the bar is for this one."""
+        return statistics.median(self.ratios())
+
+    def summary(self) -> dict[str, Any]:
+        """Plain values for a JSON file; times in seconds per unit of work."""
+        sides = {"ours": self.ours, "floor": self.floor}
+        return {
+            "bar": self.bar,
+            "ratio_median": self.ratio,
+            "ratio_min": min(self.ratios()),
+            "cpu_ratio_median": statistics.median(self.ratios("cpu")),
+            "ratios": self.ratios(),
+            **{f"{side}_s_median": _median(spans) / self.per for side, spans in sides.items()},
+            **{f"{side}_s_min": min(s.wall for s in spans) / self.per for side, spans in sides.items()},
+            **{f"{side}_s": [s.wall / self.per for s in spans] for side, spans in sides.items()},
+            "units_per_round": self.per,
+            **self.notes,
+        }
+
+
+def format_table(comparisons: Sequence[Comparison]) -> str:
+    """One line for each comparison: median times per unit, ratios, the bar and whether the median ratio keeps it."""
+    rows: list[tuple[str, ...]] = [("", "ours", "floor", "ratio", "min", "cpu", "bar", "")]
+    for c in comparisons:
+        values = c.summary()
+        rows.append(
+            (
+                c.name,
+                _time(values["ours_s_median"]),
+                _time(values["floor_s_median"]),
+                *(f"{values[key]:.3f}" for key in ("ratio_median", "ratio_min", "cpu_ratio_median")),
+                f"<= {c.bar:g}",
+                "kept" if c.ratio <= c.bar else "missed",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    )
+
+
+def _median(spans: Sequence[Span]) -> float:
+    return statistics.median(s.wall for s in spans)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds >= 1.0 else f"{1e3 * seconds:.2f} ms"
