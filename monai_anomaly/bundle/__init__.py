@@ -9,7 +9,7 @@ from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.root import find_bundle_root
-from monai_anomaly.bundle.spec import check_resumable, read_spec
+from monai_anomaly.bundle.spec import check_resumable, read_map_range, read_spec
 
 __all__ = [
     "check_overrides",
@@ -17,6 +17,7 @@ __all__ = [
     "check_weights",
     "find_bundle_root",
     "prepare_features",
+    "read_map_range",
     "read_spec",
     "run_details",
 ]

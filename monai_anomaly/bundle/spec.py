@@ -15,7 +15,7 @@ from monai.bundle import ConfigParser
 
 from monai_anomaly.handlers.training_checkpoint import check_spec, load_checkpoint
 
-__all__ = ["check_resumable", "read_spec"]
+__all__ = ["check_resumable", "read_map_range", "read_spec"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,3 +56,15 @@ def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -
     """
     path = os.path.join(ckpt_dir, "checkpoint.pt")
     check_spec(load_checkpoint(path)["spec"], spec, path)
+
+
+def read_map_range(checkpoint: str | os.PathLike[str]) -> tuple[float, float]:
+    """The scale that all heat maps of a trained detector are drawn on; ``(0, 1)`` before any training.
+
+    Raises:
+        CheckpointError: when the checkpoint exists and is damaged or not of this package.
+    """
+    if not os.path.isfile(checkpoint):
+        return 0.0, 1.0
+    low, high = load_checkpoint(checkpoint).get("map_range", (0.0, 1.0))
+    return float(low), float(high)

@@ -99,6 +99,8 @@ class ObjectiveTrainer(Trainer):
     ) -> None:
         if amp_dtype not in _AMP_DTYPES:
             raise ValueError(f"amp_dtype must be one of {sorted(_AMP_DTYPES)}, got '{amp_dtype}'.")
+        if max_epochs < 1:
+            raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")
         if accumulation_steps < 1 or check_interval < 1:
             raise ValueError(
                 "accumulation_steps and check_interval must be at least 1, "
@@ -228,7 +230,10 @@ class ObjectiveTrainer(Trainer):
     # ---- guards and bookkeeping ----------------------------------------------------------------------------------
 
     def run(self) -> None:  # type: ignore[override]
-        """Train; called again, go on from where the state is."""
+        """Train; called again, go on from where the state is, and do nothing when that is the end."""
+        if self.state.epoch >= self.state.max_epochs:  # Ignite would begin anew
+            logger.info("all %d epochs are done; raise max_epochs to train on", self.state.max_epochs)
+            return
         scaling = self.amp and self.amp_dtype is torch.float16
         self.scaler = torch.amp.GradScaler(self.state.device.type) if scaling else None  # type: ignore[assignment]
         # Trainer.run would make a CUDA scaler whatever the device and type are.

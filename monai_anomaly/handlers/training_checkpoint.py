@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
+from torch import Tensor, nn
 
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.utils.atomic import atomic_path
+from monai_anomaly.utils.atomic import TEMPORARY_MARK, atomic_path
 from monai_anomaly.utils.exceptions import CheckpointError
 
-__all__ = ["TrainingCheckpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["TrainingCheckpoint", "check_spec", "fit_map_range", "load_checkpoint", "save_checkpoint"]
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +91,8 @@ class TrainingCheckpoint:
         spec: how the detector and its preprocessing are made, in plain values; kept beside the weights.
         others: further things with a state, by name, such as the metric history.
         interval: epochs between two saves.
+        normals: training normals ``(N, C, H, W)``; at the end the range of their maps is kept beside the weights, so
+            that every heat map of this detector is drawn on one scale.
 
     Raises:
         CheckpointError: on resuming, when the file is missing, damaged or of another architecture.
@@ -104,7 +106,9 @@ class TrainingCheckpoint:
         spec: Mapping[str, Any],
         others: Mapping[str, Stateful] | None = None,
         interval: int = 1,
+        normals: Tensor | None = None,
     ) -> None:
+        self.normals = normals
         self.save_dir = Path(save_dir)
         self.trainer = trainer
         self.spec = dict(spec)
@@ -125,6 +129,8 @@ class TrainingCheckpoint:
         """Attach to the trainer."""
         if idist.get_rank() > 0:
             return
+        for leftover in self.save_dir.glob(f".*.pt{TEMPORARY_MARK}*"):  # of a run killed in a save
+            leftover.unlink()
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self._save)
         engine.add_event_handler(Events.COMPLETED, self._finish)
 
@@ -135,10 +141,16 @@ class TrainingCheckpoint:
         missing = sorted({"objective", "optimizers", "trainer"} - content.keys())
         if missing:
             raise CheckpointError(f"'{self.path}' cannot be resumed: it has no {', '.join(missing)}; train anew.")
-        self.trainer.objective.load_state_dict(content["objective"])
+        try:
+            self.trainer.objective.load_state_dict(content["objective"])
+            for name, optimizer in self.trainer.optimizers.items():
+                optimizer.load_state_dict(content["optimizers"][name])
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f"'{self.path}' cannot be resumed: its critics or optimizers are others than this run's "
+                f"({str(error).splitlines()[-1].strip()[:200]}); use the settings of its training, or train anew."
+            ) from error
         self.trainer.objective.to(self.trainer.state.device)
-        for name, optimizer in self.trainer.optimizers.items():
-            optimizer.load_state_dict(content["optimizers"][name])
         for name, other in self.others.items():
             other.load_state_dict(content["others"][name])
         self._resume_trainer(content["trainer"])
@@ -173,8 +185,33 @@ class TrainingCheckpoint:
     def _finish(self, _: Engine) -> None:
         content = self._content()
         save_checkpoint(content, self.path)
-        save_checkpoint({"model": content["model"], "spec": content["spec"]}, self.model_path)
+        model = {"model": content["model"], "spec": content["spec"]}
+        if self.normals is not None:
+            model["map_range"] = fit_map_range(self.trainer.objective.detector, self.normals)
+        save_checkpoint(model, self.model_path)
         logger.info("the trained detector is in %s", self.model_path)
+
+
+@torch.no_grad()
+def fit_map_range(detector: nn.Module, normals: Tensor, count: int = 64) -> list[float]:
+    """A scale for all maps of a detector: up to twice what 99 % of the positions in normal images stay below.
+
+    Args:
+        detector: images to maps ``(B, 1, H, W)``.
+        normals: training normals ``(N, C, H, W)``; evenly spaced ones are taken.
+        count: how many.
+
+    Returns:
+        the map values of the first and the last color; the first is 0 unless maps go below it.
+    """
+    rows = torch.linspace(0, len(normals) - 1, min(count, len(normals))).round().long()
+    device = next(detector.parameters()).device
+    training = detector.training
+    detector.eval()
+    maps = torch.cat([detector(part.to(device)).cpu() for part in normals[rows].split(16)]).flatten()
+    detector.train(training)
+    low, high = torch.quantile(maps[:: max(1, len(maps) // 10**6)], torch.tensor([0.01, 0.99])).tolist()
+    return [min(0.0, low), max(2.0 * high, 1e-6)]
 
 
 def check_spec(saved: Mapping[str, Any], wanted: Mapping[str, Any], path: str) -> None:

@@ -66,7 +66,8 @@ def spec_args(folder: Path) -> dict:
 def test_training_leaves_a_model_a_history_and_curves(trained):
     model = load(trained / "models" / "model.pt")
     assert model["spec"]["network"]["latent_channels"] == 8
-    assert set(model) == {"model", "spec"}
+    assert set(model) == {"model", "spec", "map_range"}
+    assert model["map_range"][0] == 0 < model["map_range"][1]
     rows = list(csv.DictReader((trained / "output" / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert {"loss", "reconstruction", "adversarial_image", "critic_latent", "weight_encoder"} <= rows[0].keys()

@@ -175,6 +175,8 @@ def test_a_second_run_goes_on():
     make_trainer(once, epochs=4)[1].run()
     _, trainer = make_trainer(twice, epochs=2)
     trainer.run()
+    trainer.run()
+    assert trainer.state.iteration == 4
     trainer.state.max_epochs = 4
     trainer.run()
     assert trainer.state.epoch == 4
@@ -184,7 +186,7 @@ def test_a_second_run_goes_on():
 
 @pytest.mark.parametrize(
     ("kwargs", "words"),
-    [({"amp_dtype": "float8"}, "amp_dtype"), ({"accumulation_steps": 0}, "accumulation_steps")],
+    [({"amp_dtype": "float8"}, "amp_dtype"), ({"accumulation_steps": 0}, "accumulation"), ({"epochs": 0}, "max_ep")],
 )
 def test_bad_options(kwargs, words):
     with pytest.raises(ValueError, match=words):
