@@ -8,7 +8,8 @@ from __future__ import annotations
 import difflib
 import inspect
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from traceback import walk_tb
 from types import FrameType, TracebackType
 from typing import Any
@@ -38,6 +39,7 @@ def check_overrides() -> None:
     if call is None:
         return
     _end_with_a_sentence()
+    _check_words(sys.argv)
     known = ConfigParser.load_config_files(call["config_file"])
     reserved = set(inspect.signature(ConfigWorkflow.__init__).parameters)
     tracked = call["_args"].get("tracking") is not None
@@ -46,6 +48,13 @@ def check_overrides() -> None:
             continue
         _check_key(key, known)
         _check_type(key, call["_args"][key], known)
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """MONAI drops an override whose value is None, so it would change nothing."""
+    for key, value in pairwise(words):
+        if key.startswith("--") and value in ("None", "null"):
+            raise ConfigError(f"{key} {value} would be ignored: write {key} '$None'.")
 
 
 def _bundle_call() -> Mapping[str, Any] | None:

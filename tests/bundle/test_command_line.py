@@ -10,7 +10,7 @@ import sys
 import pytest
 from monai.bundle import create_workflow
 
-from monai_anomaly.bundle.command_line import _check_key, _check_type
+from monai_anomaly.bundle.command_line import _check_key, _check_type, _check_words
 from monai_anomaly.utils.exceptions import ConfigError
 
 CONFIG = {
@@ -61,6 +61,13 @@ def test_known_keys_pass(config_file, key):
 def test_a_text_is_no_switch_and_no_number(key, value, words):
     with pytest.raises(ConfigError, match=f"--{key} must be {words}"):
         _check_type(key, value, {"shuffle": True, "max_epochs": 3})
+
+
+@pytest.mark.parametrize("word", ["None", "null"])
+def test_a_bare_none_would_be_dropped(word):
+    with pytest.raises(ConfigError, match=r"--augment .* '\$None'"):
+        _check_words(["monai.bundle", "run", "--seed", "1", "--augment", word])
+    _check_words(["monai.bundle", "run", "--augment", "$None", "--seed", "1"])
 
 
 def test_a_list_has_no_such_entry():
