@@ -42,7 +42,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_benchmarks(verbs: Any) -> None:
     text = "time a training iteration and the scoring of a folder against the network's bare arithmetic"
-    parser = verbs.add_parser("benchmarks", help=text, description=f"{text.capitalize()}.")
+    advice = (
+        "On a machine that others use too, set OMP_NUM_THREADS=1: threads that wait for one on a busy core make both "
+        "sides several times slower and the ratios meaningless."
+    )
+    parser = verbs.add_parser("benchmarks", help=text, description=f"{text.capitalize()}.", epilog=advice)
     parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
     parser.add_argument("--images", type=_count, default=1000, help="pictures to score (default: %(default)s)")
     parser.add_argument("--rounds", type=_count, default=8, help="times that both sides run (default: %(default)s)")
