@@ -28,7 +28,7 @@ test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
 
 benchmarks: $(VENV)/installed
-	$(PY) -m monai_anomaly benchmarks
+	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly benchmarks
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -18,7 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, run, verify_metadata, verify_net_in_out
+from monai.bundle import (
+    ConfigParser,
+    ConfigWorkflow,
+    ckpt_export,
+    onnx_export,
+    run,
+    verify_metadata,
+    verify_net_in_out,
+)
 from monai.data import load_net_with_metadata
 from monai.utils import optional_import
 from PIL import Image
@@ -380,6 +388,30 @@ def test_torchscript_export_scores_the_same(trained, small_phantom, tmp_path, at
     image = torch.rand(3, 1, 32, 32)
     with torch.inference_mode():
         torch.testing.assert_close(exported.eval()(image), detector(image), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.skipif(not has_onnx, reason="onnxscript is not installed: pip install monai_anomaly[onnx]")
+def test_onnx_export_scores_the_same(trained, tmp_path, at_root):
+    import onnxruntime
+
+    model = trained / "models" / "model.pt"
+    onnx_export(
+        "network_def",
+        filepath=str(tmp_path / "model.onnx"),
+        ckpt_file=str(model),
+        meta_file=config("metadata"),
+        config_file=config("inference"),
+        key_in_ckpt="model",
+        checkpoint=str(model),
+        input_shape=[1, 1, 32, 32],
+    )
+    session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
+    detector = SEPIAD(**spec_args(trained)["network"]).eval()
+    load_detector(detector, model)
+    image = torch.rand(1, 1, 32, 32)
+    (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
+    with torch.inference_mode():
+        np.testing.assert_allclose(ours, detector(image).numpy(), atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "inference", "paper", "multi_gpu_train"])
