@@ -414,7 +414,7 @@ def test_onnx_export_scores_the_same(trained, tmp_path, at_root):
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "inference", "paper", "multi_gpu_train"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "inference", "paper", "few_normals", "multi_gpu_train"])
 def test_targets_are_whole_paths_of_known_packages(name):
     parser = ConfigParser(json.loads((BUNDLE / "configs" / f"{name}.json").read_text()))
 
@@ -428,6 +428,14 @@ def test_targets_are_whole_paths_of_known_packages(name):
 
     for target in targets(parser.get()):
         assert target.startswith(("monai.", "monai_anomaly.", "torch.")), target
+
+
+def test_the_overlay_for_few_normals_reaches_both_stages(at_root):
+    parser = ConfigParser()
+    parser.read_config([config("train"), config("few_normals")])
+    parser.parse()
+    assert parser.get_parsed_content("augment").rotate == 15.0
+    assert parser["pretrain#objective#augment"]["rotate"] == 15.0
 
 
 def test_the_published_recipe_has_the_published_networks(at_root):
