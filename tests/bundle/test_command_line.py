@@ -37,7 +37,7 @@ def config_file(tmp_path):
         ("maxepochs", "max_epochs"),
         ("train::trainr", "trainer"),
         ("train#trainer#in_feature", "in_features"),
-        ("train::items::1::b", "a"),
+        ("train::items::1::aa", "a"),
     ],
 )
 def test_unknown_key_names_the_nearest(config_file, key, nearest):

@@ -228,6 +228,7 @@ def test_inference_gives_one_record_per_file(trained, small_phantom, tmp_path, a
 def test_runs_from_inside_the_bundle(trained, small_phantom, tmp_path, monkeypatch):
     bundle = tmp_path / "sepiad"
     shutil.copytree(BUNDLE, bundle, ignore=shutil.ignore_patterns("output", "*.pt"))
+    (bundle / "models").mkdir(exist_ok=True)
     shutil.copy(trained / "models" / "model.pt", bundle / "models" / "model.pt")
     monkeypatch.chdir(bundle)
     run(config_file="configs/evaluate.json", dataset_dir=str(small_phantom), device="cpu")

@@ -246,7 +246,7 @@ def test_weights_of_another_layout_are_refused_and_nothing_is_loaded(tmp_path, s
     ],
 )
 def test_refuses_layers_and_widths_that_do_not_exist(arguments, message):
-    with pytest.raises(WeightsError, match=message):
+    with pytest.raises(ValueError, match=message):
         VGGFeatures(**arguments)
 
 
