@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["DecodedImage", "ReadLimits", "boundary", "check_budget", "check_finite", "choose_frame", "scale"]
+__all__ = ["DecodedImage", "FrameSource", "ReadLimits", "boundary", "check_budget", "check_finite", "scale"]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ class DecodedImage:
         spacing_origin: where ``spacing`` comes from.
         voi: whether the file's own window or VOI LUT was applied.
         inverted: whether the stored values were inverted for display.
+        masked: share of the pixels that are no picture (padding, shutter, collimator) and were set to 0.
+        identifiers: names and keyed hashes of the header's identifiers; see :mod:`monai_anomaly.utils.identity`.
         warnings: every fallback taken, one sentence each, free of header values.
     """
 
@@ -69,7 +72,27 @@ class DecodedImage:
     spacing_origin: str = ""
     voi: bool = False
     inverted: bool = False
+    masked: float = 0.0
+    identifiers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+
+
+class FrameSource(Protocol):
+    """An open file whose header passed every check; frames are decoded singly, in any order."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in the file."""
+
+    def decode(self, index: int) -> DecodedImage:
+        """Decodes one frame.
+
+        Args:
+            index: from 0, below ``frames``.
+
+        Raises:
+            ImageReadError: whatever is wrong with this frame.
+        """
 
 
 @contextmanager
@@ -126,23 +149,6 @@ def check_budget(limits: ReadLimits, *, rows: int, columns: int, frames: int = 1
     total = rows * columns * frames * bytes_per_pixel
     if total > limits.max_bytes:
         raise ImageReadError("budget", f"{total} decoded bytes exceed max_bytes={limits.max_bytes}; raise it.")
-
-
-def choose_frame(frame: int | None, frames: int) -> int:
-    """Returns the index of the frame to read: the one asked for, or the middle one.
-
-    Args:
-        frame: index from 0, or None for the middle frame.
-        frames: number of frames in the file.
-
-    Raises:
-        ImageReadError: ``frame_count`` when the file has no such frame.
-    """
-    if frame is None:
-        return frames // 2
-    if not 0 <= frame < frames:
-        raise ImageReadError("frame_count", f"frame {frame} was asked for, but the file has {frames} (0 is the first).")
-    return frame
 
 
 def scale(values: np.ndarray, low: float, high: float) -> np.ndarray:

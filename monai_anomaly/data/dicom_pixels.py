@@ -16,33 +16,51 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, check_finite, choose_frame, scale
+from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, check_finite, scale
 from monai_anomaly.data.dicom_fragments import check_pixel_data
 from monai_anomaly.data.dicom_header import DicomHeader, element, numbers, quiet_pydicom, read_header
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.us_regions import find_region
 
-__all__ = ["read_dicom"]
+__all__ = ["DicomSource"]
 
 MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD".split())
 
 
-def read_dicom(stream: BinaryIO, frame: int | None, limits: ReadLimits, *, voi: bool = True) -> DecodedImage:
-    """Reads one frame of a DICOM file.
+class DicomSource:
+    """The frames of an open DICOM file.
 
     Args:
-        stream: the open file.
-        frame: index of the frame, from 0; None for the middle one.
+        stream: the open file; stays open as long as frames are decoded.
         limits: checked before anything is inflated.
         voi: apply the file's window or VOI LUT, where it has one.
 
     Raises:
-        ImageReadError: whatever is wrong with the file.
+        ImageReadError: whatever is wrong with the header.
     """
-    with quiet_pydicom():
-        header = read_header(stream, limits)
+
+    def __init__(self, stream: BinaryIO, limits: ReadLimits, *, voi: bool = True) -> None:
+        self._stream = stream
+        self._voi = voi
+        with quiet_pydicom():
+            self._header = read_header(stream, limits)
+            self._start = stream.tell()
+            self._region = find_region(self._header.dataset, rows=self._header.rows, columns=self._header.columns)
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in the file."""
+        return self._header.frames
+
+    def decode(self, index: int) -> DecodedImage:
+        """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        with quiet_pydicom():
+            return self._decode(index)
+
+    def _decode(self, index: int) -> DecodedImage:
+        stream, header = self._stream, self._header
         dataset, notes = header.dataset, header.warnings
-        index = choose_frame(frame, header.frames)
+        stream.seek(self._start)
         notes += check_pixel_data(stream, header, index)
         with boundary("decoding the pixels"):
             stream.seek(0)
@@ -60,27 +78,27 @@ def read_dicom(stream: BinaryIO, frame: int | None, limits: ReadLimits, *, voi: 
             elif header.samples == 3:
                 pixels = scale(stored.transpose(2, 0, 1), 0, 2**header.bits - 1)
             else:
-                gray, applied, inverted = _render_gray(stored, header, voi=voi)
+                gray, applied, inverted = _render_gray(stored, header, voi=self._voi)
                 pixels = gray[None]
         check_finite(pixels)
-        region = find_region(dataset, rows=header.rows, columns=header.columns)
+        region = self._region
         spacing, origin = (region.spacing, "us_region") if region.spacing else _spacing(dataset)
         modality = str(dataset.get("Modality", ""))
-    return DecodedImage(
-        pixels=pixels,
-        kind="dicom",
-        modality=modality if modality in MODALITIES else "other",
-        photometric=header.photometric,
-        frames=header.frames,
-        frame=index,
-        box=region.box,
-        region=region.state,
-        spacing=spacing,
-        spacing_origin=origin if spacing else "",
-        voi=applied,
-        inverted=inverted,
-        warnings=[*notes, *region.warnings],
-    )
+        return DecodedImage(
+            pixels=pixels,
+            kind="dicom",
+            modality=modality if modality in MODALITIES else "other",
+            photometric=header.photometric,
+            frames=header.frames,
+            frame=index,
+            box=region.box,
+            region=region.state,
+            spacing=spacing,
+            spacing_origin=origin if spacing else "",
+            voi=applied,
+            inverted=inverted,
+            warnings=[*notes, *region.warnings],
+        )
 
 
 def _swap_palette(dataset: Dataset) -> None:

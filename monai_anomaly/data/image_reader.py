@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,11 +14,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from monai.data.image_reader import ImageReader
 
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
-from monai_anomaly.data.dicom_pixels import read_dicom
+from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, boundary
+from monai_anomaly.data.dicom_pixels import DicomSource
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.nifti import read_nifti
-from monai_anomaly.data.raster import read_mask, read_raster
+from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
+from monai_anomaly.data.nifti import NiftiSource
+from monai_anomaly.data.raster import RasterSource, read_mask
 
 __all__ = ["ClinicalImageReader"]
 
@@ -95,14 +97,45 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the file; the only exception that a file can cause.
         """
-        path = _one_path(data)
+        with self._open(_one_path(data)) as source:
+            return source.decode(choose_frame(frame, source.frames))
+
+    def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
+        """Decodes several frames of a file one after the other; the header is checked once.
+
+        Args:
+            path: the file's path.
+            rule: which frames; see :func:`~monai_anomaly.data.frame_rule.check_frame_rule`.
+
+        Raises:
+            ImageReadError: whatever is wrong with the file; frames before a damaged one have been given by then.
+            ValueError: for an unknown rule.
+        """
+        check_frame_rule(rule)
+        with self._open(path) as source:
+            for index in select_frames(rule, source.frames):
+                yield source.decode(index)
+
+    def count_frames(self, path: PathLike | str) -> int:
+        """Returns the number of frames of a file from its header; no pixel is decoded.
+
+        Raises:
+            ImageReadError: whatever is wrong with the header.
+        """
+        with self._open(path) as source:
+            return source.frames
+
+    @contextmanager
+    def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
+        """Opens a file with the decoder that its content asks for; every error in the block becomes one class."""
         with boundary("reading the file"), open(path, "rb") as stream:
             kind = _sniff(stream, path)
             if kind == "raster":
-                return read_raster(stream, frame, self.limits)
-            if kind == "dicom":
-                return read_dicom(stream, frame, self.limits, voi=self.voi)
-            return read_nifti(stream, frame, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
+                yield RasterSource(stream, self.limits)
+            elif kind == "dicom":
+                yield DicomSource(stream, self.limits, voi=self.voi)
+            else:
+                yield NiftiSource(stream, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
         """Crops to the trusted region, converts to the wanted channels and collects the meta data.
@@ -114,7 +147,8 @@ class ClinicalImageReader(ImageReader):
             The image, float32 ``(C, H, W)`` in [0, 1], and an allow list of plain values: ``shape`` of the stored
             frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``,
             ``photometric``, ``frames``, ``frame``, ``voi``, ``inverted``, ``spacing`` (``[row, column]`` in
-            mm, empty if unknown), ``spacing_origin``, ``constant``, ``warnings``, ``original_channel_dim``.
+            mm, empty if unknown), ``spacing_origin``, ``masked`` (share of pixels that are no picture), ``identifiers``
+            (keyed hashes), ``constant``, ``warnings``, ``original_channel_dim``.
         """
         pixels, notes = img.pixels, list(img.warnings)
         rows, columns = pixels.shape[1:]
@@ -136,6 +170,8 @@ class ClinicalImageReader(ImageReader):
             "inverted": img.inverted,
             "spacing": list(img.spacing or ()),
             "spacing_origin": img.spacing_origin,
+            "masked": img.masked,
+            "identifiers": dict(img.identifiers),
             "constant": constant,
             "warnings": notes,
             "original_channel_dim": 0,

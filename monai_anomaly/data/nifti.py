@@ -24,29 +24,20 @@ from monai_anomaly.data.decoded import (
     boundary,
     check_budget,
     check_finite,
-    choose_frame,
     scale,
 )
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["read_nifti"]
+__all__ = ["NiftiSource"]
 
 MM_PER_UNIT = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 
 
-def read_nifti(
-    stream: BinaryIO,
-    frame: int | None,
-    limits: ReadLimits,
-    *,
-    frames_axis: int | None = None,
-    value_range: tuple[float, float] | None = None,
-) -> DecodedImage:
-    """Reads one frame of a ``.nii`` or ``.nii.gz`` file.
+class NiftiSource:
+    """The frames of an open ``.nii`` or ``.nii.gz`` file.
 
     Args:
-        stream: the open file, at its start.
-        frame: frame along ``frames_axis``, from 0; None for the middle one.
+        stream: the open file, at its start; stays open as long as frames are decoded.
         limits: checked on the header, before anything is inflated.
         frames_axis: the stored axis that counts frames; None for a file that holds one picture.
         value_range: values of black and white. None takes the header's display range (``cal_min``, ``cal_max``), else
@@ -54,39 +45,55 @@ def read_nifti(
             the brightest pixel, with a warning.
 
     Raises:
-        ImageReadError: whatever is wrong with the file.
+        ImageReadError: whatever is wrong with the header.
     """
-    with boundary("reading the NIfTI header"):
-        packed = stream.read(2) == b"\x1f\x8b"
-        stream.seek(0)
-        source = cast(IOBase, gzip.GzipFile(fileobj=stream) if packed else stream)
-        second = int.from_bytes(source.read(4), "little") in (540, 0x1C020000)
-        source.seek(0)
-        image = (nib.Nifti2Image if second else nib.Nifti1Image).from_stream(source)
-        shape, dtype = tuple(int(n) for n in image.shape), image.get_data_dtype()
-    if len(shape) < 2 or min(shape) < 1:
-        raise ImageReadError("inconsistent", f"the NIfTI array has shape {shape}; a picture needs two axes of pixels.")
-    frames = _count_frames(shape, frames_axis)
-    size = max(dtype.itemsize, 4) * math.prod(shape) // (shape[0] * shape[1] * frames)
-    check_budget(limits, rows=shape[1], columns=shape[0], frames=frames, bytes_per_pixel=size)
-    index = choose_frame(frame, frames)
-    with boundary("decoding the NIfTI array"):
-        where: list[int | slice] = [slice(None)] * len(shape)
-        if frames_axis is not None:
-            where[frames_axis] = slice(index, index + 1)
-        stored = np.asarray(image.dataobj[tuple(where)])
-    values = _to_channels(stored)
-    spacing = _spacing(image)
-    pixels, notes = _to_unit(values, image, dtype, value_range)
-    return DecodedImage(
-        pixels=pixels,
-        kind="nifti",
-        frames=frames,
-        frame=index,
-        spacing=spacing,
-        spacing_origin="nifti" if spacing else "",
-        warnings=notes,
-    )
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        limits: ReadLimits,
+        *,
+        frames_axis: int | None = None,
+        value_range: tuple[float, float] | None = None,
+    ) -> None:
+        with boundary("reading the NIfTI header"):
+            packed = stream.read(2) == b"\x1f\x8b"
+            stream.seek(0)
+            source = cast(IOBase, gzip.GzipFile(fileobj=stream) if packed else stream)
+            second = int.from_bytes(source.read(4), "little") in (540, 0x1C020000)
+            source.seek(0)
+            self._image = (nib.Nifti2Image if second else nib.Nifti1Image).from_stream(source)
+            shape, dtype = tuple(int(n) for n in self._image.shape), self._image.get_data_dtype()
+        if len(shape) < 2 or min(shape) < 1:
+            raise ImageReadError(
+                "inconsistent", f"the NIfTI array has shape {shape}; a picture needs two axes of pixels."
+            )
+        self.frames = _count_frames(shape, frames_axis)
+        size = max(dtype.itemsize, 4) * math.prod(shape) // (shape[0] * shape[1] * self.frames)
+        check_budget(limits, rows=shape[1], columns=shape[0], frames=self.frames, bytes_per_pixel=size)
+        self._frames_axis = frames_axis
+        self._value_range = value_range
+
+    def decode(self, index: int) -> DecodedImage:
+        """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        image = self._image
+        with boundary("decoding the NIfTI array"):
+            where: list[int | slice] = [slice(None)] * len(image.shape)
+            if self._frames_axis is not None:
+                where[self._frames_axis] = slice(index, index + 1)
+            stored = np.asarray(image.dataobj[tuple(where)])
+        values = _to_channels(stored)
+        spacing = _spacing(image)
+        pixels, notes = _to_unit(values, image, image.get_data_dtype(), self._value_range)
+        return DecodedImage(
+            pixels=pixels,
+            kind="nifti",
+            frames=self.frames,
+            frame=index,
+            spacing=spacing,
+            spacing_origin="nifti" if spacing else "",
+            warnings=notes,
+        )
 
 
 def _count_frames(shape: tuple[int, ...], frames_axis: int | None) -> int:

@@ -16,47 +16,52 @@ from monai_anomaly.data.decoded import (
     boundary,
     check_budget,
     check_finite,
-    choose_frame,
     scale,
 )
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["read_mask", "read_raster"]
+__all__ = ["RasterSource", "read_mask"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """The only Pillow plug-ins that are let near a file."""
 
 
-def read_raster(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> DecodedImage:
-    """Reads a photograph-like file; 8 bits scale by 255, 16 bits by 65535.
+class RasterSource:
+    """The pages of an open picture file; 8 bits scale by 255, 16 bits by 65535.
 
     Args:
-        stream: the open file, at its start.
-        frame: page of a multi-page TIFF, from 0; None for the middle one.
+        stream: the open file, at its start; stays open as long as pages are decoded.
         limits: checked on the header.
 
     Raises:
-        ImageReadError: whatever is wrong with the file.
+        ImageReadError: whatever is wrong with the header.
     """
-    image, frames, index = _open(stream, frame, limits)
-    mode = image.mode
-    notes: list[str] = []
-    if "exif" in image.info:
-        with boundary("turning the image upright"):
-            image = ImageOps.exif_transpose(image)
-    if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
-        with boundary("converting the colors"):
-            image, notes = _convert(image)
-    with boundary("decoding the image"):
-        values = np.asarray(image)
-    return DecodedImage(
-        pixels=_to_unit(values, notes),
-        kind="raster",
-        photometric=mode,
-        frames=frames,
-        frame=index,
-        warnings=notes,
-    )
+
+    def __init__(self, stream: BinaryIO, limits: ReadLimits) -> None:
+        self._limits = limits
+        self._image, self.frames = _open(stream)
+
+    def decode(self, index: int) -> DecodedImage:
+        """Decodes one page; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        image = _load(self._image, index, self.frames, self._limits)
+        mode = image.mode
+        notes: list[str] = []
+        if "exif" in image.info:
+            with boundary("turning the image upright"):
+                image = ImageOps.exif_transpose(image)
+        if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
+            with boundary("converting the colors"):
+                image, notes = _convert(image)
+        with boundary("decoding the image"):
+            values = np.asarray(image)
+        return DecodedImage(
+            pixels=_to_unit(values, notes),
+            kind="raster",
+            photometric=mode,
+            frames=self.frames,
+            frame=index,
+            warnings=notes,
+        )
 
 
 def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
@@ -72,7 +77,8 @@ def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
     Raises:
         ImageReadError: whatever is wrong with the file.
     """
-    image, _, _ = _open(stream, 0, limits)
+    image, frames = _open(stream)
+    image = _load(image, 0, frames, limits)
     with boundary("decoding the mask"):
         lossy = image.format == "JPEG"
         if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
@@ -82,18 +88,22 @@ def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
     return mask if mask.ndim == 2 else np.asarray(mask.any(axis=2))
 
 
-def _open(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> tuple[Image.Image, int, int]:
-    """Opens and decodes one page; returns it with the number of pages and its index."""
-    with boundary("decoding the image"):
+def _open(stream: BinaryIO) -> tuple[Image.Image, int]:
+    """Opens a file without decoding; returns it with the number of pages."""
+    with boundary("reading the image's header"):
         try:
             image = Image.open(stream, formats=FORMATS)
         except Image.DecompressionBombError:
             raise ImageReadError("budget", "the image is beyond Pillow's own limit; export a smaller one.") from None
         except UnidentifiedImageError:
             raise ImageReadError("decode_failed", "the header of the image is damaged; copy the file again.") from None
-        frames = getattr(image, "n_frames", 1) if image.format == "TIFF" else 1
-        index = choose_frame(frame, frames)
-        if index:
+        return image, int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+
+
+def _load(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
+    """Decodes one page."""
+    with boundary("decoding the image"):
+        if frames > 1:
             image.seek(index)
         check_budget(limits, rows=image.height, columns=image.width, frames=frames, bytes_per_pixel=4)
         try:
@@ -102,7 +112,7 @@ def _open(stream: BinaryIO, frame: int | None, limits: ReadLimits) -> tuple[Imag
             if isinstance(error, FileNotFoundError) or "truncated" not in str(error):
                 raise
             raise ImageReadError("truncated", "the file ends before its last pixel; copy it again.") from None
-    return image, frames, index
+    return image
 
 
 def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:

@@ -1,0 +1,106 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which frames of a cine are read, and what the scores of several frames make together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from monai_anomaly.data.errors import ImageReadError
+
+__all__ = ["aggregate", "check_aggregate", "check_frame_rule", "choose_frame", "select_frames"]
+
+COUNTED = re.compile(r"(every|spaced):([1-9]\d{0,5})")
+QUANTILE = re.compile(r"quantile:(0?\.\d+|0|1|1\.0*|0\.0*)")
+
+
+def check_frame_rule(rule: str) -> str:
+    """Returns a frame rule unchanged.
+
+    Args:
+        rule: ``"middle"``; ``"all"``; ``"every:N"``, each N-th frame from the first on; ``"spaced:N"``, N frames spread
+            evenly over the cine (all, where it has fewer).
+
+    Raises:
+        ValueError: for any other text.
+    """
+    if not isinstance(rule, str) or not (rule in ("middle", "all") or COUNTED.fullmatch(rule)):
+        raise ValueError(f'frames must be "middle", "all", "every:N" or "spaced:N" with N >= 1, got {rule!r}.')
+    return rule
+
+
+def select_frames(rule: str, count: int) -> list[int]:
+    """Returns the indices, rising from 0, that a rule takes from a file with ``count`` frames; never empty.
+
+    Args:
+        rule: as in :func:`check_frame_rule`.
+        count: frames of the file, at least 1.
+
+    Raises:
+        ValueError: for an unknown rule.
+    """
+    check_frame_rule(rule)
+    if rule == "middle":
+        return [count // 2]
+    if rule == "all":
+        return list(range(count))
+    kind, number = rule.split(":")
+    if kind == "every":
+        return list(range(0, count, int(number)))
+    taken = min(int(number), count)
+    return [(2 * i + 1) * count // (2 * taken) for i in range(taken)]  # the middles of equal parts
+
+
+def choose_frame(frame: int | None, frames: int) -> int:
+    """Returns the index of the one frame to read: the one asked for, or the middle one.
+
+    Args:
+        frame: index from 0, or None for the middle frame.
+        frames: number of frames in the file.
+
+    Raises:
+        ImageReadError: ``frame_count`` when the file has no such frame.
+    """
+    if frame is None:
+        return select_frames("middle", frames)[0]
+    if not 0 <= frame < frames:
+        raise ImageReadError("frame_count", f"frame {frame} was asked for, but the file has {frames} (0 is the first).")
+    return frame
+
+
+def check_aggregate(rule: str) -> str:
+    """Returns the name of an aggregation unchanged.
+
+    Args:
+        rule: ``"max"``, ``"mean"`` or ``"quantile:Q"`` with Q from 0 to 1.
+
+    Raises:
+        ValueError: for any other text.
+    """
+    if not isinstance(rule, str) or not (rule in ("max", "mean") or QUANTILE.fullmatch(rule)):
+        raise ValueError(f'aggregate must be "max", "mean" or "quantile:Q" with Q from 0 to 1, got {rule!r}.')
+    return rule
+
+
+def aggregate(scores: Sequence[float], rule: str) -> float:
+    """Returns a study's score from those of its frames; the score itself where there is one.
+
+    Args:
+        scores: finite, at least one.
+        rule: as in :func:`check_aggregate`; quantiles are interpolated linearly, as in NumPy.
+
+    Raises:
+        ValueError: for an unknown rule or no scores.
+    """
+    check_aggregate(rule)
+    if len(scores) == 0:
+        raise ValueError("aggregate needs at least one score.")
+    if rule == "max":
+        return float(np.max(scores))
+    if rule == "mean":
+        return float(np.mean(scores))
+    return float(np.quantile(np.asarray(scores, np.float64), float(rule.split(":")[1])))

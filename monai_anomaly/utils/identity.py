@@ -1,0 +1,109 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Keyed hashes in place of names: the same patient is the same word at one site, and nobody else can tell who.
+
+A plain hash of a patient's number is no secret, because all numbers can be tried. The key is made once for a user and
+stays on the machine; copy it to another machine to get the same words there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from monai_anomaly.utils.exceptions import ConfigError
+
+__all__ = ["KEY_VARIABLE", "keyed_hash", "site_hash", "site_key"]
+
+KEY_VARIABLE = "MONAI_ANOMALY_KEY_FILE"
+"""Environment variable with the path of the key file, where it is not in the user's configuration folder."""
+
+_LEAST_KEY = 16
+_DIGITS = 16
+
+
+def keyed_hash(text: str, key: bytes, kind: str = "") -> str:
+    """Returns 16 hexadecimal digits that stand for a text: the start of its HMAC-SHA256.
+
+    Args:
+        text: what must not be seen, e.g. a patient ID or a file's name.
+        key: the secret.
+        kind: what the text is; equal texts of different kinds get different hashes.
+    """
+    message = f"{kind}\0{text}".encode("utf-8", errors="surrogateescape")
+    return hmac.new(key, message, hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def site_hash(kind: str) -> Callable[[str], str]:
+    """Returns the function that gives :func:`keyed_hash` with this site's key.
+
+    Args:
+        kind: as in :func:`keyed_hash`.
+
+    Raises:
+        ConfigError: see :func:`site_key`.
+    """
+    key = site_key()
+    return lambda text: keyed_hash(text, key, kind)
+
+
+def site_key() -> bytes:
+    """Returns the key in the file that ``$MONAI_ANOMALY_KEY_FILE`` names, else in the user's configuration folder.
+
+    The second, ``$XDG_CONFIG_HOME/monai_anomaly/identity.key`` or ``~/.config/monai_anomaly/identity.key``, is made at
+    first use, readable by its user only.
+
+    Raises:
+        ConfigError: when there is no usable key and none can be made.
+    """
+    named = os.environ.get(KEY_VARIABLE)
+    if named:
+        return _read(Path(named))
+    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return _read_or_make(Path(folder) / "monai_anomaly" / "identity.key")
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path) -> bytes:
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"the key file of ${KEY_VARIABLE} cannot be read ({error.strerror}); correct it.") from None
+    if len(key) < _LEAST_KEY:
+        raise ConfigError(f"the key file for hashed identifiers is shorter than {_LEAST_KEY} bytes; make a new one.")
+    return key
+
+
+@lru_cache(maxsize=8)
+def _read_or_make(path: Path) -> bytes:
+    if not path.is_file():
+        try:
+            _make(path)
+        except OSError as error:
+            raise ConfigError(
+                f"no key for hashed identifiers can be kept in the user's configuration folder ({error.strerror}); "
+                f"set ${KEY_VARIABLE} to a file with {_LEAST_KEY} or more random bytes."
+            ) from None
+    return _read(path)
+
+
+def _make(path: Path) -> None:
+    """Makes a key whole; of two processes that do so at once, the first wins and both use its key."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secrets.token_hex(32).encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        pass
+    finally:
+        temporary.unlink()
