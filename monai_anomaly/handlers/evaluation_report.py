@@ -22,9 +22,11 @@ from ignite.engine import Engine, Events
 from monai.engines.evaluator import SupervisedEvaluator
 
 import monai_anomaly
+from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.gallery import Gallery, Picture
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
 from monai_anomaly.handlers.report_page import render_report
+from monai_anomaly.handlers.studies import Study, StudyCollector
 from monai_anomaly.metrics.image_level import image_level_metrics
 from monai_anomaly.utils.atomic import atomic_write
 
@@ -38,6 +40,8 @@ class _Row(NamedTuple):
     label: int
     score: float
     group: str
+    frames: int
+    frame: int | None
 
 
 class EvaluationReport:
@@ -49,7 +53,8 @@ class EvaluationReport:
     Items are read as :func:`monai_anomaly.handlers.items.evaluated_items` gives them: ``image`` ``(C, H, W)``,
     ``label``, ``pred`` ``(1, H, W)``, ``score``, ``name``; optionally ``group`` (the image itself when missing) and
     ``mask`` ``(1, H, W)``. An item with a ``status`` other than ``"ok"`` was not read whole: it is listed with its
-    ``code`` and ``reason``, and counts in no number.
+    ``code`` and ``reason``, and counts in no number. Frames of one study (items with ``study_frames``) count as one
+    image: their scores are aggregated, and the gallery shows the frame with the highest.
 
     Args:
         output_dir: folder to write to; made when missing.
@@ -62,10 +67,11 @@ class EvaluationReport:
         map_range: map values of the first and the last color of the gallery; None chooses one scale for all its maps.
         seed: seed of the bootstrap.
         n_bootstrap: resamples behind the interval.
+        aggregate: how the scores of a study's frames make its score: ``"max"``, ``"mean"`` or ``"quantile:Q"``.
 
     Raises:
-        ValueError: at the end of the evaluation when there is one class only, or a score is not finite; see
-            :func:`monai_anomaly.metrics.image_level.image_level_metrics`.
+        ValueError: for an unknown ``aggregate``; at the end of the evaluation when there is one class only, or a score
+            is not finite; see :func:`monai_anomaly.metrics.image_level.image_level_metrics`.
     """
 
     def __init__(
@@ -79,6 +85,7 @@ class EvaluationReport:
         map_range: tuple[float, float] | None = None,
         seed: int = 0,
         n_bootstrap: int = 1000,
+        aggregate: str = "max",
     ) -> None:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
@@ -87,6 +94,7 @@ class EvaluationReport:
         self.map_range = None if map_range is None else (float(map_range[0]), float(map_range[1]))
         self.seed = seed
         self.n_bootstrap = n_bootstrap
+        self.aggregate = check_aggregate(aggregate)
         self._gallery_size = gallery
         self.reset()
 
@@ -100,23 +108,32 @@ class EvaluationReport:
         """Forgets the images of an earlier run."""
         require_single_process("EvaluationReport")
         self._gallery = Gallery(self._gallery_size)
+        self._studies = StudyCollector()
         self._rows: list[_Row] = []
         self._rejected: list[dict[str, str]] = []
 
     def collect(self, engine: Engine) -> None:
         """Takes what it needs of one batch."""
         for item in evaluated_items(engine):
-            name = str(item["name"])
-            if item.get("status", "ok") != "ok":
-                self._rejected.append({"image": name, "code": str(item["code"]), "reason": str(item["reason"])})
-                continue
-            label, score = int(item["label"]), float(item["score"])
-            self._rows.append(_Row(name, label, score, str(item.get("group") or name)))
-            if self._gallery.wants(label, score):
-                self._gallery.add(_picture(item, name, label, score))
+            study = self._studies.add(item)
+            if study is not None:
+                self._take(study)
+
+    def _take(self, study: Study) -> None:
+        problem, item = study.problem, study.top
+        if problem is not None and problem.status == "rejected":
+            self._rejected.append({"image": study.name, "code": problem.code, "reason": study.reason})
+            return
+        label, score = int(item["label"]), study.score(self.aggregate)
+        shown = int(item.get("frame", -1))
+        group = str(item.get("group") or study.name)
+        self._rows.append(_Row(study.name, label, score, group, len(study.frames), shown if shown >= 0 else None))
+        if self._gallery.wants(label, score):
+            self._gallery.add(_picture(item, study.name, label, score))
 
     def write(self, engine: SupervisedEvaluator) -> None:
         """Writes the three files and prints where they are."""
+        self._studies.require_complete()
         names, groups = [row.name for row in self._rows], [row.group for row in self._rows]
         labels, scores = [row.label for row in self._rows], [row.score for row in self._rows]
         metrics = image_level_metrics(labels, scores, groups, names=names, seed=self.seed, n_bootstrap=self.n_bootstrap)
@@ -142,7 +159,7 @@ class EvaluationReport:
     def _csv(self) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("image", "label", "score", "group"))
+        writer.writerow(("image", *_Row._fields[1:]))
         writer.writerows(self._rows)
         return stream.getvalue()
 

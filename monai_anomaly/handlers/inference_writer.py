@@ -17,8 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from ignite.engine import Engine, Events
 
-from monai_anomaly.engines.evaluator import FORWARD_ERROR
+from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
+from monai_anomaly.handlers.studies import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_path
 from monai_anomaly.utils.heatmap import encode_heatmap
 
@@ -40,7 +41,8 @@ class InferenceWriter:
     * ``map``: path of the heat map relative to ``output_dir``, or null;
     * ``map_range``: the values of the map's first and last color, or null;
     * ``code`` and ``reason``: why there is no score, or null;
-    * ``frame``: the frame of a cine that was scored, or null;
+    * ``frame``: the frame of a cine that the map shows, the one with the highest score, or null;
+    * ``frames`` and ``frame_scores``: all frames that were scored and their scores, or null for a single one;
     * ``warnings``: what the reader had to assume, or null.
 
     The heat map is a palette PNG of the network's size; see :func:`monai_anomaly.utils.heatmap.encode_heatmap`. Its
@@ -57,18 +59,29 @@ class InferenceWriter:
     Args:
         output_dir: folder to write to; made when missing.
         map_range: the map values of the first and the last color, the same for all images; values outside are clipped.
+        aggregate: how the scores of a study's frames make its score: ``"max"``, ``"mean"`` or ``"quantile:Q"``. Where
+            one frame has no score, the study has none.
 
     Raises:
-        ValueError: when ``map_range`` is not two rising finite numbers.
+        ValueError: when ``map_range`` is not two rising finite numbers, or ``aggregate`` is unknown.
     """
 
-    def __init__(self, output_dir: str | os.PathLike[str], map_range: tuple[float, float] = (0.0, 2.0)) -> None:
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        map_range: tuple[float, float] = (0.0, 2.0),
+        *,
+        aggregate: str = "max",
+    ) -> None:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"map_range must be two rising finite numbers, got {map_range}.")
         self.output_dir = Path(output_dir).absolute()
         self.map_range = (low, high)
+        self.aggregate = check_aggregate(aggregate)
         self.counts: Counter[str] = Counter()
+        self._studies = StudyCollector()
+        self._n_items = 0
         self._first_failure: str | None = None
 
     @property
@@ -94,6 +107,8 @@ class InferenceWriter:
         """
         require_single_process("InferenceWriter")
         self.counts.clear()
+        self._studies = StudyCollector()
+        self._n_items = 0
         self._first_failure = None
         maps = self.output_dir / "maps"
         maps.mkdir(parents=True, exist_ok=True)
@@ -110,7 +125,11 @@ class InferenceWriter:
         # backslashreplace: a file name that is no UTF-8 becomes a JSON escape instead of an error
         with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             for item in evaluated_items(engine):
-                record = self._record(item)
+                self._n_items += 1
+                study = self._studies.add(item)
+                if study is None:
+                    continue
+                record = self._record(study)
                 file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
                 file.flush()
                 self.counts[record["status"]] += 1
@@ -122,43 +141,43 @@ class InferenceWriter:
             RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
                 failed on every image.
         """
-        n_in, n_out = _n_files(engine, self.counts.total()), self.counts.total()
+        n_in, n_out = _n_items(engine, self._n_items), self._n_items
         if n_in != n_out:
             raise RuntimeError(
-                f"{n_in} files went in and {n_out} records came out; '{self._partial_path}' holds these. Run the "
+                f"{n_in} images went in and {n_out} came out; '{self._partial_path}' holds their records. Run the "
                 "evaluator over the whole data set: no epoch_length, and a loader with drop_last=False."
             )
+        self._studies.require_complete()
         with atomic_path(self.records_path) as temporary:
             os.replace(self._partial_path, temporary)
         scored, rejected, failed = (self.counts[status] for status in ("scored", "rejected", "failed"))
-        print(f"Inference: {n_in} files = {scored} scored + {rejected} rejected + {failed} failed")
+        n_files = self.counts.total()
+        print(f"Inference: {n_files} files = {scored} scored + {rejected} rejected + {failed} failed")
         print(f"Records: {self.records_path}")
         if failed:
-            _log.warning("%d of %d files failed; the records say why.", failed, n_in)
+            _log.warning("%d of %d files failed; the records say why.", failed, n_files)
         if failed and not scored:
             raise RuntimeError(
                 f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
                 "Does the checkpoint fit the configuration's channels and image size?"
             )
 
-    def _record(self, item: dict[str, Any]) -> dict[str, Any]:
-        frame = int(item.get("frame", -1))
-        record: dict[str, Any] = {"image": str(item["name"]), "status": "scored", "score": None, "map": None}
-        record |= {"map_range": None, "code": None, "reason": None}
-        record |= {"frame": frame if frame >= 0 else None, "warnings": item.get("warnings") or None}
-        if item.get("status", "ok") != "ok":
-            return record | {"status": "rejected", "code": item["code"], "reason": item["reason"]}
-        if item.get(FORWARD_ERROR):
-            return self._failed(record, "forward_error", item[FORWARD_ERROR])
-        score, anomaly_map = float(item["score"]), item["pred"][0].detach().float().cpu().numpy()  # (H, W)
-        if not (math.isfinite(score) and np.isfinite(anomaly_map).all()):
-            return self._failed(record, "not_finite", "The network gave a map with values that are not finite.")
-        path = self._write_map(record["image"], anomaly_map)
-        return record | {"score": score, "map": path, "map_range": list(self.map_range)}
-
-    def _failed(self, record: dict[str, Any], code: str, reason: str) -> dict[str, Any]:
-        self._first_failure = self._first_failure or reason
-        return record | {"status": "failed", "code": code, "reason": reason}
+    def _record(self, study: Study) -> dict[str, Any]:
+        shown = study.top.get("frame", -1)
+        several = len(study.frames) > 1
+        record: dict[str, Any] = {"image": study.name, "status": "scored", "score": None, "map": None}
+        record |= {"map_range": None, "code": None, "reason": None, "frame": int(shown) if shown >= 0 else None}
+        record |= {"frames": [f.index for f in study.frames] if several else None, "frame_scores": None}
+        record |= {"warnings": study.top.get("warnings") or None}
+        problem = study.problem
+        if problem is not None:
+            if problem.status == "failed":
+                self._first_failure = self._first_failure or problem.reason
+            return record | {"status": problem.status, "code": problem.code, "reason": study.reason}
+        path = self._write_map(study.name, study.top["pred"][0].detach().float().cpu().numpy())
+        scores = [frame.score for frame in study.frames] if several else None
+        record |= {"score": study.score(self.aggregate), "frame_scores": scores}
+        return record | {"map": path, "map_range": list(self.map_range)}
 
     def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
         """Writes one heat map, whole or not at all, and returns its path relative to the output folder."""
@@ -178,7 +197,7 @@ def _safe_stem(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(name).stem)[:60].strip("_") or "image"
 
 
-def _n_files(engine: Engine, otherwise: int) -> int:
+def _n_items(engine: Engine, otherwise: int) -> int:
     """Length of the evaluator's data set; ``otherwise`` when it has none, as a stream."""
     dataset: Any = getattr(getattr(engine, "data_loader", None), "dataset", None)
     return len(dataset) if hasattr(dataset, "__len__") else otherwise

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from os import PathLike
 from typing import Any
 
 import torch
@@ -87,6 +88,7 @@ class Preprocessing(Compose):
         reader: dict[str, Any] = {"voi": voi, "frames_axis": frames_axis, "value_range": value_range}
         load = LoadClinicalImaged(("image",), channels, crop_region, min_size=min_size, meta_key=meta_key, **reader)
         super().__init__([load, _Fit(image_size, NormalizeImage(intensity))])
+        self._reader = load.loader.reader
         self.image_shape = (channels, image_size, image_size)
         self._spec = {
             "image_size": image_size,
@@ -102,6 +104,14 @@ class Preprocessing(Compose):
     def spec(self) -> dict[str, Any]:
         """The arguments, as plain values: ``Preprocessing(**spec)`` makes the same preprocessing."""
         return dict(self._spec)
+
+    def count_frames(self, path: str | PathLike[str]) -> int:
+        """Returns the number of frames of a file, from its header.
+
+        Raises:
+            ImageReadError: whatever is wrong with the header.
+        """
+        return self._reader.count_frames(path)
 
     def __call__(  # type: ignore[override]
         self, input_: Any, start: int = 0, end: int | None = None, threading: bool = False, lazy: bool | None = None

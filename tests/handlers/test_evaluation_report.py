@@ -81,7 +81,7 @@ def test_the_csv_holds_every_image_in_order_and_full_precision(tmp_path):
     items[2]["name"] = 'a,b "c".png'
     with open(_evaluate(tmp_path, items) / "scores.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["image", "label", "score", "group"]
+    assert list(rows[0]) == ["image", "label", "score", "group", "frames", "frame"]
     assert [row["image"] for row in rows] == [item["name"] for item in items]
     assert [int(row["label"]) for row in rows] == LABELS
     assert [float(row["score"]) for row in rows] == _scores(items)

@@ -44,7 +44,7 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
     assert [r["image"] for r in records] == [item["name"] for item in items]
     for record, item in zip(records, items, strict=True):
         anomaly_map = 2 * item["image"][0]
-        assert list(record) == ["image", "status", "score", "map", "map_range", "code", "reason", "frame", "warnings"]
+        assert ",".join(record) == "image,status,score,map,map_range,code,reason,frame,frames,frame_scores,warnings"
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
@@ -143,7 +143,7 @@ def test_a_map_that_cannot_be_written_ends_the_run_with_no_half_file(tmp_path, m
 
 
 def test_files_that_go_missing_on_the_way_are_an_error(tmp_path):
-    with pytest.raises(RuntimeError, match="5 files went in and 3 records came out"):
+    with pytest.raises(RuntimeError, match="5 images went in and 3 came out"):
         _infer(tmp_path, _items([0.1] * 5), epoch_length=1)
     assert not (tmp_path / "records.jsonl").exists()
 
