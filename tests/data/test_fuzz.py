@@ -1,0 +1,43 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from tests.data.fuzz import REAL_FILES, mutate, seeds
+
+LIMIT = 2**19  # KiB on top of what importing MONAI takes, which is up to 1 GiB with all its optional packages
+
+SCRIPT = """
+import resource, sys
+from tests.data.fuzz import run
+from pathlib import Path
+memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = memory()
+ends, longest = run(0, 300, Path(sys.argv[1]))
+print(ends.total(), ends["read"], len(ends), longest, memory() - before)
+"""
+
+
+def test_three_hundred_mutated_files_neither_escape_nor_crash_nor_fill_the_memory(tmp_path: Path):
+    # In a process of its own: a native crash would take the whole test run along, and memory is measured.
+    command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
+    where = (tmp_path / "current").read_text() if (tmp_path / "current").exists() else "none"
+    assert result.returncode == 0, f"mutation {where}: {result.stderr[-2000:]}"
+    total, whole, kinds, _, memory = result.stdout.split()
+    assert int(total) == 300 and 0 < int(whole) < 300 and int(kinds) >= 6
+    assert int(memory) < LIMIT
+
+
+def test_mutations_are_repeatable_and_real():
+    content = seeds()[0][1]
+    first, again, other = (mutate(content, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again != other and first != content
+    assert len(REAL_FILES) >= 8
