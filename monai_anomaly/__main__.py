@@ -3,20 +3,25 @@
 
 """``python -m monai_anomaly <verb>``: what a bundle cannot do.
 
-Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense.
+Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense; ``inspect`` also has
+3 some files were refused, 130 interrupted, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError, TrainingError, WeightsError
 
 __all__ = ["main"]
+
+MOST_TILES = 1000  # of a contact sheet: a page of 150 MB in memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,11 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(_parser().parse_args(arguments))
     verb = options.pop("verb")
     try:
-        verb(**options)
+        return verb(**options) or 0
     except (CheckpointError, ConfigError, TrainingError, WeightsError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return _fail(error, 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -36,8 +39,85 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m monai_anomaly",
         description="What a bundle cannot do; training, evaluation and inference are 'python -m monai.bundle run'.",
     )
-    _add_benchmarks(parser.add_subparsers(title="verbs", required=True, metavar="verb"))
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="verb")
+    _add_inspect(verbs)
+    _add_benchmarks(verbs)
     return parser
+
+
+def _add_inspect(verbs: Any) -> None:
+    text = "say for each file of an archive how it is read, or why not"
+    codes = "Exit codes: 0 all files were read, 3 some were refused, 2 the command line makes no sense, 1 other errors."
+    parser = verbs.add_parser("inspect", help=text, description=f"{text.capitalize()}.", epilog=codes)
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, or a folder for all visible files below it")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object for each file and line")
+    parser.add_argument("--sheet", metavar="FILE.png", help="also make a contact sheet of what was read")
+    parser.add_argument(
+        "--sheet-limit", type=_tiles, default=200, metavar="N", help="most tiles of the sheet (default: %(default)s)"
+    )
+    reading = parser.add_argument_group("reading", "as in a bundle's preprocessing")
+    reading.add_argument("--channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default: %(default)s)")
+    reading.add_argument("--no-crop", action="store_true", help="do not crop ultrasound to its region")
+    reading.add_argument("--no-voi", action="store_true", help="do not apply a DICOM file's window or VOI LUT")
+    reading.add_argument(
+        "--frames",
+        type=_frame_rule,
+        default="middle",
+        metavar="RULE",
+        help="frames of a cine: middle, all, every:N or spaced:N (default: %(default)s)",
+    )
+    reading.add_argument(
+        "--frames-axis", type=_frames_axis, metavar="N", help="the axis of an array that counts frames, from 2"
+    )
+    reading.add_argument(
+        "--value-range",
+        type=_finite,
+        nargs=2,
+        metavar=("LOW", "HIGH"),
+        help="black and white of an array whose header does not say",
+    )
+    reading.add_argument(
+        "--min-size", type=_count, metavar="N", help="smallest height and width (default: that of a bundle)"
+    )
+    for name in ("pixels", "frames", "bytes"):
+        reading.add_argument(f"--max-{name}", type=_count, metavar="N", help=f"largest number of {name} that is read")
+    parser.set_defaults(verb=_inspect)
+
+
+def _inspect(
+    paths: list[str],
+    channels: int,
+    no_crop: bool,
+    no_voi: bool,
+    frames: str,
+    as_json: bool,
+    sheet: str | None,
+    sheet_limit: int,
+    **reading: Any,
+) -> int:
+    from monai_anomaly.apps.inspection import UsageError, inspect_paths
+    from monai_anomaly.transforms.load import LoadClinicalImage
+    from monai_anomaly.transforms.preprocessing import Preprocessing
+
+    given = {name: value for name, value in reading.items() if value is not None}
+    given = {"min_size": signature(Preprocessing).parameters["min_size"].default, **given}
+    try:
+        load = LoadClinicalImage(channels, not no_crop, voi=not no_voi, **given)
+    except ValueError as error:
+        return _fail(error, 2)
+    try:
+        return inspect_paths(paths, load=load, frames=frames, as_json=as_json, sheet=sheet, sheet_limit=sheet_limit)
+    except UsageError as error:
+        return _fail(error, 2)
+    except OSError as error:
+        return _fail(f"the output cannot be written ({error.strerror}); make room for it.", 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _fail(error: object, code: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return code
 
 
 def _add_benchmarks(verbs: Any) -> None:
@@ -73,6 +153,36 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _tiles(text: str) -> int:
+    value = _count(text)
+    if value > MOST_TILES:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_TILES}, got {value}")
+    return value
+
+
+def _frame_rule(text: str) -> str:
+    from monai_anomaly.data.frame_rule import check_frame_rule
+
+    try:
+        return check_frame_rule(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _frames_axis(text: str) -> int:
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"must be at least 2, because 0 and 1 are columns and rows, got {value}")
+    return value
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got '{text}'")
     return value
 
 
