@@ -3,75 +3,140 @@
 
 """Where a frame's bytes are in a DICOM file, and whether they can be what the header says.
 
-pydicom decodes a codestream before it compares sizes, so a few patched bytes cost gigabytes; and it stops silently at a
-fragment that is not there. These checks read lengths and one codestream header only.
+pydicom decodes a codestream before it compares sizes, so a few patched bytes cost gigabytes; it stops silently at a
+fragment that is not there; and it walks all fragments again for every frame. Here the walk is made once, and it reads
+lengths only.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+import numpy as np
 from pydicom.encaps import get_frame
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import RLELossless
 
 from monai_anomaly.data.decoded import boundary
-from monai_anomaly.data.dicom_header import DicomHeader, element
+from monai_anomaly.data.dicom_elements import element
+from monai_anomaly.data.dicom_header import DicomHeader
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["check_pixel_data", "codestream_size"]
+__all__ = ["PixelData", "codestream_size"]
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
+ITEM_HEAD = b"\xfe\xff\x00\xe0"
 NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 
 
-def check_pixel_data(stream: BinaryIO, header: DicomHeader, frame: int) -> list[str]:
-    """Checks that every frame is there and that the one to be decoded has the header's size.
+class PixelData:
+    """The pixel data element of an open file: its frames, decoded singly as stored values.
 
     Args:
         stream: the file, where the pixel data element starts.
         header: the checked header.
-        frame: index of the frame that will be decoded.
-
-    Returns:
-        What was tolerated.
 
     Raises:
         ImageReadError: ``missing_tag``, ``truncated``, ``frame_count`` or ``inconsistent``.
+
+    Attributes:
+        warnings: what was tolerated.
     """
-    with boundary("reading the length of the pixel data"):
-        length = _enter(stream, header)
-        size = os.fstat(stream.fileno()).st_size - stream.tell()
-    if not header.decoder:
-        return _check_native(length, size, header)
-    if length != UNDEFINED:
-        raise ImageReadError("inconsistent", "compressed pixel data have a fixed length; export the image again.")
-    with boundary("reading the fragments of the pixel data"):
-        start = stream.tell()
-        fragments = _count_fragments(stream)
-        if fragments < header.frames:
-            raise _too_few(fragments, header)
-        stream.seek(start)
-        code = get_frame(stream, frame, number_of_frames=header.frames)
-        if header.frames > 1:
-            stream.seek(start)
-            try:
-                get_frame(stream, header.frames - 1, number_of_frames=header.frames)
-            except ValueError:
-                raise _too_few(fragments, header) from None
-    found = None if header.syntax == RLELossless else codestream_size(code)
-    if header.syntax != RLELossless and found != (header.rows, header.columns):
-        raise ImageReadError(
-            "inconsistent",
-            f"the compressed image is {found[0]} x {found[1]} pixels where the header says "
-            f"{header.rows} x {header.columns}; export the image again."
-            if found
-            else f"the compressed image does not start like {header.syntax.name}; export the image again.",
+
+    def __init__(self, stream: BinaryIO, header: DicomHeader) -> None:
+        self._stream = stream
+        self._header = header
+        self._decoder = get_decoder(header.syntax)
+        self._fragments: list[tuple[int, int]] = []
+        self.warnings: tuple[str, ...] = ()
+        with boundary("reading the length of the pixel data"):
+            self._vr, length = _enter(stream, header)
+            self._start = stream.tell()
+            size = os.fstat(stream.fileno()).st_size
+        if not header.decoder:
+            self.warnings = _check_native(length, size - self._start, header)
+            return
+        if length != UNDEFINED:
+            raise ImageReadError(
+                "inconsistent", f"{element('PixelData')} is compressed but has a fixed length; export the image again."
+            )
+        with boundary("reading the fragments of the pixel data"):
+            self._fragments = _walk(stream, size)
+            self._check_count()
+
+    def decode(self, index: int) -> np.ndarray:
+        """Returns a frame's stored values ``(H, W)`` or, YBR turned to RGB, ``(H, W, 3)``.
+
+        Args:
+            index: from 0.
+
+        Raises:
+            ImageReadError: ``inconsistent``, ``truncated`` or ``decode_failed``.
+        """
+        header = self._header
+        with boundary("decoding the pixels"):
+            if header.decoder:
+                code = self._read(index)
+                _check_code(code, header)
+                # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
+                source: Any = ITEM_HEAD + bytes(4) + ITEM_HEAD + struct.pack("<I", len(code)) + code
+                options = self._options(1)
+                index = 0
+            else:
+                self._stream.seek(self._start)
+                source, options = self._stream, self._options(header.frames)
+            stored, _ = self._decoder.as_array(source, index=index, decoding_plugin=header.decoder, **options)
+        shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
+        if stored.shape != shape:
+            raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
+        return stored
+
+    def _options(self, frames: int) -> dict[str, Any]:
+        """The decoder's view of the header."""
+        header = self._header
+        options = {
+            "rows": header.rows,
+            "columns": header.columns,
+            "samples_per_pixel": header.samples,
+            "photometric_interpretation": header.photometric,
+            "bits_allocated": header.allocated,
+            "bits_stored": header.bits,
+            "pixel_representation": int(header.signed),
+            "number_of_frames": frames,
+            "pixel_keyword": "PixelData",
+            "pixel_vr": self._vr,
+        }
+        if header.samples == 3:
+            options["planar_configuration"] = header.dataset.PlanarConfiguration
+        return options
+
+    def _read(self, index: int) -> bytes:
+        """Returns a frame's codestream."""
+        frames = self._header.frames
+        if len(self._fragments) == frames:
+            offset, length = self._fragments[index]
+            self._stream.seek(offset)
+            return self._stream.read(length)
+        self._stream.seek(self._start)  # frames of several fragments, found by offset table or end marker
+        return get_frame(self._stream, index, number_of_frames=frames)
+
+    def _check_count(self) -> None:
+        """Refuses a file that lacks frames; where a frame may have several fragments, the last one must be found."""
+        count, frames = len(self._fragments), self._header.frames
+        message = (
+            f"the file has {count} fragments for the {frames} frames of {element('NumberOfFrames')}; export it again."
         )
-    return []
+        if count < frames:
+            raise ImageReadError("frame_count", message)
+        if count > frames > 1:
+            try:
+                self._read(frames - 1)
+            except ValueError:
+                raise ImageReadError("frame_count", message) from None
 
 
 def codestream_size(code: bytes) -> tuple[int, int] | None:
@@ -101,27 +166,54 @@ def codestream_size(code: bytes) -> tuple[int, int] | None:
     return None
 
 
-def _enter(stream: BinaryIO, header: DicomHeader) -> int:
-    """Reads the pixel data element's tag and length; leaves the stream at its value."""
+def _check_code(code: bytes, header: DicomHeader) -> None:
+    """Refuses a codestream that declares another size than the header, before it is inflated."""
+    if header.syntax == RLELossless:  # declares none; pydicom inflates it to the header's size at most
+        return
+    found = codestream_size(code)
+    if found is None:
+        raise ImageReadError(
+            "inconsistent",
+            f"{element('PixelData')} does not start like {header.syntax.name}; export the image again.",
+        )
+    if found != (header.rows, header.columns):
+        raise ImageReadError(
+            "inconsistent",
+            f"the compressed image is {found[0]} x {found[1]} pixels where {element('Rows')} and {element('Columns')} "
+            f"say {header.rows} x {header.columns}; export the image again.",
+        )
+
+
+def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
+    """Reads the pixel data element's tag, type and length; leaves the stream at its value."""
     order = "<" if header.syntax.is_little_endian else ">"
     head = stream.read(8)
     if len(head) < 8:
         raise ImageReadError("missing_tag", f"{element('PixelData')} is missing or cut off; export the image again.")
     if struct.unpack(order + "HH", head[:4]) != PIXEL_DATA:
-        raise ImageReadError("unsupported", "floating point pixel data are not read; export integers.")
+        raise ImageReadError(
+            "unsupported", f"the file has floating point pixels in place of {element('PixelData')}; export integers."
+        )
     if header.syntax.is_implicit_VR:
-        return int(struct.unpack(order + "I", head[4:])[0])
-    return int(struct.unpack(order + "I", stream.read(4))[0])
+        return "OW", int(struct.unpack(order + "I", head[4:])[0])
+    return head[4:6].decode("ascii"), int(struct.unpack(order + "I", stream.read(4))[0])
 
 
-def _check_native(length: int, size: int, header: DicomHeader) -> list[str]:
+def _check_native(length: int, size: int, header: DicomHeader) -> tuple[str, ...]:
     """Compares the length of uncompressed pixels with the header and with the file."""
-    dataset = header.dataset
-    bits = header.rows * header.columns * header.samples * header.frames * dataset.BitsAllocated
-    whole = (bits + 7) // 8
-    expected = whole * 2 // 3 if header.photometric == "YBR_FULL_422" else whole
+    whole = (header.rows * header.columns * header.samples * header.frames * header.allocated + 7) // 8
+    subsampled = header.photometric == "YBR_FULL_422"
+    if subsampled and header.columns % 2:
+        raise ImageReadError(
+            "inconsistent",
+            f"{element('Columns')} is odd, which YBR_FULL_422 in {element('PhotometricInterpretation')} does not "
+            "allow; export the image as RGB.",
+        )
+    expected = whole * 2 // 3 if subsampled else whole
     if length == UNDEFINED:
-        raise ImageReadError("inconsistent", "uncompressed pixel data must have a length; export the image again.")
+        raise ImageReadError(
+            "inconsistent", f"{element('PixelData')} is uncompressed but has no length; export the image again."
+        )
     if min(length, size) < expected:
         raise ImageReadError(
             "truncated",
@@ -129,33 +221,32 @@ def _check_native(length: int, size: int, header: DicomHeader) -> list[str]:
         )
     if expected < whole <= length:
         raise ImageReadError(
-            "inconsistent", f"{element('PixelData')} is longer than YBR_FULL_422 is; export the image again."
+            "inconsistent",
+            f"{element('PixelData')} is longer than YBR_FULL_422 in {element('PhotometricInterpretation')} is; "
+            "export the image again.",
         )
-    return [f"{element('PixelData')} has trailing bytes"] if length > expected + 1 else []
+    return (f"{element('PixelData')} has trailing bytes",) if length > expected + 1 else ()
 
 
-def _count_fragments(stream: BinaryIO) -> int:
-    """Walks the items of encapsulated pixel data to the end; returns their number without the offset table."""
-    size = os.fstat(stream.fileno()).st_size
-    count = -1
+def _walk(stream: BinaryIO, size: int) -> list[tuple[int, int]]:
+    """Returns position and length of every fragment of encapsulated pixel data, without the offset table."""
+    fragments: list[tuple[int, int]] = []
     while True:
         head = stream.read(8)
         if len(head) < 8:
-            raise ImageReadError("truncated", "the file ends inside the compressed pixel data; copy it again.")
+            raise _cut_off()
         group, number, length = struct.unpack("<HHI", head)
         if (group, number) == DELIMITER:
-            return count
+            return fragments[1:]
         if (group, number) != ITEM:
-            raise ImageReadError("inconsistent", "the fragments of the pixel data are damaged; copy the file again.")
+            raise ImageReadError(
+                "inconsistent", f"the fragments of {element('PixelData')} are damaged; copy the file again."
+            )
+        fragments.append((stream.tell(), length))
         stream.seek(length, os.SEEK_CUR)
         if stream.tell() > size:
-            raise ImageReadError("truncated", "the file ends inside the compressed pixel data; copy it again.")
-        count += 1
+            raise _cut_off()
 
 
-def _too_few(fragments: int, header: DicomHeader) -> ImageReadError:
-    return ImageReadError(
-        "frame_count",
-        f"the file has {fragments} fragments for the {header.frames} frames of {element('NumberOfFrames')}; "
-        "export it again.",
-    )
+def _cut_off() -> ImageReadError:
+    return ImageReadError("truncated", f"the file ends inside {element('PixelData')}; copy it again.")

@@ -8,46 +8,19 @@ The checks run from cheap to dear; nothing is inflated before its size is known.
 
 from __future__ import annotations
 
-import logging
-import math
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pydicom import dcmread, uid
-from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
-from pydicom.pixels.decoders.base import get_decoder
 
 from monai_anomaly.data.decoded import ReadLimits, boundary, check_budget
+from monai_anomaly.data.dicom_elements import element, numbers, quiet_pydicom, word
+from monai_anomaly.data.dicom_syntax import check_syntax, choose_decoder
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["DicomHeader", "element", "numbers", "quiet_pydicom", "read_header"]
-
-DECODERS: dict[str, tuple[str, ...]] = {
-    uid.ImplicitVRLittleEndian: (),
-    uid.ExplicitVRLittleEndian: (),
-    uid.ExplicitVRBigEndian: (),
-    uid.JPEGBaseline8Bit: ("pillow",),
-    uid.JPEGExtended12Bit: ("pillow",),
-    uid.JPEGLossless: ("gdcm",),
-    uid.JPEGLosslessSV1: ("gdcm",),
-    uid.JPEGLSLossless: ("pyjpegls",),
-    uid.JPEGLSNearLossless: ("pyjpegls",),
-    uid.JPEG2000Lossless: ("gdcm",),
-    uid.JPEG2000: ("gdcm",),
-    uid.HTJ2KLossless: ("pylibjpeg",),
-    uid.HTJ2KLosslessRPCL: ("pylibjpeg",),
-    uid.HTJ2K: ("pylibjpeg",),
-    uid.RLELossless: ("pylibjpeg", "pydicom"),
-}
-"""Transfer syntaxes that are read, each with one decoder, because lossy decoders differ by a few gray levels and what
-is read must not depend on what else is installed (RLE is exact, so the faster one may be taken). Deflated files
-inflate before any limit can be checked, so they are left out, like videos."""
+__all__ = ["DicomHeader", "check_numbers", "element", "numbers", "quiet_pydicom", "read_header"]
 
 SAMPLES = {
     "MONOCHROME1": 1,
@@ -70,11 +43,11 @@ REQUIRED = (
     "BitsStored",
     "PixelRepresentation",
 )
+FOR_PROCESSING = frozenset(
+    f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("1.1.1", "1.2.1", "1.3.1", "13.1.5")
+)  # DX, MG, intra-oral, breast projection
+ENHANCED_ULTRASOUND = "1.2.840.10008.5.1.4.1.1.6.2"
 MAX_SLOPE = 1e6
-
-_quiet_lock = threading.Lock()
-_quiet_users = 0
-_quiet_stack = ExitStack()
 
 
 @dataclass(frozen=True)
@@ -90,6 +63,7 @@ class DicomHeader:
         samples: values per pixel, 1 or 3.
         frames: number of frames.
         photometric: photometric interpretation.
+        allocated: bits allocated.
         bits: bits stored.
         signed: whether stored values have a sign.
         warnings: what was tolerated.
@@ -103,17 +77,19 @@ class DicomHeader:
     samples: int
     frames: int
     photometric: str
+    allocated: int
     bits: int
     signed: bool
-    warnings: list[str]
+    warnings: tuple[str, ...]
 
 
-def read_header(stream: BinaryIO, limits: ReadLimits) -> DicomHeader:
+def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = False) -> DicomHeader:
     """Reads and checks a header; leaves the stream where the pixel data element starts.
 
     Args:
         stream: the open file.
         limits: checked against the header's sizes.
+        for_processing: accept images that are not meant to be looked at.
 
     Raises:
         ImageReadError: whatever is wrong with the file.
@@ -122,106 +98,34 @@ def read_header(stream: BinaryIO, limits: ReadLimits) -> DicomHeader:
         stream.seek(0)
         read_preamble(stream, force=False)
         meta = _read_file_meta_info(stream)
-    syntax = _check_syntax(meta)
+        _check_class(meta, "MediaStorageSOPClassUID")
+    syntax = check_syntax(meta)
     with boundary("reading the DICOM header"):
         stream.seek(0)
         dataset = dcmread(stream, stop_before_pixels=True)
     with boundary("checking the DICOM header"):
+        _check_class(dataset, "SOPClassUID")
         for keyword in REQUIRED:
             if dataset.get(keyword) in (None, ""):
                 raise ImageReadError("missing_tag", f"{element(keyword)} is missing; export the image again.")
         for keyword in ("SOPClassUID", "SOPInstanceUID"):
             if not uid.UID(str(dataset[keyword].value)).is_valid:
                 raise ImageReadError("inconsistent", f"{element(keyword)} is not a valid UID; export the image again.")
-        _check_numbers(dataset)
-        return _check_layout(dataset, uid.UID(syntax), limits)
+        if not for_processing:
+            _check_intent(dataset)
+        check_numbers(dataset)
+        return _check_layout(dataset, syntax, limits)
 
 
-def element(keyword: str) -> str:
-    """Returns a data element by tag and name, as the standard writes it, e.g. ``(0028,0010) Rows``."""
-    tag = tag_for_keyword(keyword) or 0
-    return f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {dictionary_description(tag)}"
-
-
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """Returns the numbers of an element, an empty list when it is absent or empty.
+def check_numbers(dataset: Dataset) -> None:
+    """Refuses number strings that are used later and are not numbers.
 
     Args:
-        dataset: the header.
-        keyword: the element's DICOM keyword.
+        dataset: the header, or what holds for one frame.
 
     Raises:
-        ImageReadError: ``non_finite`` for anything that is not a finite number.
+        ImageReadError: ``non_finite``.
     """
-    try:
-        value: Any = dataset.get(keyword)
-        if value is None or value == "":
-            return []
-        found = [float(v) for v in (value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value])]
-    except (TypeError, ValueError, OverflowError):
-        raise ImageReadError("non_finite", f"{element(keyword)} is not a number; correct the export.") from None
-    if not all(math.isfinite(v) for v in found):
-        raise ImageReadError("non_finite", f"{element(keyword)} is not a finite number; correct the export.")
-    return found
-
-
-@contextmanager
-def quiet_pydicom() -> Iterator[None]:
-    """Keeps pydicom's warnings, which quote header values, off the terminal and out of logs; safe among threads."""
-    global _quiet_users
-    logger = logging.getLogger("pydicom")
-    with _quiet_lock:
-        if _quiet_users == 0:
-            _quiet_stack.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore")
-            logger.addFilter(_drop)
-        _quiet_users += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_users -= 1
-            if _quiet_users == 0:
-                logger.removeFilter(_drop)
-                _quiet_stack.close()
-
-
-def _drop(_: logging.LogRecord) -> bool:
-    return False
-
-
-def _check_syntax(meta: Dataset) -> str:
-    """Returns the transfer syntax if it is on the allow list and its decoder is installed."""
-    syntax = meta.get("TransferSyntaxUID")
-    if not syntax:
-        raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
-    if syntax not in DECODERS:
-        name = uid.UID(syntax).name
-        name = "(private or unknown)" if name == syntax else name
-        raise ImageReadError(
-            "unsupported_transfer_syntax",
-            f"transfer syntax {name} is not read; export the image uncompressed or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
-        )
-    return str(syntax)
-
-
-def _choose_decoder(syntax: uid.UID) -> str:
-    """Returns the first installed plug-in of a compressed transfer syntax."""
-    wanted = DECODERS[syntax]
-    if not wanted:
-        return ""
-    installed = get_decoder(syntax).available_plugins
-    for name in wanted:
-        if name in installed:
-            return name
-    package = {"gdcm": "python-gdcm", "pylibjpeg": "pylibjpeg pylibjpeg-openjpeg"}.get(wanted[0], wanted[0])
-    raise ImageReadError(
-        "unsupported_transfer_syntax", f"decoding {syntax.name} needs another package: pip install {package}."
-    )
-
-
-def _check_numbers(dataset: Dataset) -> None:
-    """Refuses number strings that are used later and are not numbers."""
     for keyword in ("RescaleIntercept", "WindowCenter", "WindowWidth", "PixelSpacing", "ImagerPixelSpacing"):
         numbers(dataset, keyword)
     slope = numbers(dataset, "RescaleSlope")
@@ -231,13 +135,36 @@ def _check_numbers(dataset: Dataset) -> None:
         )
 
 
+def _check_class(dataset: Dataset, keyword: str) -> None:
+    """Refuses what the standard knows as something other than an image; private classes may pass."""
+    kind = uid.UID(word(dataset, keyword))
+    if not kind.is_valid or kind.name == kind or "Image Storage" in kind.name or kind == ENHANCED_ULTRASOUND:
+        return
+    raise ImageReadError(
+        "not_an_image", f"{element(keyword)} says {kind.name}, which is no image; take it off the list."
+    )
+
+
+def _check_intent(dataset: Dataset) -> None:
+    """Refuses the detector's raw image: not what a viewer shows, and not what a model was trained on."""
+    intent = word(dataset, "PresentationIntentType")
+    if intent != "FOR PROCESSING" and dataset.SOPClassUID not in FOR_PROCESSING:
+        return
+    keyword = "PresentationIntentType" if intent else "SOPClassUID"
+    raise ImageReadError(
+        "for_processing",
+        f"{element(keyword)} says that this image is for processing, not for presentation; export the image for "
+        "presentation, or set for_processing=True for a model of such images.",
+    )
+
+
 def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> DicomHeader:
     """Checks that the elements that describe the pixels agree with each other and with the limits."""
     rows, columns, samples, allocated, bits, sign = (
         _whole(dataset, keyword)
         for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation")
     )
-    photometric = str(dataset.PhotometricInterpretation).strip()
+    photometric = word(dataset, "PhotometricInterpretation")
     if photometric not in SAMPLES:
         raise ImageReadError(
             "unsupported_photometric",
@@ -248,29 +175,53 @@ def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> Dico
             "inconsistent",
             f"{element('SamplesPerPixel')} is {samples}, but {photometric} has {SAMPLES[photometric]}; export again.",
         )
+    if samples == 3 and sign == 1:
+        raise ImageReadError(
+            "inconsistent", f"{element('PixelRepresentation')} gives colors a sign; export the image again."
+        )
+    if samples == 3 and dataset.get("PlanarConfiguration") not in (0, 1):
+        raise ImageReadError("missing_tag", f"{element('PlanarConfiguration')} must be 0 or 1; export the image again.")
     if allocated not in (1, 8, 16, 32) or not 1 <= bits <= allocated or sign not in (0, 1):
         raise ImageReadError(
             "inconsistent",
-            f"{element('BitsAllocated')} {allocated} and {element('BitsStored')} {bits} do not describe a pixel; "
-            "correct the export.",
+            f"{element('BitsAllocated')} {allocated}, {element('BitsStored')} {bits} and "
+            f"{element('PixelRepresentation')} {sign} do not describe a pixel; correct the export.",
         )
-    notes: list[str] = []
+    frames, notes = _frames(dataset)
+    _check_size(limits, rows, columns, frames, samples * max(allocated // 8, 1))
+    return DicomHeader(
+        dataset=dataset,
+        syntax=syntax,
+        decoder=choose_decoder(syntax, bits),
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        frames=frames,
+        photometric=photometric,
+        allocated=allocated,
+        bits=bits,
+        signed=bool(sign),
+        warnings=notes,
+    )
+
+
+def _frames(dataset: Dataset) -> tuple[int, tuple[str, ...]]:
+    """Returns the number of frames, at least 1, and what was tolerated."""
     frames = int((numbers(dataset, "NumberOfFrames") or [1])[0])
     if frames < 0:
         raise ImageReadError("frame_count", f"{element('NumberOfFrames')} is negative; correct the export.")
     if frames == 0:
-        notes.append(f"{element('NumberOfFrames')} is 0; it was taken as 1")
-        frames = 1
-    check_budget(limits, rows=rows, columns=columns, frames=frames, bytes_per_pixel=samples * max(allocated // 8, 1))
-    if syntax == uid.JPEGExtended12Bit and bits > 8:
-        raise ImageReadError(
-            "unsupported_transfer_syntax",
-            "JPEG with 12 bits has no decoder but the GPL-licensed pylibjpeg-libjpeg, which is not used here; "
-            "export the image uncompressed or as JPEG lossless.",
-        )
-    return DicomHeader(
-        dataset, syntax, _choose_decoder(syntax), rows, columns, samples, frames, photometric, bits, bool(sign), notes
-    )
+        return 1, (f"{element('NumberOfFrames')} is 0; it was taken as 1",)
+    return frames, ()
+
+
+def _check_size(limits: ReadLimits, rows: int, columns: int, frames: int, bytes_per_pixel: int) -> None:
+    """The budget, with the elements that ask for too much by name."""
+    try:
+        check_budget(limits, rows=rows, columns=columns, frames=frames, bytes_per_pixel=bytes_per_pixel)
+    except ImageReadError as error:
+        names = ", ".join(element(keyword) for keyword in ("Rows", "Columns", "NumberOfFrames"))
+        raise ImageReadError(error.code, f"{names}: {error.message}") from None
 
 
 def _whole(dataset: Dataset, keyword: str) -> int:

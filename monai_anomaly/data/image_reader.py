@@ -20,6 +20,7 @@ from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.nifti import NiftiSource
 from monai_anomaly.data.raster import RasterSource, read_mask
+from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader"]
 
@@ -39,6 +40,8 @@ class ClinicalImageReader(ImageReader):
         channels: 1 for gray (luma of a color image), 3 for RGB, None to keep what the file has.
         crop_region: crop an ultrasound screen to its picture where the file's region tags can be trusted.
         voi: apply the window or VOI LUT of a DICOM file.
+        masks: set to 0 what a DICOM file marks as no picture: padding, and what shutter and collimator hide.
+        for_processing: accept the raw image of a DICOM detector, which no viewer shows.
         frames_axis: the stored axis of a NIfTI array that counts frames; None refuses arrays with more than one.
         value_range: black and white of a NIfTI array whose header does not say.
         max_pixels: largest frame that is read.
@@ -47,6 +50,7 @@ class ClinicalImageReader(ImageReader):
 
     Raises:
         ValueError: for ``channels`` other than 1, 3 and None, or a limit below 1.
+        ConfigError: when a DICOM file is read and there is no key for the hashes of its identifiers.
 
     Example:
         >>> from pydicom import examples
@@ -62,6 +66,8 @@ class ClinicalImageReader(ImageReader):
         crop_region: bool = True,
         *,
         voi: bool = True,
+        masks: bool = True,
+        for_processing: bool = False,
         frames_axis: int | None = None,
         value_range: tuple[float, float] | None = None,
         max_pixels: int = ReadLimits.max_pixels,
@@ -76,6 +82,8 @@ class ClinicalImageReader(ImageReader):
         self.channels = channels
         self.crop_region = crop_region
         self.voi = voi
+        self.masks = masks
+        self.for_processing = for_processing
         self.frames_axis = frames_axis
         self.value_range = value_range
         self.limits = ReadLimits(max_pixels, max_frames, max_bytes)
@@ -128,14 +136,23 @@ class ClinicalImageReader(ImageReader):
     @contextmanager
     def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
         """Opens a file with the decoder that its content asks for; every error in the block becomes one class."""
-        with boundary("reading the file"), open(path, "rb") as stream:
-            kind = _sniff(stream, path)
-            if kind == "raster":
-                yield RasterSource(stream, self.limits)
-            elif kind == "dicom":
-                yield DicomSource(stream, self.limits, voi=self.voi)
-            else:
-                yield NiftiSource(stream, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
+        with boundary("reading the file"):
+            stream = open(path, "rb")  # noqa: SIM115
+        with stream:
+            with boundary("reading the file"):
+                kind = _sniff(stream, path)
+            key = site_key() if kind == "dicom" else b""  # its error is the site's, not the file's
+            with boundary("reading the file"):
+                yield self._make_source(kind, stream, key)
+
+    def _make_source(self, kind: str, stream: BinaryIO, key: bytes) -> FrameSource:
+        """Returns the decoder for one of the kinds that :func:`_sniff` tells apart."""
+        if kind == "raster":
+            return RasterSource(stream, self.limits)
+        if kind == "dicom":
+            rules = {"voi": self.voi, "masks": self.masks, "for_processing": self.for_processing}
+            return DicomSource(stream, self.limits, key=key, **rules)
+        return NiftiSource(stream, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
         """Crops to the trusted region, converts to the wanted channels and collects the meta data.

@@ -59,6 +59,8 @@ class Preprocessing(Compose):
         crop_region: crop an ultrasound screen to its picture where the region tags can be trusted.
         min_size: smallest height and width of the picture that is accepted.
         voi: apply the window or VOI LUT of a DICOM file.
+        masks: set to 0 what a DICOM file marks as no picture: padding, and what shutter and collimator hide.
+        for_processing: accept the raw image of a DICOM detector, which no viewer shows.
         frames_axis: the stored axis of a NIfTI array that counts frames.
         value_range: black and white of a NIfTI array whose header does not say.
         meta_key: where to put the reader's meta data; None leaves them out.
@@ -76,6 +78,8 @@ class Preprocessing(Compose):
         crop_region: bool = True,
         min_size: int = 32,
         voi: bool = True,
+        masks: bool = True,
+        for_processing: bool = False,
         frames_axis: int | None = None,
         value_range: tuple[float, float] | None = None,
         meta_key: str | None = None,
@@ -85,7 +89,13 @@ class Preprocessing(Compose):
         for name, value in (("image_size", image_size), ("min_size", min_size)):
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
-        reader: dict[str, Any] = {"voi": voi, "frames_axis": frames_axis, "value_range": value_range}
+        reader: dict[str, Any] = {
+            "voi": voi,
+            "masks": masks,
+            "for_processing": for_processing,
+            "frames_axis": frames_axis,
+            "value_range": value_range,
+        }
         load = LoadClinicalImaged(("image",), channels, crop_region, min_size=min_size, meta_key=meta_key, **reader)
         super().__init__([load, _Fit(image_size, NormalizeImage(intensity))])
         self._reader = load.loader.reader
