@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One reader for every file: DICOM, PNG, JPEG, BMP, TIFF and two-dimensional NIfTI."""
+"""One reader for every file: DICOM, PNG, JPEG, BMP, TIFF, and two-dimensional NIfTI, NRRD and MetaImage."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -18,15 +19,20 @@ from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, bo
 from monai_anomaly.data.dicom_pixels import DicomSource
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
+from monai_anomaly.data.itk_image import ItkSource
 from monai_anomaly.data.nifti import NiftiSource
 from monai_anomaly.data.raster import RasterSource, read_mask
 from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader"]
 
-SUFFIXES = (".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".nii", ".nii.gz")
+SUFFIXES = (
+    *(".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
+    *(".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
+)
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 HEAD = 352
+META_START = re.compile(rb"\s*(ObjectType|NDims)\s*=")
 
 
 class ClinicalImageReader(ImageReader):
@@ -39,11 +45,12 @@ class ClinicalImageReader(ImageReader):
     Args:
         channels: 1 for gray (luma of a color image), 3 for RGB, None to keep what the file has.
         crop_region: crop an ultrasound screen to its picture where the file's region tags can be trusted.
-        voi: apply the window or VOI LUT of a DICOM file.
+        voi: apply the window or VOI LUT of a DICOM file, the display range of a NIfTI file.
         masks: set to 0 what a DICOM file marks as no picture: padding, and what shutter and collimator hide.
         for_processing: accept the raw image of a DICOM detector, which no viewer shows.
-        frames_axis: the stored axis of a NIfTI array that counts frames; None refuses arrays with more than one.
-        value_range: black and white of a NIfTI array whose header does not say.
+        frames_axis: the stored axis of a NIfTI, NRRD or MetaImage array that counts frames; None refuses arrays with
+            more than one.
+        value_range: black and white of a NIfTI, NRRD or MetaImage array; see :mod:`monai_anomaly.data.array_values`.
         max_pixels: largest frame that is read.
         max_frames: most frames of a file that is read.
         max_bytes: most bytes of a file, decoded.
@@ -77,7 +84,7 @@ class ClinicalImageReader(ImageReader):
         super().__init__()
         if channels not in (1, 3, None):
             raise ValueError(f"channels must be 1, 3 or None, got {channels!r}.")
-        if value_range is not None and not value_range[0] < value_range[1]:
+        if value_range is not None and not -np.inf < value_range[0] < value_range[1] < np.inf:
             raise ValueError(f"value_range must be (black, white) with black < white, got {value_range!r}.")
         self.channels = channels
         self.crop_region = crop_region
@@ -137,7 +144,7 @@ class ClinicalImageReader(ImageReader):
     def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
         """Opens a file with the decoder that its content asks for; every error in the block becomes one class."""
         with boundary("reading the file"):
-            stream = open(path, "rb")  # noqa: SIM115
+            stream = open(path, "rb")
         with stream:
             with boundary("reading the file"):
                 kind = _sniff(stream, path)
@@ -152,7 +159,10 @@ class ClinicalImageReader(ImageReader):
         if kind == "dicom":
             rules = {"voi": self.voi, "masks": self.masks, "for_processing": self.for_processing}
             return DicomSource(stream, self.limits, key=key, **rules)
-        return NiftiSource(stream, self.limits, frames_axis=self.frames_axis, value_range=self.value_range)
+        arrays: dict[str, Any] = {"frames_axis": self.frames_axis, "value_range": self.value_range}
+        if kind in ("nrrd", "metaimage"):
+            return ItkSource(stream, stream.name, self.limits, kind=kind, **arrays)
+        return NiftiSource(stream, self.limits, voi=self.voi, **arrays)
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
         """Crops to the trusted region, converts to the wanted channels and collects the meta data.
@@ -234,13 +244,17 @@ def _sniff(stream: BinaryIO, path: PathLike | str) -> str:
         return "nifti"
     if head.startswith(b"\x1f\x8b") and name.endswith(".gz"):
         return "nifti"
+    if head.startswith(b"NRRD000"):
+        return "nrrd"
+    if META_START.match(head):
+        return "metaimage"
     if not head:
         raise ImageReadError("not_dicom", "the file is empty; copy it again.")
     if name.endswith(SUFFIXES[3:]):
         raise ImageReadError("decode_failed", "the content does not match the name's ending; copy the file again.")
     raise ImageReadError(
         "not_dicom",
-        "the file is none of DICOM (with its 128-byte preamble), PNG, JPEG, BMP, TIFF and NIfTI; "
+        "the file is none of DICOM (with its 128-byte preamble), PNG, JPEG, BMP, TIFF, NIfTI, NRRD and MetaImage; "
         "remove it or export it as one of them.",
     )
 
