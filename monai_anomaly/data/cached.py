@@ -5,19 +5,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from typing import Any
 
 import torch
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from monai_anomaly.data.errors import ImageReadError, find_read_error
+from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.frame_items import FRAMES_OF_STUDY
+from monai_anomaly.data.quarantine import Quarantine, as_read_error
 
 __all__ = ["CachedDataset"]
 
+KEPT = ("name", "label", "group", "frame", "warnings", "status", "code", "reason", FRAMES_OF_STUDY)
+"""Keys of an item that are kept, where they are numbers or texts; a path is not among them."""
+
 SECONDS_BEFORE_BAR = 2.0
+logger = logging.getLogger(__name__)
 
 
 class CachedDataset(Dataset[dict[str, Any]]):
@@ -25,8 +34,9 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     MONAI's ``CacheDataset`` serves batches as fast, but from a dictionary per item: the whole set cannot be moved to a
     device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must
-    be deterministic; random ones belong on the batch. Items hold ``image``, ``index`` and the numbers and strings of
-    the transformed item; masks are not cached.
+    be deterministic; random ones belong on the batch. Items hold ``image``, ``index`` and an allow list of the item's
+    numbers and texts (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
+    in a warning.
 
     Args:
         data: items of a data list.
@@ -34,9 +44,20 @@ class CachedDataset(Dataset[dict[str, Any]]):
         progress: show a progress bar with the time left when decoding takes more than a few seconds.
         num_workers: threads that decode; 0 decodes in the caller's.
         max_bytes: most memory for the images.
+        on_bad: ``"raise"`` ends with the first file that cannot be read; ``"quarantine"`` leaves such files out, lists
+            them in ``quarantined`` and ``quarantine_path``, and counts them in a warning.
+        max_bad_share: share of the data above which even a quarantine ends the run.
+        quarantine_path: where the list is written, one JSON object a line; replaced by each run.
+
+    Attributes:
+        items: what is kept of each item.
+        quarantined: ``name``, ``index``, ``code`` and ``reason`` of each file that was left out.
+        pixel_hashes: :func:`~monai_anomaly.data.duplicates.pixel_hash` of each image as the network gets it.
+        duplicates: groups of positions whose images are equal.
 
     Raises:
         ImageReadError: for a file that cannot be read; names its entry.
+        DataListError: when more than ``max_bad_share`` of the files, or all, cannot be read.
         ValueError: for an empty list, images of different shapes, or more than ``max_bytes``.
     """
 
@@ -48,10 +69,20 @@ class CachedDataset(Dataset[dict[str, Any]]):
         *,
         num_workers: int = 0,
         max_bytes: int = 8 * 2**30,
+        on_bad: str = "raise",
+        max_bad_share: float = 0.05,
+        quarantine_path: str | PathLike[str] | None = None,
     ) -> None:
+        quarantine = Quarantine(on_bad, max_bad_share=max_bad_share, path=quarantine_path)
         if not data:
             raise ValueError("data must not be empty; give the items of a data list.")
-        self._images, self.items = _decode(data, transform, progress, num_workers, max_bytes)
+        self._images, self.items = _decode(data, transform, progress, num_workers, max_bytes, quarantine)
+        self.quarantined = quarantine.items
+        self.pixel_hashes = [pixel_hash(image.numpy()) for image in self._images]
+        self.duplicates = find_duplicates(self.pixel_hashes)
+        copies = sum(len(group) - 1 for group in self.duplicates)
+        if copies:
+            logger.warning("%d of %d images are copies of another one in this data set.", copies, len(self))
 
     @property
     def images(self) -> torch.Tensor:
@@ -72,8 +103,8 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
 
 def _plain(item: Mapping[str, Any], index: int) -> dict[str, Any]:
-    """Returns the numbers and strings of a transformed item."""
-    kept = {k: v for k, v in item.items() if isinstance(v, (int, float, str))}
+    """Returns what is kept of a transformed item."""
+    kept = {key: item[key] for key in KEPT if isinstance(item.get(key), (int, float, str))}
     return {**kept, "index": item.get("index", index)}
 
 
@@ -83,10 +114,11 @@ def _decode(
     progress: bool,
     num_workers: int,
     max_bytes: int,
+    quarantine: Quarantine,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Returns all images, filled in order, and their plain values."""
+    """Returns all images that can be read, filled in order, and what is kept beside them."""
     items: list[dict[str, Any]] = []
-    images: torch.Tensor | None = None
+    images = torch.empty(0)
     bar = tqdm(
         _transformed(data, transform, num_workers),
         total=len(data),
@@ -96,19 +128,26 @@ def _decode(
         disable=not progress,
         leave=False,
     )
+    tried = 0
     for index, item in enumerate(bar):
+        tried += 1
+        if isinstance(item, ImageReadError):
+            quarantine.add(data[index], index, item)
+            continue
         image = torch.as_tensor(item["image"])
-        if images is None:
+        if not items:
             images = _allocate(len(data), image, max_bytes)
         if image.shape != images.shape[1:]:
             raise ValueError(
-                f"all images must have one shape, got {tuple(image.shape)} for {_name(data[index], index)} after "
-                f"{tuple(images.shape[1:])}; resize them in the transform."
+                f"all images must have one shape, got {tuple(image.shape)} for entry {index} "
+                f"({data[index].get('name', '')}) after {tuple(images.shape[1:])}; resize them in the transform."
             )
-        images[index] = image
+        images[len(items)] = image
         items.append(_plain(item, index))
-    assert images is not None  # data is not empty
-    return images, items
+    if tried != len(data):
+        raise RuntimeError(f"only {tried} of {len(data)} images were decoded; the loop ended early.")
+    quarantine.close(tried)
+    return images[: len(items)], items
 
 
 def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
@@ -124,30 +163,26 @@ def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
 
 def _transformed(
     data: Sequence[Mapping[str, Any]], transform: Callable[[Any], Any], num_workers: int
-) -> Iterator[Mapping[str, Any]]:
-    """Yields the transformed items in order."""
+) -> Iterator[Mapping[str, Any] | ImageReadError]:
+    """Yields the transformed items in order, and an error in the place of one that cannot be read."""
 
-    def load(pair: tuple[int, Mapping[str, Any]]) -> Any:
-        index, item = pair
+    def load(item: Mapping[str, Any]) -> Any:
         try:
-            return transform({k: v for k, v in item.items() if k != "mask"})
+            return transform({key: value for key, value in item.items() if key != "mask"})
         except Exception as error:
-            failure = find_read_error(error)
+            failure = as_read_error(error)
             if failure is None:
                 raise
-            raise ImageReadError(failure.code, f"{_name(item, index)}: {failure.message}") from None
+            return failure
 
     if num_workers < 1:
-        yield from map(load, enumerate(data))
+        for item in data:
+            yield load(item)
         return
     with ThreadPoolExecutor(num_workers) as pool:
-        for chunk in _chunks(list(enumerate(data)), 64 * num_workers):  # bounds what is decoded ahead
+        for chunk in _chunks(list(data), 64 * num_workers):  # bounds what is decoded ahead
             yield from pool.map(load, chunk)
 
 
-def _chunks(pairs: list[Any], size: int) -> Iterable[list[Any]]:
-    return (pairs[start : start + size] for start in range(0, len(pairs), size))
-
-
-def _name(item: Mapping[str, Any], index: int) -> str:
-    return str(item.get("name", f"item {index}"))
+def _chunks(data: Sequence[Mapping[str, Any]], size: int) -> Iterable[Sequence[Mapping[str, Any]]]:
+    return (data[start : start + size] for start in range(0, len(data), size))

@@ -1,20 +1,26 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Which images train, validate and test: a MONAI data list or a folder tree, checked before anything is opened."""
+"""Which images train, validate and test: a MONAI data list, a table or a folder tree, checked before use."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monai_anomaly.data.csv_list import LABELS_NAME, read_labels
+from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.folder_tree import find_class_folders, find_split, list_files, read_tree
 from monai_anomaly.data.json_list import LIST_NAME, read_list
+from monai_anomaly.data.patient_split import DEFAULT_SHARES, check_shares
+from monai_anomaly.data.patients import add_patients
 
 __all__ = ["SECTIONS", "load_datalist"]
 
@@ -31,86 +37,138 @@ def load_datalist(
     *,
     require_both: bool = False,
     seed: int = 0,
+    split_shares: Sequence[float] = DEFAULT_SHARES,
+    source_names: bool = False,
 ) -> list[dict[str, Any]]:
     """Returns the items of one section of a data set.
 
-    ``dataset_dir`` holds either ``dataset.json``, a MONAI data list with ``training``, ``validation`` and ``test``,
-    each a list of ``{"image", "label", "group"?, "mask"?, "frame"?}`` with paths relative to the folder; or the folders
-    ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched without regard
-    to case and with common synonyms. In a tree, files in a folder of their own below the class folder form one group.
+    ``dataset_dir`` holds one of
+
+    - ``dataset.json``, a MONAI data list with ``training``, ``validation`` and ``test``, each a list of ``{"image",
+      "label", "group"?, "mask"?, "frame"?, "frames"?}`` with paths relative to the folder;
+    - ``labels.csv``, a table for a folder of DICOM; see :func:`~monai_anomaly.data.csv_list.read_labels`;
+    - the folders ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched
+      without regard to case and with common synonyms.
+
+    The sections are
 
     - ``training``: the normal images only; abnormal ones are never opened.
     - ``validation``: where the data set has none, a tenth of the training groups, drawn by ``seed``, is held out.
     - ``test``: as given.
-    - ``inference``: the list's ``inference`` section, else its ``test`` section; in a folder without a list, the files
-      of ``test``, else every file. A label that is not known is -1.
+    - ``inference``: the list's ``inference`` section (in a table: the rows without label), else its ``test`` section;
+      in a folder without a list, the files of ``test``, else every file. A label that is not known is -1.
+
+    A group is a patient: as the list says, else as DICOM headers say (see
+    :func:`~monai_anomaly.data.patients.add_patients`; not for ``inference``), else the folder of its own that the file
+    has below a tree's class folder, else the file. A patient in two sections is refused.
+
+    File names, folders and patients are hashed with this site's key (:mod:`monai_anomaly.utils.identity`): in items,
+    messages and logs. Items keep the paths that are needed to open the files.
 
     Args:
         dataset_dir: the data set's folder.
         section: one of ``training``, ``validation``, ``test`` and ``inference``.
         require_both: refuse a test section with one class.
-        seed: decides which groups are held out.
+        seed: decides which groups are held out, and the split of a table without one.
+        split_shares: shares of training, validation and test in the split of a table without one.
+        source_names: name files and groups as they are called; groups from a DICOM header stay hashed.
 
     Returns:
-        Items with ``image`` (absolute path), ``name`` (path relative to the folder, with ``/``), ``label`` (0 normal,
-        1 abnormal), ``group`` (patient), ``index`` (0, 1, ...) and, where given, ``frame`` and ``mask`` (absolute path;
-        empty for normal images of a list that marks its abnormal ones).
+        Items with ``image`` (absolute path), ``name`` (stands for the path relative to the folder, with ``/``),
+        ``label`` (0 normal, 1 abnormal), ``group`` (stands for the patient), ``index`` (0, 1, ...) and, where given,
+        ``frame``, ``frames`` (a rule) and ``mask`` (absolute path; empty for normal images of a list that marks its
+        abnormal ones).
 
     Raises:
-        DataListError: whatever is wrong with the folder or the list; nothing has been opened or written by then.
-        ValueError: for an unknown section.
+        DataListError: whatever is wrong with the folder or the list; no pixel has been read by then.
+        ConfigError: without a key for the hashes.
+        ValueError: for an unknown section, or shares that make no split.
     """
     if section not in SECTIONS:
         raise ValueError(f"section must be one of {', '.join(SECTIONS)}, got {section!r}.")
+    shares = check_shares(split_shares)
     root = Path(dataset_dir).expanduser().absolute()
     if not root.is_dir():
         raise DataListError(
-            f"dataset_dir must be an existing folder, got {str(dataset_dir)!r}; give the folder that holds "
-            f"{LIST_NAME} or train/normal."
+            f"dataset_dir must be an existing folder; give the folder that holds {LIST_NAME}, {LABELS_NAME} or "
+            "train/normal."
         )
-    listed = (root / LIST_NAME).is_file()
-    if section == "inference" and not listed:
-        items = _find_inference(root)
-    else:
-        sections = read_list(root) if listed else read_tree(root)
-        items = _select(sections, section, seed)
-    _check_files(root, items)
+    naming = Naming(source_names)
+    try:
+        sections = _read(root, section, naming, seed, shares)
+        _check_splits(sections, naming)
+        entries = _select(sections, section, seed)
+        _check_files(root, entries, naming)
+    except OSError as error:  # its own text has the path
+        raise DataListError(f"dataset_dir cannot be read ({error.strerror}); grant permission to read it.") from None
     if section == "test" and require_both:
-        _require_both(items)
-    return [{**item, "index": index} for index, item in enumerate(items)]
+        _require_both(entries)
+    return [_item(root, entry, index, naming) for index, entry in enumerate(entries)]
 
 
-def _select(sections: dict[str, list[dict[str, Any]]], section: str, seed: int) -> list[dict[str, Any]]:
-    """Returns one section's items, after the checks that concern all sections."""
-    _check_splits(sections)
+def _read(root: Path, section: str, naming: Naming, seed: int, shares: Sequence[float]) -> dict[str, list[Entry]]:
+    """Returns all sections as listed, with the patients that a section needs."""
+    if (root / LIST_NAME).is_file():
+        if (root / LABELS_NAME).is_file():
+            raise DataListError(f"dataset_dir has {LIST_NAME} and {LABELS_NAME}; keep one.")
+        sections = read_list(root, naming)
+    elif (root / LABELS_NAME).is_file():
+        return read_labels(root, naming, seed=seed, shares=shares)
+    elif section == "inference":
+        return {"training": [], "validation": [], "test": [], "inference": _find_inference(root, naming)}
+    else:
+        sections = read_tree(root, naming)
+    return sections if section == "inference" else add_patients(root, sections)
+
+
+def _item(root: Path, entry: Entry, index: int, naming: Naming) -> dict[str, Any]:
+    """Returns what leaves this module about an entry."""
+    item: dict[str, Any] = {
+        "image": str(root / entry.name),
+        "name": naming.file(entry.name),
+        "label": entry.label,
+        "group": naming.patient(entry),
+        "index": index,
+    }
+    if entry.mask is not None:
+        item["mask"] = str(root / entry.mask) if entry.mask else ""
+    if entry.frame is not None:
+        item["frame"] = entry.frame
+    if entry.frames is not None:
+        item["frames"] = entry.frames
+    return item
+
+
+def _select(sections: dict[str, list[Entry]], section: str, seed: int) -> list[Entry]:
+    """Returns one section's entries."""
     if section == "inference":
-        items = sections["inference"] or sections["test"]
-        if not items:
-            raise DataListError(f'{LIST_NAME} has neither "inference" nor "test" entries; add one of the two.')
-        return [{key: value for key, value in item.items() if key != "mask"} for item in items]
+        entries = sections["inference"] or sections["test"]
+        if not entries:
+            raise DataListError("the data list has nothing to be scored; add inference or test entries.")
+        return [replace(entry, mask=None) for entry in entries]
     if section == "test":
         if not sections["test"]:
             raise DataListError(
-                'the data set has no test images; add a "test" section to dataset.json or the folders test/normal and '
-                "test/abnormal."
+                'the data set has no test images; add a "test" section to dataset.json, test rows to labels.csv or the '
+                "folders test/normal and test/abnormal."
             )
         return sections["test"]
     if section == "validation" and sections["validation"]:
         return sections["validation"]
-    normals = [item for item in sections["training"] if item["label"] == 0]
+    normals = [entry for entry in sections["training"] if entry.label == 0]
     if not normals:
         raise DataListError(
-            "the data set has no normal training images; put normal images into train/normal or list them under "
-            '"training" in dataset.json with label 0.'
+            "the data set has no normal training images; put normal images into train/normal, or list them with label "
+            '0 under "training" in dataset.json or with split train in labels.csv.'
         )
     if sections["validation"]:
         return normals
     return _hold_out(normals, section, seed)
 
 
-def _hold_out(normals: list[dict[str, Any]], section: str, seed: int) -> list[dict[str, Any]]:
+def _hold_out(normals: list[Entry], section: str, seed: int) -> list[Entry]:
     """Splits the training normals by group; returns the part for training or validation."""
-    groups = sorted({item["group"] for item in normals})
+    groups = list(dict.fromkeys(entry.patient for entry in normals))  # in the list's order, whatever they are called
     count = max(1, round(HELD_OUT * len(groups)))
     if len(groups) < 2:
         if section == "training":
@@ -120,7 +178,7 @@ def _hold_out(normals: list[dict[str, Any]], section: str, seed: int) -> list[di
             "add a validation section or more groups."
         )
     chosen = {groups[i] for i in np.random.default_rng(seed).permutation(len(groups))[:count]}
-    held = [item for item in normals if (item["group"] in chosen) == (section == "validation")]
+    held = [entry for entry in normals if (entry.patient in chosen) == (section == "validation")]
     logger.warning(
         "No validation section: %d of %d training groups are held out for it (seed %d); %s has %d images.",
         count,
@@ -132,34 +190,37 @@ def _hold_out(normals: list[dict[str, Any]], section: str, seed: int) -> list[di
     return held
 
 
-def _check_splits(sections: dict[str, list[dict[str, Any]]]) -> None:
-    """Refuses a group or a file that is in two of training, validation and test."""
-    groups: dict[str, str] = {}
-    files: dict[str, str] = {}
+def _check_splits(sections: dict[str, list[Entry]], naming: Naming) -> None:
+    """Refuses a patient or a file that is in two of training, validation and test."""
+    patients: dict[str, tuple[str, Entry]] = {}
+    files: dict[str, tuple[str, Entry]] = {}
     for section in ("training", "validation", "test"):
-        for item in sections[section]:
-            for kind, seen, value in (("file", files, item["name"]), ("group", groups, item["group"])):
-                other = seen.setdefault(value, section)
+        for entry in sections[section]:
+            for kind, seen, key in (("file", files, entry.name), ("group", patients, entry.patient)):
+                other, first = seen.setdefault(key, (section, entry))
                 if other != section:
+                    who = "" if kind == "file" else f" {naming.patient(entry)!r}"
                     raise DataListError(
-                        f"the {kind} {value!r} is in {other} and in {section}; keep each patient in one section "
-                        "(in a folder tree, a folder below a class folder counts as one patient; rename it if not)."
+                        f"the {kind}{who} is in {other} and in {section}: {naming.place(first)} and "
+                        f"{naming.place(entry)}; keep each patient in one section{naming.hint}. A group is what the "
+                        "list says, else the DICOM header's patient or study, else a folder below a class folder."
                     )
 
 
-def _check_files(root: Path, items: list[dict[str, Any]]) -> None:
-    """Refuses items whose image or mask is not there."""
-    for item in items:
-        for key in ("image", "mask"):
-            path = item.get(key)
-            if path and not Path(path).is_file():
-                name = Path(path).relative_to(root).as_posix()
-                raise DataListError(f"the {key} {name!r} does not exist; add the file or remove the entry.")
+def _check_files(root: Path, entries: list[Entry], naming: Naming) -> None:
+    """Refuses entries whose image or mask is not there."""
+    for entry in entries:
+        for what, name in (("image", entry.name), ("mask", entry.mask)):
+            if name and not (root / name).is_file():
+                called = f" {name!r}" if naming.source_names else ""
+                raise DataListError(
+                    f"the {what}{called} of {naming.place(entry)} does not exist; add the file or remove the entry."
+                )
 
 
-def _require_both(items: list[dict[str, Any]]) -> None:
+def _require_both(entries: list[Entry]) -> None:
     """Refuses a test section with one class."""
-    labels = {item["label"] for item in items}
+    labels = {entry.label for entry in entries}
     if labels != {0, 1}:
         missing = "abnormal" if 0 in labels else "normal"
         raise DataListError(
@@ -168,11 +229,11 @@ def _require_both(items: list[dict[str, Any]]) -> None:
         )
 
 
-def _find_inference(root: Path) -> list[dict[str, Any]]:
+def _find_inference(root: Path, naming: Naming) -> list[Entry]:
     """Returns the files of a folder without a list: those of its test split, else all."""
-    if find_class_folders(root, "test"):
-        return read_tree(root)["test"]
-    items = list_files(root, find_split(root, "test") or root, label=-1, every=True)
-    if not items:
+    if find_class_folders(root, "test", naming):
+        return read_tree(root, naming)["test"]
+    entries = list_files(root, find_split(root, "test") or root, label=-1, every=True)
+    if not entries:
         raise DataListError("dataset_dir holds no files; give a folder with images.")
-    return items
+    return entries

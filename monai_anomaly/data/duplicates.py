@@ -10,13 +10,20 @@ other header values are found; a picture that was resized, cropped or compressed
 from __future__ import annotations
 
 import hashlib
+import logging
 import struct
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["find_duplicates", "pixel_hash"]
+if TYPE_CHECKING:
+    from monai_anomaly.data.cached import CachedDataset
+
+__all__ = ["find_duplicates", "pixel_hash", "warn_of_shared_images"]
+
+logger = logging.getLogger(__name__)
 
 
 def pixel_hash(pixels: npt.ArrayLike) -> str:
@@ -53,3 +60,24 @@ def find_duplicates(hashes: Sequence[str]) -> list[list[int]]:
         if value:
             places.setdefault(value, []).append(index)
     return [group for group in places.values() if len(group) > 1]
+
+
+def warn_of_shared_images(training: CachedDataset, validation: CachedDataset) -> list[int]:
+    """Warns of images that two data sets share, as the network gets them.
+
+    Args:
+        training: the one data set.
+        validation: the other one.
+
+    Returns:
+        Positions in ``validation`` of the images that are in ``training`` too.
+    """
+    known = set(training.pixel_hashes)
+    shared = [index for index, value in enumerate(validation.pixel_hashes) if value in known]
+    if shared:
+        logger.warning(
+            "%d of %d validation images are in the training data too; validation looks better than it is.",
+            len(shared),
+            len(validation),
+        )
+    return shared

@@ -8,66 +8,38 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Any
 
+from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
+from monai_anomaly.data.folder_names import SPLITS, class_of, is_no_image
 
-__all__ = ["class_of", "find_class_folders", "find_split", "list_files", "read_tree"]
+__all__ = ["find_class_folders", "find_split", "list_files", "read_tree", "walk_files"]
 
-SPLITS = {
-    "training": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
-CLASSES = (
-    ("normal", "normals", "good", "benign", "healthy"),
-    (
-        "abnormal",
-        "abnormals",
-        "anomaly",
-        "anomalies",
-        "anomalous",
-        "cancerous",
-        "malignant",
-        "diseased",
-        "lesion",
-        "bad",
-    ),
-)
-OTHER_SUFFIXES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".ini", ".log")
-OTHER_NAMES = ("thumbs.db", "readme", "license", "dicomdir")
 logger = logging.getLogger(__name__)
 
 
-def class_of(name: str) -> int | None:
-    """Returns 0 for a name of the normal class, 1 for one of the abnormal class, None for any other."""
-    for label, names in enumerate(CLASSES):
-        if name.strip().lower() in names:
-            return label
-    return None
-
-
-def read_tree(root: Path) -> dict[str, list[dict[str, Any]]]:
+def read_tree(root: Path, naming: Naming) -> dict[str, list[Entry]]:
     """Returns the sections ``training``, ``validation``, ``test`` and ``inference`` (always empty).
 
     Args:
         root: the folder that holds the splits.
+        naming: how files and folders are called in messages.
 
     Raises:
         DataListError: for a tree without normal training images or with folders whose meaning is open.
     """
-    folders = {section: find_class_folders(root, section) for section in SPLITS}
+    folders = {section: find_class_folders(root, section, naming) for section in SPLITS}
     if not any(folders.values()):
         raise DataListError(
-            "dataset_dir has neither dataset.json nor train/normal, val/{normal,abnormal} or test/{normal,abnormal}; "
-            "add one of them."
+            "dataset_dir has neither dataset.json nor labels.csv nor train/normal, val/{normal,abnormal} or "
+            "test/{normal,abnormal}; add one of them."
         )
     _check_names(folders)
-    sections: dict[str, list[dict[str, Any]]] = {"inference": []}
+    sections: dict[str, list[Entry]] = {"inference": []}
     for section, found in folders.items():
         normal, abnormal = found or (None, None)
         used = ((0, normal),) if section == "training" else ((0, normal), (1, abnormal))
-        sections[section] = [item for label, path in used if path for item in list_files(root, path, label=label)]
+        sections[section] = [entry for label, path in used if path for entry in list_files(root, path, label=label)]
     return sections
 
 
@@ -84,12 +56,13 @@ def find_split(root: Path, section: str) -> Path | None:
     return _one([entry for entry in _folders(root) if entry.name.lower() in SPLITS[section]], root)
 
 
-def find_class_folders(root: Path, section: str) -> tuple[Path | None, Path | None] | None:
+def find_class_folders(root: Path, section: str, naming: Naming) -> tuple[Path | None, Path | None] | None:
     """Returns the normal and the abnormal folder of a split, None for one that is not there.
 
     Args:
         root: the folder that holds the splits.
         section: ``training``, ``validation`` or ``test``.
+        naming: how folders are called in messages.
 
     Returns:
         None when there is no such split or, for a test split only, it has no class folders (images to be scored).
@@ -102,7 +75,7 @@ def find_class_folders(root: Path, section: str) -> tuple[Path | None, Path | No
         return None
     entries = _folders(split)
     found = [_one([entry for entry in entries if class_of(entry.name) == label], root) for label in (0, 1)]
-    unknown = [entry.name for entry in entries if class_of(entry.name) is None]
+    unknown = [number for number, entry in enumerate(entries) if class_of(entry.name) is None]
     if found == [None, None]:
         if section == "test":
             return None
@@ -110,42 +83,52 @@ def find_class_folders(root: Path, section: str) -> tuple[Path | None, Path | No
             f"{split.name} has no folder of normal images; name it {split.name}/normal (or good, benign, healthy)."
         )
     if unknown:
+        folder = repr(entries[unknown[0]].name) if naming.source_names else f"number {unknown[0] + 1}, sorted by name,"
         raise DataListError(
-            f"{split.name}/{unknown[0]} is neither a normal nor an abnormal class; rename it to normal or abnormal, or "
-            "write a dataset.json."
+            f"{len(unknown)} of the {len(entries)} folders in {split.name} are neither a normal nor an abnormal class "
+            f"({folder} is the first); rename them to normal or abnormal, or write a dataset.json."
         )
     return found[0], found[1]
 
 
-def list_files(root: Path, folder: Path, *, label: int, every: bool = False) -> list[dict[str, Any]]:
-    """Returns the items of the files below a folder, sorted by name; hidden files are skipped.
+def list_files(root: Path, folder: Path, *, label: int, every: bool = False) -> list[Entry]:
+    """Returns the entries of the files below a folder, sorted by name; hidden files are skipped.
 
     Args:
         root: names are relative to it.
-        folder: where to look.
-        label: label of the items.
-        every: take texts and tables too, which are left out (and counted in a warning) otherwise.
+        folder: where to look; its own name must be one of ours.
+        label: label of the entries.
+        every: take texts and tables too, which are left out (and counted in a warning) otherwise; no folder below is
+            a patient then.
     """
-    items = []
-    skipped = 0
-    for path in _walk(folder):
-        if not every and (path.suffix.lower() in OTHER_SUFFIXES or path.name.lower() in OTHER_NAMES):
-            skipped += 1
-            continue
-        name = path.relative_to(root).as_posix()
+    place = "dataset_dir" if folder == root else folder.relative_to(root).as_posix()
+    paths = walk_files(folder)
+    images = paths if every else [path for path in paths if not is_no_image(path)]
+    if len(images) < len(paths):
+        logger.warning("%d files that are no images were skipped in %s.", len(paths) - len(images), place)
+    entries = []
+    for number, path in enumerate(images, 1):
         below = path.relative_to(folder).parts
-        group = below[0] if len(below) > 1 and not every else name
-        items.append({"image": str(path), "name": name, "label": label, "group": group})
-    if skipped:
-        logger.warning("%d files that are no images were skipped in %s.", skipped, folder.relative_to(root).as_posix())
-    return items
+        entries.append(
+            Entry(
+                name=path.relative_to(root).as_posix(),
+                where=f"entry {number} of {place}, sorted by name",
+                label=label,
+                folder=below[0] if len(below) > 1 and not every else None,
+            )
+        )
+    return entries
 
 
-def _walk(folder: Path) -> list[Path]:
-    """Returns the visible files below a folder; links to folders are followed once per real folder."""
+def walk_files(folder: Path) -> list[Path]:
+    """Returns the visible files below a folder, sorted; links to folders are followed once per real folder.
+
+    Raises:
+        OSError: when a folder cannot be listed, so that no image is left out in silence.
+    """
     found: list[Path] = []
     visited: set[str] = set()
-    for parent, folders, files in os.walk(folder, followlinks=True):
+    for parent, folders, files in os.walk(folder, onerror=_stop, followlinks=True):
         real = os.path.realpath(parent)
         folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
         if real in visited:
@@ -153,6 +136,10 @@ def _walk(folder: Path) -> list[Path]:
         visited.add(real)
         found += [Path(parent, name) for name in files if not name.startswith(".")]
     return sorted(found, key=lambda path: path.as_posix())
+
+
+def _stop(error: OSError) -> None:
+    raise error
 
 
 def _folders(parent: Path) -> list[Path]:

@@ -56,7 +56,7 @@ def image_level_metrics(
     """
     y, s = _checked(labels, scores, names)
     n_abnormal = int(y.sum())
-    codes = np.arange(len(y)) if groups is None else np.unique(np.asarray(groups, dtype=str), return_inverse=True)[1]
+    codes = np.arange(len(y)) if groups is None else _codes(groups)
     if len(codes) != len(y):
         raise ValueError(f"groups must have one entry per image, got {len(codes)} for {len(y)} images.")
     resampled = _bootstrap_auroc(y, s, codes, seed=seed, n_bootstrap=n_bootstrap)
@@ -72,6 +72,12 @@ def image_level_metrics(
         "n_bootstrap": len(resampled) if known else 0,
         "seed": seed,
     }
+
+
+def _codes(groups: Sequence[str]) -> npt.NDArray[np.intp]:
+    """Numbers the groups in the order of first appearance: names may be hashes, whose order differs between sites."""
+    numbers: dict[str, int] = {}
+    return np.asarray([numbers.setdefault(str(group), len(numbers)) for group in groups], dtype=np.intp)
 
 
 def _checked(

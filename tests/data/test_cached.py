@@ -77,7 +77,7 @@ def test_masks_and_paths_are_left_out(items):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_bad_file_is_named_by_its_list_name(items, workers, tmp_path):
     (tmp_path / "3.png").write_bytes(b"")
-    with pytest.raises(ImageReadError, match=r"3\.png: the file is empty") as caught:
+    with pytest.raises(ImageReadError, match=r"entry 3 \(3\.png\): the file is empty") as caught:
         CachedDataset(items, Preprocessing(16), progress=False, num_workers=workers)
     assert caught.value.code == "not_dicom" and str(tmp_path) not in str(caught.value)
 
@@ -89,7 +89,7 @@ def test_memory_is_bounded(items):
 
 
 def test_shapes_must_agree(items):
-    with pytest.raises(ValueError, match=r"one shape.*1\.png"):
+    with pytest.raises(ValueError, match=r"one shape.*entry 1 \(1\.png\)"):
         CachedDataset(items, lambda item: {**item, "image": torch.zeros(1, 2, 2 + item["index"])}, progress=False)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from monai_anomaly.data.datalist import load_datalist
 from monai_anomaly.data.errors import DataListError
+from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
 
 
 def make_tree(root: Path, *names: str) -> Path:
@@ -29,6 +30,22 @@ def make_list(root: Path, **sections) -> Path:
                     make_tree(root, entry[key])
     (root / "dataset.json").write_text(json.dumps(sections))
     return root
+
+
+@pytest.fixture(autouse=True)
+def site_key(tmp_path_factory, monkeypatch):
+    use_key(tmp_path_factory.mktemp("key") / "a", monkeypatch)
+
+
+def use_key(path: Path, monkeypatch) -> bytes:
+    """Makes the file the site's key; another path is another key."""
+    path.write_bytes(f"a secret of {path}".encode())
+    monkeypatch.setenv(KEY_VARIABLE, str(path))
+    return path.read_bytes()
+
+
+def load(root: Path, section: str, **options) -> list[dict]:
+    return load_datalist(root, section, source_names=True, **options)
 
 
 def names(items) -> list[str]:
@@ -53,7 +70,7 @@ TREE = (
 
 def test_tree(tmp_path: Path):
     make_tree(tmp_path, *TREE, "train/normal/.hidden", "train/normal/notes.txt")
-    training = load_datalist(tmp_path, "training")
+    training = load(tmp_path, "training")
     assert names(training) == ["train/normal/a.png", "train/normal/b.png"]
     assert training[1] == {
         "image": str(tmp_path / "train/normal/b.png"),
@@ -62,18 +79,18 @@ def test_tree(tmp_path: Path):
         "group": "train/normal/b.png",
         "index": 1,
     }
-    assert names(load_datalist(tmp_path, "validation")) == ["val/normal/c.png"]
-    test = load_datalist(tmp_path, "test", require_both=True)
+    assert names(load(tmp_path, "validation")) == ["val/normal/c.png"]
+    test = load(tmp_path, "test", require_both=True)
     assert [(item["name"], item["label"]) for item in test] == [("test/normal/d.png", 0), ("test/abnormal/e.png", 1)]
-    assert load_datalist(tmp_path, "inference") == test
+    assert load(tmp_path, "inference") == test
 
 
 @pytest.mark.parametrize("classes", [("Benign", "Cancerous"), ("good", "anomaly"), ("HEALTHY", "Malignant")])
 def test_tree_synonyms(tmp_path: Path, classes):
     normal, abnormal = classes
     make_tree(tmp_path, f"Train/{normal}/a.png", f"Test/{normal}/b.png", f"Test/{abnormal}/c.png")
-    assert names(load_datalist(tmp_path, "training")) == [f"Train/{normal}/a.png"]
-    assert [item["label"] for item in load_datalist(tmp_path, "test")] == [0, 1]
+    assert names(load(tmp_path, "training")) == [f"Train/{normal}/a.png"]
+    assert [item["label"] for item in load(tmp_path, "test")] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +102,10 @@ def test_tree_synonyms(tmp_path: Path, classes):
         (["train/a.png"], "no folder of normal images"),
         (["train/abnormal/a.png"], "no normal training images"),
         (["pictures/a.png"], "neither dataset.json nor"),
-        (["train/normal/p1/a.png", "test/normal/p1/b.png"], "'p1' is in training and in test"),
+        (
+            ["train/normal/p1/a.png", "test/normal/p1/b.png"],
+            "is in training and in test: entry 1 of train/normal, sorted",
+        ),
     ],
 )
 def test_tree_refusals(tmp_path: Path, files, words):
@@ -98,8 +118,8 @@ def test_folder_is_missing(tmp_path: Path):
 
 def test_folders_below_a_class_are_patients(tmp_path: Path):
     make_tree(tmp_path, "train/normal/p1/a.dcm", "train/normal/p1/b.dcm", "train/normal/c.dcm")
-    groups = {item["name"]: item["group"] for item in load_datalist(tmp_path, "training")}
-    groups |= {item["name"]: item["group"] for item in load_datalist(tmp_path, "validation")}
+    groups = {item["name"]: item["group"] for item in load(tmp_path, "training")}
+    groups |= {item["name"]: item["group"] for item in load(tmp_path, "validation")}
     assert groups == {
         "train/normal/p1/a.dcm": "p1",
         "train/normal/p1/b.dcm": "p1",
@@ -110,18 +130,18 @@ def test_folders_below_a_class_are_patients(tmp_path: Path):
 def test_validation_is_held_out_by_group_and_said(tmp_path: Path, caplog):
     make_tree(tmp_path, *(f"train/normal/p{n}/{k}.png" for n in range(30) for k in range(2)))
     with caplog.at_level(logging.WARNING):
-        training, validation = (load_datalist(tmp_path, section) for section in ("training", "validation"))
+        training, validation = (load(tmp_path, section) for section in ("training", "validation"))
     assert len(validation) == 6 and len(training) == 54
     assert not {item["group"] for item in training} & {item["group"] for item in validation}
     assert "3 of 30 training groups are held out" in caplog.text
-    assert names(load_datalist(tmp_path, "validation")) == names(validation)
-    assert names(load_datalist(tmp_path, "validation", seed=1)) != names(validation)
+    assert names(load(tmp_path, "validation")) == names(validation)
+    assert names(load(tmp_path, "validation", seed=1)) != names(validation)
     assert [item["index"] for item in training] == list(range(54))
 
 
 def test_one_training_group_cannot_be_split(tmp_path: Path):
     make_tree(tmp_path, "train/normal/p1/a.png", "train/normal/p1/b.png")
-    assert len(load_datalist(tmp_path, "training")) == 2
+    assert len(load(tmp_path, "training")) == 2
     assert "held out" in refusal(tmp_path, "validation")
 
 
@@ -132,18 +152,18 @@ def test_json_list(tmp_path: Path):
         validation=[{"image": "v.dcm", "label": 0}],
         test=[{"image": "n.dcm", "label": 0}, {"image": "sub/t.dcm", "label": 1, "mask": "sub/t.png"}],
     )
-    assert load_datalist(tmp_path, "training") == [
+    assert load(tmp_path, "training") == [
         {"image": str(tmp_path / "a.dcm"), "name": "a.dcm", "label": 0, "group": "7", "frame": 3, "index": 0}
     ]
-    test = load_datalist(tmp_path, "test")
+    test = load(tmp_path, "test")
     assert [item["mask"] for item in test] == ["", str(tmp_path / "sub/t.png")]
-    assert all("mask" not in item for item in load_datalist(tmp_path, "inference"))
+    assert all("mask" not in item for item in load(tmp_path, "inference"))
 
 
 def test_training_entries_need_no_label_and_may_be_strings(tmp_path: Path):
     make_tree(tmp_path, "a.png", "b.png")
     make_list(tmp_path, training=["a.png"], validation=[{"image": "b.png", "label": 0}])
-    assert load_datalist(tmp_path, "training")[0]["label"] == 0
+    assert load(tmp_path, "training")[0]["label"] == 0
 
 
 @pytest.mark.parametrize(
@@ -153,11 +173,15 @@ def test_training_entries_need_no_label_and_may_be_strings(tmp_path: Path):
         ("test", [{"image": "/etc/a.png", "label": 0}], "leaves dataset_dir"),
         ("test", [{"image": ".", "label": 0}], "leaves dataset_dir"),
         ("test", [{"image": "a.png", "label": 0}, {"image": "./a.png", "label": 0}], "listed twice"),
-        ("test", [{"image": "a.png", "label": 2}], "label of test[0] must be 0"),
-        ("test", [{"image": "a.png", "label": "tumor"}], "'tumor'"),
+        ("test", [{"image": "a.png", "label": 2}], "label of test[0] of dataset.json must be 0"),
+        ("test", [{"image": "a.png", "label": "tumor"}], "label of test[0] of dataset.json must be"),
         ("test", [{"image": "a.png"}], "has no label"),
         ("test", [{"label": 0}], "correct the entry"),
         ("test", [{"image": "a.png", "label": 0, "frame": -1}], "frame of test[0]"),
+        ("test", [{"image": "a.png", "label": 0, "frame": True}], "frame of test[0]"),
+        ("test", [{"image": "a.png", "label": 0, "frames": "every:0"}], "frames of test[0] of dataset.json must be"),
+        ("test", [{"image": "a.png", "label": 0, "frames": 3}], "frames of test[0] of dataset.json must be"),
+        ("test", [{"image": "a.png", "label": 0, "frame": 1, "frames": "all"}], "has frame and frames; keep one"),
         ("test", [{"image": "a.png", "label": 1, "mask": "m.png"}, {"image": "b.png", "label": 1}], "have no mask"),
         ("test", [], "no test images"),
         ("training", [{"image": "a.png", "label": 1}], "no normal training images"),
@@ -171,8 +195,10 @@ def test_json_refusals(tmp_path: Path, section, entries, words):
 def test_listed_file_is_missing(tmp_path: Path):
     make_list(tmp_path, training=[{"image": "a.png"}], test=[{"image": "b.png", "label": 0}])
     (tmp_path / "b.png").unlink()
-    assert "'b.png' does not exist" in refusal(tmp_path, "test")
-    assert load_datalist(tmp_path, "training")
+    assert "the image 'b.png' of test[0] of dataset.json (b.png) does not" in refusal(
+        tmp_path, "test", source_names=True
+    )
+    assert load(tmp_path, "training")
 
 
 @pytest.mark.parametrize("pair", [({"group": "p"}, {"group": "p"}), ({}, {"image": "a.png"})])
@@ -185,7 +211,7 @@ def test_one_patient_or_file_in_two_splits(tmp_path: Path, pair):
 
 def test_frames_of_one_file_are_not_duplicates(tmp_path: Path):
     make_list(tmp_path, test=[{"image": "a.dcm", "label": 0, "frame": n} for n in range(3)])
-    assert len(load_datalist(tmp_path, "test")) == 3
+    assert len(load(tmp_path, "test")) == 3
 
 
 @pytest.mark.parametrize(
@@ -201,21 +227,21 @@ def test_one_class_has_no_auc(tmp_path: Path, label, missing):
     make_list(tmp_path, test=[{"image": "a.png", "label": label}])
     message = refusal(tmp_path, "test", require_both=True)
     assert "AUC is undefined" in message and f"no {missing} images" in message
-    assert len(load_datalist(tmp_path, "test")) == 1
+    assert len(load(tmp_path, "test")) == 1
 
 
 def test_inference_takes_every_visible_file(tmp_path: Path):
     make_tree(tmp_path, "b/2.png", "b/1.dcm", "a.txt", ".hidden/x.png", "b/.y")
-    items = load_datalist(tmp_path, "inference")
+    items = load(tmp_path, "inference")
     assert names(items) == ["a.txt", "b/1.dcm", "b/2.png"]
     assert {item["label"] for item in items} == {-1}
     make_tree(tmp_path, "test/q.png")
-    assert names(load_datalist(tmp_path, "inference")) == ["test/q.png"]
+    assert names(load(tmp_path, "inference")) == ["test/q.png"]
 
 
 def test_inference_section_of_a_list(tmp_path: Path):
     make_list(tmp_path, test=[{"image": "a.png", "label": 1}], inference=[{"image": "b.png"}])
-    assert [(item["name"], item["label"]) for item in load_datalist(tmp_path, "inference")] == [("b.png", -1)]
+    assert [(item["name"], item["label"]) for item in load(tmp_path, "inference")] == [("b.png", -1)]
 
 
 def test_inference_of_nothing(tmp_path: Path):
@@ -224,4 +250,4 @@ def test_inference_of_nothing(tmp_path: Path):
 
 def test_section_is_checked(tmp_path: Path):
     with pytest.raises(ValueError, match="section must be one of"):
-        load_datalist(tmp_path, "train")
+        load(tmp_path, "train")

@@ -17,6 +17,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from monai_anomaly.metrics import image_level
 from monai_anomaly.metrics.image_level import ImageAUROC, image_level_metrics
 from monai_anomaly.transforms.score import ScoreFromMapd
+from monai_anomaly.utils.identity import keyed_hash
 
 
 def _case(seed: int, n: int, n_groups: int, decimals: int = 9):
@@ -29,7 +30,7 @@ def _case(seed: int, n: int, n_groups: int, decimals: int = 9):
 
 def _slow_interval(labels, scores, groups, seed, n_bootstrap):
     """The definition: draw patients, put their images together, ask scikit-learn; one resample at a time."""
-    members = [np.flatnonzero(np.asarray(groups) == g) for g in sorted(set(groups))]
+    members = [np.flatnonzero(np.asarray(groups) == g) for g in dict.fromkeys(groups)]
     draws = np.random.default_rng(seed).integers(len(members), size=(n_bootstrap, len(members)))
     values = []
     for draw in draws:
@@ -58,6 +59,13 @@ def test_working_in_pieces_changes_nothing(monkeypatch):
     whole = image_level_metrics(*case, n_bootstrap=101)
     monkeypatch.setattr(image_level, "_CHUNK", 500)
     assert image_level_metrics(*case, n_bootstrap=101) == whole
+
+
+def test_what_groups_are_called_changes_nothing():
+    labels, scores, groups = _case(2, 60, 13)
+    plain = image_level_metrics(labels, scores, groups)
+    for key in (b"the key of one site", b"the key of another"):
+        assert image_level_metrics(labels, scores, [keyed_hash(g, key, "patient") for g in groups]) == plain
 
 
 def test_is_seeded_and_json():

@@ -1,0 +1,54 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Names of splits, classes and files that mean something to us; none of them can be the name of a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["SPLITS", "class_of", "is_no_image", "section_of"]
+
+SPLITS = {
+    "training": ("train", "training"),
+    "validation": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+CLASSES = (
+    ("normal", "normals", "good", "benign", "healthy"),
+    (
+        "abnormal",
+        "abnormals",
+        "anomaly",
+        "anomalies",
+        "anomalous",
+        "cancerous",
+        "malignant",
+        "diseased",
+        "lesion",
+        "bad",
+    ),
+)
+OTHER_SUFFIXES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".ini", ".log")
+OTHER_NAMES = ("thumbs.db", "readme", "license", "dicomdir")
+
+
+def class_of(name: str) -> int | None:
+    """Returns 0 for a name of the normal class, 1 for one of the abnormal class, None for any other."""
+    for label, names in enumerate(CLASSES):
+        if name.strip().lower() in names:
+            return label
+    return None
+
+
+def section_of(name: str) -> str | None:
+    """Returns ``training``, ``validation`` or ``test`` for a name of a split, None for any other."""
+    for section, names in SPLITS.items():
+        if name.strip().lower() in names:
+            return section
+    return None
+
+
+def is_no_image(path: Path) -> bool:
+    """Returns whether a file's name says that it is a text, a table or a directory of files."""
+    return path.suffix.lower() in OTHER_SUFFIXES or path.name.lower() in OTHER_NAMES
