@@ -68,8 +68,10 @@ class PixelData:
             self._fragments = _walk(stream, size)
             self._check_count()
 
-    def decode(self, index: int) -> np.ndarray:
-        """Returns a frame's stored values ``(H, W)`` or, YBR turned to RGB, ``(H, W, 3)``.
+    def decode(self, index: int) -> tuple[np.ndarray, str]:
+        """Returns a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
+
+        It is the header's, unless the codestream says or does otherwise: decoders of JPEG 2000 turn colors to RGB.
 
         Args:
             index: from 0.
@@ -89,11 +91,13 @@ class PixelData:
             else:
                 self._stream.seek(self._start)
                 source, options = self._stream, self._options(header.frames)
-            stored, _ = self._decoder.as_array(source, index=index, decoding_plugin=header.decoder, **options)
+            stored, found = self._decoder.as_array(
+                source, index=index, raw=True, decoding_plugin=header.decoder, **options
+            )
         shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
         if stored.shape != shape:
             raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
-        return stored
+        return stored, str(found["photometric_interpretation"])
 
     def _options(self, frames: int) -> dict[str, Any]:
         """The decoder's view of the header."""

@@ -11,6 +11,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, scale
+from monai_anomaly.data.dicom_color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom_elements import quiet_pydicom, word
 from monai_anomaly.data.dicom_fragments import PixelData
 from monai_anomaly.data.dicom_gray import GrayRules
@@ -73,10 +74,10 @@ class DicomSource:
     def decode(self, index: int) -> DecodedImage:
         """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
         with quiet_pydicom():
-            stored = self._pixels.decode(index)
+            stored, colors = self._pixels.decode(index)
             with boundary("turning stored values into pixels"):
                 rules = self._rules_of(index)
-                pixels, masked = rules.apply(stored)
+                pixels, masked = rules.apply(stored, colors)
         header, region = self._header, self._region
         modality = word(header.dataset, "Modality")
         return DecodedImage(
@@ -123,7 +124,7 @@ class _FrameRules:
         self.dataset = dataset
         self.warnings: list[str] = []
         self.gray = self._palette = None
-        self._maximum = 2.0**header.bits - 1
+        self._bits = header.bits
         if header.photometric == "PALETTE COLOR":
             self._palette = read_palette(dataset, signed=header.signed)
         elif header.samples == 1:
@@ -139,8 +140,13 @@ class _FrameRules:
             self.spacing, self.spacing_origin, notes = find_spacing(dataset)
             self.warnings += notes
 
-    def apply(self, stored: np.ndarray) -> tuple[np.ndarray, float]:
-        """Returns float32 ``(C, H, W)`` in [0, 1] and the share of its pixels that are masked."""
+    def apply(self, stored: np.ndarray, colors: str) -> tuple[np.ndarray, float]:
+        """Returns float32 ``(C, H, W)`` in [0, 1] and the share of its pixels that are masked.
+
+        Args:
+            stored: what was decoded.
+            colors: its photometric interpretation.
+        """
         hidden = self._hidden
         if self.gray is not None:
             gray, padding = self.gray.apply(stored)
@@ -150,7 +156,8 @@ class _FrameRules:
         elif self._palette is not None:
             pixels = np.stack([scale(table(stored), 0, table.maximum) for table in self._palette])
         else:
-            pixels = scale(np.ascontiguousarray(stored.transpose(2, 0, 1)), 0, self._maximum)
+            convert = ybr_to_unit if colors in ("YBR_FULL", "YBR_FULL_422") else rgb_to_unit
+            pixels = convert(stored, self._bits)
         if hidden is None:
             return pixels, 0.0
         pixels[:, hidden] = 0.0

@@ -1,16 +1,26 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Small DICOM files for tests, written with pydicom."""
+"""Small DICOM files for tests, written with pydicom, and how tests read them."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
+
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.image_reader import ClinicalImageReader
+
+CR1 = "dicomdirtests/77654033/CR1/6154"
+
+READER = ClinicalImageReader(channels=None)
 
 
 def make_dataset(pixels: np.ndarray, photometric: str = "MONOCHROME2", **elements: Any) -> Dataset:
@@ -44,9 +54,30 @@ def make_dataset(pixels: np.ndarray, photometric: str = "MONOCHROME2", **element
 
 
 def save(path: Path, dataset: Dataset) -> str:
-    """Writes a data set and returns its path."""
-    dataset.save_as(path, enforce_file_format=True)
+    """Writes a data set, however wrong, and returns its path."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset.save_as(path, enforce_file_format=True)
     return str(path)
+
+
+def read(path: Path | str, reader: ClinicalImageReader = READER, frame: int | None = None) -> tuple[np.ndarray, Any]:
+    """Returns one frame's image and meta data."""
+    return reader.get_data(reader.read(path, frame))
+
+
+def refusal(path: Path | str, reader: ClinicalImageReader = READER, frame: int | None = None) -> ImageReadError:
+    """Returns the error that a file ends in."""
+    with pytest.raises(ImageReadError) as caught:
+        read(path, reader, frame)
+    return caught.value
+
+
+def bundled(name: str) -> str:
+    """Returns the path of one of pydicom's own test files."""
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str)
+    return path
 
 
 def make_region(box: tuple[int, int, int, int], *, kind: int = 1, delta: float = 0.02, **elements: Any) -> Dataset:

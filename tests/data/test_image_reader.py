@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import gzip
-import logging
 import pickle
-import warnings
 from pathlib import Path
 
 import nibabel as nib
@@ -14,21 +12,16 @@ import numpy as np
 import pytest
 from monai.transforms import LoadImage
 from PIL import Image
-from pydicom import dcmread, examples
-from pydicom.data import get_testdata_file
 from pydicom.pixels import pixel_array
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, JPEGLSLossless, RLELossless
 
 from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from tests.data.dicom_files import make_dataset, make_region, save
+from tests.data.dicom_files import CR1, READER, bundled, make_dataset, read, refusal, save
 
-READER = ClinicalImageReader(channels=None)
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (40, 56), dtype=np.uint8)
 COLOR = RNG.integers(0, 256, (40, 56, 3), dtype=np.uint8)
-CR1 = "dicomdirtests/77654033/CR1/6154"
 
 
 # --- what is read ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,51 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""From stored colors to RGB in [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from monai_anomaly.data.decoded import scale
+
+__all__ = ["rgb_to_unit", "ybr_to_unit"]
+
+_RED, _BLUE = 0.299, 0.114
+_GREEN = 1 - _RED - _BLUE
+YBR_TO_RGB = np.array(
+    [
+        [1, 0, 2 - 2 * _RED],
+        [1, -_BLUE * (2 - 2 * _BLUE) / _GREEN, -_RED * (2 - 2 * _RED) / _GREEN],
+        [1, 2 - 2 * _BLUE, 0],
+    ]
+)
+"""Of Y, Cb, Cr without their offset: DICOM PS3.3 C.7.6.3.1.2."""
+
+
+def rgb_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
+    """Returns float32 ``(3, H, W)`` in [0, 1].
+
+    Args:
+        stored: ``(H, W, 3)``, unsigned.
+        bits: bits stored.
+    """
+    return scale(np.ascontiguousarray(stored.transpose(2, 0, 1)), 0, 2**bits - 1)
+
+
+def ybr_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
+    """Returns the RGB of YBR_FULL as float32 ``(3, H, W)`` in [0, 1].
+
+    pydicom's conversion costs several times the decoding of the frame; the offset and the scale are one product here,
+    and nothing is rounded to 8 bits in between, so the two differ by half a gray level at most.
+
+    Args:
+        stored: ``(H, W, 3)``, unsigned.
+        bits: bits stored.
+    """
+    rows, columns = stored.shape[:2]
+    matrix = (YBR_TO_RGB / (2**bits - 1)).astype(np.float32)
+    planes = np.ascontiguousarray(stored.transpose(2, 0, 1)).astype(np.float32)
+    planes[1:] -= np.float32(2 ** (bits - 1))
+    pixels = np.matmul(matrix, planes.reshape(3, -1))
+    return np.clip(pixels, 0.0, 1.0, out=pixels).reshape(3, rows, columns)
