@@ -59,6 +59,8 @@ def _add_inspect(verbs: Any) -> None:
     reading.add_argument("--channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default: %(default)s)")
     reading.add_argument("--no-crop", action="store_true", help="do not crop ultrasound to its region")
     reading.add_argument("--no-voi", action="store_true", help="do not apply a DICOM file's window or VOI LUT")
+    reading.add_argument("--no-masks", action="store_true", help="do not blacken padding, shutter and collimator")
+    reading.add_argument("--for-processing", action="store_true", help="accept a detector's raw images")
     reading.add_argument(
         "--frames",
         type=_frame_rule,
@@ -89,6 +91,7 @@ def _inspect(
     channels: int,
     no_crop: bool,
     no_voi: bool,
+    no_masks: bool,
     frames: str,
     as_json: bool,
     sheet: str | None,
@@ -102,7 +105,7 @@ def _inspect(
     given = {name: value for name, value in reading.items() if value is not None}
     given = {"min_size": signature(Preprocessing).parameters["min_size"].default, **given}
     try:
-        load = LoadClinicalImage(channels, not no_crop, voi=not no_voi, **given)
+        load = LoadClinicalImage(channels, not no_crop, voi=not no_voi, masks=not no_masks, **given)
     except ValueError as error:
         return _fail(error, 2)
     try:

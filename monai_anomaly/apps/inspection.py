@@ -69,7 +69,7 @@ def list_paths(paths: Sequence[str]) -> list[ListedFile]:
     """Returns the files given and the visible files below the folders given, each folder's in the order of their names.
 
     Links to folders are followed, once for each real folder. These are the files, and the names, of a run over the
-    folder; other than there, a folder that may not be listed has an entry, so that nothing is missed in silence.
+    folder; where a run stops because a folder may not be listed, that folder has an entry here.
 
     Args:
         paths: of files and folders.

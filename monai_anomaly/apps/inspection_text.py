@@ -30,7 +30,7 @@ class FileLines:
     def head(self) -> str:
         """Returns the names of the columns."""
         names = ("status", "C x H x W", "kind", "photometric", "frames", "region", "mm per pixel", "mean", "min", "max")
-        return self._row("#", *names, "applied") + "file"
+        return self._row("#", *names, "applied") + f"{'id':<16}  file"
 
     def lines(self, number: int, record: dict[str, Any], numbers: dict[str, int]) -> list[str]:
         """Returns a file's line and those indented below it.
@@ -46,7 +46,10 @@ class FileLines:
         if record["duplicate_of"] is not None:
             notes.append(f"the same pixels as {numbers[record['duplicate_of']]}")
         row = self._facts(number, record) if record["shape"] else f"{number:>{self._width}}  REFUSED  "
-        return [f"{row}{printable(record['path'])}", *(" " * (self._width + 2) + note for note in notes)]
+        return [
+            f"{row}{record['id']}  {printable(record['path'])}",
+            *(" " * (self._width + 2) + note for note in notes),
+        ]
 
     def _facts(self, number: int, record: dict[str, Any]) -> str:
         return self._row(
