@@ -70,8 +70,10 @@ def _read(path: Path, size: int, changed: int) -> DicomNames | None:
         with open(path, "rb") as stream:
             if stream.read(132)[128:] != b"DICM":
                 return None
-        # A deflated file is inflated before any limit can be checked.
-        if read_file_meta_info(path).get("TransferSyntaxUID") == uid.DeflatedExplicitVRLittleEndian:
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+        if not syntax:
+            raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
+        if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
             raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
         header = dcmread(path, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
         patient, issuer = _text(header, "PatientID"), _text(header, "IssuerOfPatientID")

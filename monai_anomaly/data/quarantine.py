@@ -110,7 +110,7 @@ class Quarantine:
         codes = ", ".join(f"{code} {n}" for code, n in sorted(Counter(item["code"] for item in self.items).items()))
         logger.warning("%d of %d images cannot be read and are left out: %s.", bad, total, codes)
         listed = "; the quarantine list names them" if self.path is not None else ""
-        if bad == total or bad > self.max_bad_share * total:
+        if bad == total or bad / total > self.max_bad_share:
             raise DataListError(
                 f"{bad} of {total} images cannot be read ({codes}), more than max_bad_share={self.max_bad_share:g} "
                 f"allows{listed}; correct or remove the files, or raise max_bad_share."

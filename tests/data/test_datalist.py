@@ -11,7 +11,7 @@ import pytest
 
 from monai_anomaly.data.datalist import load_datalist
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
+from monai_anomaly.utils.identity import KEY_VARIABLE
 
 
 def make_tree(root: Path, *names: str) -> Path:
