@@ -31,7 +31,7 @@ class ArrayHeader:
 
     Args:
         shape: axes of pixels and of time, in the order in which they are stored; color is not among them.
-        dtype: type of one stored number, in the file's byte order.
+        dtype: type of one stored number, in the file's byte order; one with fields holds all channels of a pixel.
         offset: where the data begins, in bytes from the start of its file.
         channels: 1 or 3 numbers per pixel.
         packed: ``""``, ``"gzip"`` or ``"zlib"``.
@@ -52,7 +52,8 @@ class ArrayHeader:
     @property
     def size(self) -> int:
         """Bytes of the data, unpacked."""
-        return math.prod(self.shape) * self.channels * self.dtype.itemsize
+        numbers = 1 if self.dtype.names else self.channels
+        return math.prod(self.shape) * numbers * self.dtype.itemsize
 
 
 class Chunks(Protocol):

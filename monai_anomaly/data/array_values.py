@@ -29,6 +29,9 @@ from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["ValueRange", "choose_range", "find_extremes", "scale_values"]
 
+ROUNDING = 1e-6
+"""How far beyond 0 and 1 real numbers may lie and still be taken for 0 to 1, e.g. 255 times a 32-bit 1/255."""
+
 DARK = 8
 """A picture of 16 bits whose brightest pixel is below this fraction (1/8) of the range gets a warning."""
 
@@ -73,7 +76,7 @@ def choose_range(
     if dtype.kind == "u" and dtype.itemsize <= 2:
         return ValueRange(0.0, float(np.iinfo(dtype).max), "type")
     low, high = extremes()
-    if dtype.kind == "f" and low >= 0.0 and high <= 1.0:
+    if dtype.kind == "f" and low >= -ROUNDING and high <= 1.0 + ROUNDING:
         return ValueRange(0.0, 1.0, "unit")
     raise ImageReadError(
         "unknown_range",

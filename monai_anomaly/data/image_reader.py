@@ -32,7 +32,7 @@ SUFFIXES = (
 )
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 HEAD = 352
-META_START = re.compile(rb"\s*(ObjectType|NDims)\s*=")
+META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
 
 
 class ClinicalImageReader(ImageReader):

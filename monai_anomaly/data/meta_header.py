@@ -45,6 +45,14 @@ FIXED = {
 }
 """Keys that may be left out, and the only values with which the file is read."""
 
+NUMBERS = {
+    **dict.fromkeys(("Offset", "Position", "Origin", "CenterOfRotation", "ElementSpacing", "ElementSize"), "axes"),
+    **dict.fromkeys(("TransformMatrix", "Rotation", "Orientation"), "matrix"),
+    **dict.fromkeys(("ID", "ParentID", "ElementMin", "ElementMax", "CompressionLevel"), "one"),
+    **{"Color": "four", "SequenceID": "axes"},
+}
+"""Keys that are not used, but have to be as many numbers as ITK expects, or it goes on to read the next line."""
+
 FLAGS = {"True": True, "False": False}
 FILE_NAME = r"\w[\w .()+-]{0,254}"
 
@@ -71,6 +79,7 @@ def read_meta_header(stream: BinaryIO) -> ArrayHeader:
             "unsupported", "ElementDataFile is no plain name of a file in the same folder; store the image as one .mha."
         )
     shape = _read_shape(fields)
+    _check_numbers(fields, len(shape))
     packed = _flag(fields, "CompressedData", False)
     return ArrayHeader(
         shape=shape,
@@ -149,12 +158,32 @@ def _read_channels(fields: dict[str, str]) -> int:
     return int(count)
 
 
-def _read_packed_size(fields: dict[str, str]) -> int | None:
-    """Returns the bytes of the compressed data, or None where the header does not say."""
-    size = fields.get("CompressedDataSize")
-    if size is not None and re.fullmatch("[0-9]{1,15}", size) is None:
+def _read_packed_size(fields: dict[str, str]) -> int:
+    """Returns the bytes of the compressed data; without them ITK returns memory that was never written to."""
+    size = _need(fields, "CompressedDataSize")
+    if re.fullmatch("[0-9]{1,15}", size) is None:
         raise ImageReadError("inconsistent", "CompressedDataSize is no whole number; export the file again.")
-    return None if size is None else int(size)
+    return int(size)
+
+
+def _check_numbers(fields: dict[str, str], axes: int) -> None:
+    """Refuses numbers that ITK cannot read, which it would report on the terminal."""
+    counts = {"axes": axes, "matrix": axes**2, "one": 1, "four": 4}
+    keys = list(fields)
+    for key in keys:
+        if key in ("DimSize", *NUMBERS) and keys.index(key) < keys.index("NDims"):
+            raise ImageReadError("inconsistent", f"{key} stands ahead of NDims; export the file again.")
+        if key in NUMBERS:
+            words = fields[key].split()
+            if len(words) != counts[NUMBERS[key]] or not all(_is_number(word) for word in words):
+                raise ImageReadError("inconsistent", f"{key} is not the numbers that it has to be; export it again.")
+
+
+def _is_number(word: str) -> bool:
+    """Returns whether a word is a number that 64 bits hold."""
+    if re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", word) is None:
+        return False
+    return abs(float(word)) < 1e300 and (abs(float(word)) > 1e-300 or not word.strip("+-0."))
 
 
 def _read_spacing(fields: dict[str, str], axes: int) -> tuple[float, float] | None:
@@ -162,11 +191,9 @@ def _read_spacing(fields: dict[str, str], axes: int) -> tuple[float, float] | No
 
     Two lengths of exactly 1 are what ITK writes for a picture without a spacing, and say nothing.
     """
-    words = fields.get("ElementSpacing", "").split()
-    if len(words) != axes or not all(re.fullmatch(r"[0-9]*\.?[0-9]*([eE][-+]?[0-9]+)?", word) for word in words[:2]):
+    if "ElementSpacing" not in fields:
         return None
-    try:
-        column, row = float(words[0]), float(words[1])
-    except ValueError:
-        return None
+    column, row = (float(word) for word in fields["ElementSpacing"].split()[:2])
+    if column == 0 or row == 0:
+        raise ImageReadError("inconsistent", "ElementSpacing is 0, which ITK does not read; correct or remove it.")
     return None if column == row == 1 else to_spacing(column, row)

@@ -170,6 +170,8 @@ def _read_spacing(fields: dict[str, str], axes: int, pixel_axes: list[int]) -> t
         factors = [units] * axes
     if len(lengths) != axes or any(len(lengths[axis]) != len(factors[axis]) for axis in pixel_axes[:2]):
         return None
+    if "spacings" in fields and any(lengths[axis][0] <= 0 for axis in pixel_axes[:2]):
+        return None
     column, row = (
         math.hypot(*(n * f for n, f in zip(lengths[axis], factors[axis], strict=True) if n != 0))
         for axis in pixel_axes[:2]
