@@ -217,6 +217,10 @@ def _frames(dataset: Dataset) -> tuple[int, tuple[str, ...]]:
 
 def _check_size(limits: ReadLimits, rows: int, columns: int, frames: int, bytes_per_pixel: int) -> None:
     """The budget, with the elements that ask for too much by name."""
+    if rows < 1 or columns < 1:
+        raise ImageReadError(
+            "inconsistent", f"{element('Rows')} or {element('Columns')} is less than 1; export the image again."
+        )
     try:
         check_budget(limits, rows=rows, columns=columns, frames=frames, bytes_per_pixel=bytes_per_pixel)
     except ImageReadError as error:
