@@ -84,7 +84,7 @@ class Naming:
 
 
 def resolve_inside(root: Path, value: str) -> str | None:
-    """Returns a listed path relative to the folder, with ``/``; None when it leaves it.
+    """Returns a listed path relative to the folder, with ``/``; None when it leaves it or is no path.
 
     Links below the folder are the user's and not followed here.
 
@@ -94,9 +94,16 @@ def resolve_inside(root: Path, value: str) -> str | None:
     """
     base = os.path.normpath(root)
     path = os.path.normpath(os.path.join(base, value))
-    if "\0" in value or path == base or not Path(path).is_relative_to(base):
+    if not _is_path(value) or path == base or not Path(path).is_relative_to(base):
         return None
     return Path(path).relative_to(base).as_posix()
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:  # half of a pair of code units, which JSON can hold and no file is called
+        return False
 
 
 def parse_label(value: Any) -> int | None:
@@ -147,7 +154,7 @@ def refuse_repeats(entries: Sequence[Entry], naming: Naming) -> None:
         first = seen.setdefault((entry.name, entry.frame), entry)
         if first is not entry:
             raise DataListError(
-                f"{naming.place(entry)} is listed twice, first in {first.where}; remove one of the entries."
+                f"{naming.place(entry)} is listed twice, first in {first.where}; remove one of the two{naming.hint}."
             )
 
 
@@ -163,6 +170,6 @@ def fill_masks(entries: Sequence[Entry], naming: Naming) -> list[Entry]:
     if without:
         raise DataListError(
             f"{len(without)} abnormal entries have no mask ({naming.place(without[0])} first) while others of their "
-            "section have one; give all of them a mask or none."
+            f"section have one; give all of them a mask or none{naming.hint}."
         )
     return [replace(entry, mask=entry.mask or "") for entry in entries]

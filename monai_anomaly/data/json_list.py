@@ -39,7 +39,7 @@ def read_list(root: Path, naming: Naming) -> dict[str, list[Entry]]:
         content = json.loads((root / LIST_NAME).read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise DataListError(f"{LIST_NAME} is not valid JSON (line {error.lineno}: {error.msg}); correct it.") from None
-    except (UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # not UTF-8, or numbers and nesting beyond what Python reads
         raise DataListError(f"{LIST_NAME} is not a JSON text in UTF-8; write it again.") from None
     if not isinstance(content, dict):
         raise DataListError(f'{LIST_NAME} must hold an object with "training", "validation" and "test"; correct it.')
@@ -67,7 +67,7 @@ def _read_entry(root: Path, where: str, listed: Any, section: str, naming: Namin
         name=_resolve(root, f"image of {where}", listed["image"], naming),
         where=where,
         label=_read_label(where, listed.get("label"), section, naming),
-        group=None if group in (None, "") else str(group),
+        group=None if group in (None, "") else str(group).encode(errors="replace").decode(),
         mask=_resolve(root, f"mask of {where}", str(listed["mask"]), naming) if listed.get("mask") else None,
         frame=frame,
         frames=frames,

@@ -215,7 +215,17 @@ def test_frames_of_one_file_are_not_duplicates(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("{", "not valid JSON"), ("[]", "must hold an object"), ('{"test": 3}', "must be a list")]
+    ("text", "words"),
+    [
+        ("{", "not valid JSON"),
+        ("[]", "must hold an object"),
+        ('{"test": 3}', "must be a list"),
+        ('{"test": [' + "1" * 5000 + "]}", "not a JSON text"),
+        ("[" * 100_000, "not a JSON text"),
+        ('{"test": [{"image": "\\ud800.png", "label": 0}]}', "image of test[0]"),
+        ('{"test": [{"image": "a\\u0000.png", "label": 0}]}', "image of test[0]"),
+        ('{"test": [{"image": "b.png", "label": 0, "group": "\\ud800"}]}', "does not exist"),
+    ],
 )
 def test_broken_json(tmp_path: Path, text, words):
     (tmp_path / "dataset.json").write_text(text)
