@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from monai_anomaly.bundle.command_line import check_overrides
-from monai_anomaly.bundle.details import run_details
+from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.root import find_bundle_root
 from monai_anomaly.bundle.spec import check_resumable, read_map_range, read_spec
@@ -20,4 +20,5 @@ __all__ = [
     "read_map_range",
     "read_spec",
     "run_details",
+    "summarize_data",
 ]

@@ -13,9 +13,11 @@ from typing import Any
 
 from torch import nn
 
+from monai_anomaly.data.cached import CachedDataset
+from monai_anomaly.data.duplicates import warn_of_shared_images
 from monai_anomaly.handlers.training_checkpoint import load_checkpoint
 
-__all__ = ["run_details"]
+__all__ = ["run_details", "summarize_data"]
 
 _PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
 
@@ -33,13 +35,40 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
     """
     details: dict[str, Any] = {
         **_identity(checkpoint),
+        **_data(checkpoint),
         "training seed": spec.get("training", {}).get("seed"),
         "checkpoint rule": "the last iteration; no label was looked at",
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
+        **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
         **{k: version(k) for k in _PACKAGES},
     }
     return {**details, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def summarize_data(training: CachedDataset, validation: CachedDataset) -> dict[str, int]:
+    """What a report must say of the training's data; see :class:`monai_anomaly.data.cached.CachedDataset`.
+
+    Args:
+        training: the training images.
+        validation: the validation images.
+
+    Returns:
+        counts by name.
+    """
+    return {
+        "training images": len(training),
+        "training files quarantined": len(training.quarantined),
+        "validation images": len(validation),
+        "validation files quarantined": len(validation.quarantined),
+        "identical training images": sum(len(group) - 1 for group in training.duplicates),
+        "validation images that are in training": len(warn_of_shared_images(training, validation)),
+    }
+
+
+def _data(checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
+    """What :func:`summarize_data` said when the detector was trained."""
+    return dict(load_checkpoint(checkpoint).get("data", {})) if os.path.isfile(checkpoint) else {}
 
 
 def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:

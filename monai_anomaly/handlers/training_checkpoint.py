@@ -93,6 +93,7 @@ class TrainingCheckpoint:
         interval: epochs between two saves.
         normals: training normals ``(N, C, H, W)``; at the end the range of their maps is kept beside the weights, so
             that every heat map of this detector is drawn on one scale.
+        data: what is to be said of the training data beside the weights, numbers and texts by name.
 
     Raises:
         CheckpointError: on resuming, when the file is missing, damaged or of another architecture.
@@ -107,7 +108,9 @@ class TrainingCheckpoint:
         others: Mapping[str, Stateful] | None = None,
         interval: int = 1,
         normals: Tensor | None = None,
+        data: Mapping[str, int | str] | None = None,
     ) -> None:
+        self.data = dict(data or {})
         self.normals = normals
         self.save_dir = Path(save_dir)
         self.trainer = trainer
@@ -185,7 +188,7 @@ class TrainingCheckpoint:
     def _finish(self, _: Engine) -> None:
         content = self._content()
         save_checkpoint(content, self.path)
-        model = {"model": content["model"], "spec": content["spec"]}
+        model = {"model": content["model"], "spec": content["spec"], "data": self.data}
         if self.normals is not None:
             model["map_range"] = fit_map_range(self.trainer.objective.detector, self.normals)
         save_checkpoint(model, self.model_path)

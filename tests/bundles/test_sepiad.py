@@ -74,7 +74,8 @@ def spec_args(folder: Path) -> dict:
 def test_training_leaves_a_model_a_history_and_curves(trained):
     model = load(trained / "models" / "model.pt")
     assert model["spec"]["network"]["latent_channels"] == 8
-    assert set(model) == {"model", "spec", "map_range"}
+    assert set(model) == {"model", "spec", "map_range", "data"}
+    assert model["data"]["training images"] == 12 and model["data"]["training files quarantined"] == 0
     assert model["map_range"][0] == 0 < model["map_range"][1]
     rows = list(csv.DictReader((trained / "output" / "history.csv").open()))
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
@@ -186,7 +187,7 @@ def test_evaluation_writes_metrics_scores_and_report(trained, small_phantom, tmp
 
 
 def test_scores_are_the_detector_s_map_means(trained, small_phantom, tmp_path, at_root):
-    evaluate(trained, small_phantom, tmp_path, batch_size=5)
+    evaluate(trained, small_phantom, tmp_path, batch_size=5, source_names=True)
     spec = spec_args(trained)
     detector = SEPIAD(**spec["network"]).eval()
     load_detector(detector, trained / "models" / "model.pt")
@@ -213,6 +214,7 @@ def test_inference_gives_one_record_per_file(trained, small_phantom, tmp_path, a
         output_dir=str(tmp_path / "out"),
         checkpoint=str(trained / "models" / "model.pt"),
         device="cpu",
+        source_names=True,
     )
     records = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
     by_name = {record["image"]: record for record in records}
@@ -278,7 +280,7 @@ def test_a_missing_file(tmp_path):
         training=[{"image": "a.png", "label": 0}, {"image": "b.png", "label": 0, "missing": True}],
         validation=[{"image": "c.png", "label": 0}],
     )
-    assert "b.png" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
+    assert "training[1] of dataset.json" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
 
 
 def test_a_patient_in_two_splits(tmp_path):
@@ -287,7 +289,7 @@ def test_a_patient_in_two_splits(tmp_path):
         training=[{"image": "a.png", "label": 0, "group": "p7"}],
         validation=[{"image": "c.png", "label": 0, "group": "p7"}],
     )
-    assert "p7" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
+    assert "is in training and in validation" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
 
 
 def test_a_folder_without_normals(tmp_path):
@@ -302,7 +304,7 @@ def test_an_image_that_is_too_small(tmp_path):
         validation=[{"image": "c.png", "label": 0}],
     )
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(data / "a.png")
-    assert "a.png" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
+    assert "entry 0" in fails(tmp_path, "--dataset_dir", str(data), *outputs(tmp_path))
 
 
 def test_a_test_set_of_one_class(trained, tmp_path):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import io
 import json
 import re
 import shlex
@@ -13,6 +15,8 @@ from pathlib import Path
 
 import pytest
 from monai.bundle import ckpt_export, onnx_export, run
+
+from monai_anomaly.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "bundles" / "sepiad" / "configs"
@@ -35,7 +39,18 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def options(text: str) -> list[str]:
-    return re.findall(r"(?<![\w-])--([A-Za-z_][\w]*)", text)
+    return re.findall(r"(?<![\w-])--([A-Za-z_][\w-]*)", text)
+
+
+def verb_options() -> set[str]:
+    """The options of the verbs of ``python -m monai_anomaly``, from its help texts."""
+    found: set[str] = set()
+    for verb in ("inspect", "benchmarks"):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
+            main([verb, "--help"])
+        found |= set(options(printed.getvalue()))
+    return found
 
 
 def configuration(*names: str) -> dict:
@@ -68,7 +83,9 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_option_exists(page):
-    known = {key for file in CONFIGS.glob("*.json") for key in configuration(file.name)} | TOOLS | TRACKING
+    known = (
+        {key for file in CONFIGS.glob("*.json") for key in configuration(file.name)} | TOOLS | TRACKING | verb_options()
+    )
     known |= {name for verb in VERBS.values() for name in inspect.signature(verb).parameters}
     mistyped = {"max_epoch"}  # the example of a mistake in the user guide
     assert set(options(read(page))) - known - (mistyped if page.name == "user_guide.md" else set()) == set()
