@@ -142,11 +142,23 @@ def _add_benchmarks(verbs: Any) -> None:
             metavar="KEY=VALUE",
             help=f"override of {config}.json, the value in JSON; may be repeated",
         )
+    parser.add_argument(
+        "--cine",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="only: reading all frames of a DICOM cine (pydicom's own by default) against pydicom's decoding of them",
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     parser.set_defaults(verb=_benchmarks)
 
 
-def _benchmarks(json: str | None, train: Any, inference: Any, **options: Any) -> None:
+def _benchmarks(json: str | None, train: Any, inference: Any, cine: str | None, **options: Any) -> None:
+    if cine is not None:
+        from monai_anomaly.apps.cine_benchmark import benchmark_cine
+
+        benchmark_cine(cine or None, rounds=options["rounds"], json_path=json)
+        return
     from monai_anomaly.apps.benchmarks import benchmark
 
     benchmark(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
