@@ -3,8 +3,8 @@
 
 """``python -m monai_anomaly <verb>``: what a bundle cannot do.
 
-Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense; ``inspect`` also has
-3 some files were refused, 130 interrupted, 141 the reader of the output has gone.
+Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
+``inspect`` also has 3 some files were refused, 141 the reader of the output has gone.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return verb(**options) or 0
     except (CheckpointError, ConfigError, TrainingError, WeightsError) as error:
         return _fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,8 +116,6 @@ def _inspect(
         return _fail(error, 2)
     except OSError as error:
         return _fail(f"the output cannot be written ({error.strerror}); make room for it.", 1)
-    except KeyboardInterrupt:
-        return 130
 
 
 def _fail(error: object, code: int) -> int:

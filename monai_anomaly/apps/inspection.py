@@ -348,6 +348,8 @@ def _paint(page: ContactSheet, number: int, record: dict[str, Any], image: np.nd
 
 def _write(lines: Sequence[str], stream: Any) -> None:
     """Writes lines at once, whatever the terminal's encoding lacks written out."""
+    if stream is None:  # closed by whoever started us
+        return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     text = "".join(f"{line}\n" for line in lines)
     stream.write(text.encode(encoding, "backslashreplace").decode(encoding))

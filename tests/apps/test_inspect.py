@@ -390,6 +390,18 @@ def test_an_interrupt_keeps_what_was_done(capsys, archive, monkeypatch):
     assert Image.open(archive / "sheet.png").height > 0
 
 
+def test_an_interrupt_while_files_are_listed(monkeypatch, capsys):
+    monkeypatch.setattr("monai_anomaly.apps.inspection.list_paths", _raise(KeyboardInterrupt()))
+    assert main(["inspect", "."]) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_an_output_the_exit_code_remains(archive, monkeypatch):
+    """As in 'inspect archive >&-'."""
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["inspect", str(archive)]) == 3
+
+
 def test_sheet_shows_what_a_bundle_is_given(capsys, tmp_path):
     folder = tmp_path / "DOE_JANE"
     folder.mkdir()
