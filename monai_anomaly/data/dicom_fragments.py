@@ -24,11 +24,12 @@ from monai_anomaly.data.dicom_elements import element
 from monai_anomaly.data.dicom_header import DicomHeader
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["PixelData", "codestream_size"]
+__all__ = ["PixelData", "codestream_shape"]
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
+RLE_HEADER = 64
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
 NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 
@@ -143,48 +144,57 @@ class PixelData:
                 raise ImageReadError("frame_count", message) from None
 
 
-def codestream_size(code: bytes) -> tuple[int, int] | None:
-    """Returns ``(rows, columns)`` that a JPEG, JPEG-LS or JPEG 2000 codestream declares; None when it is neither.
+def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
+    """Returns the rows, columns and components that a codestream declares; None when it is none of those known.
 
     Pillow knows 8-bit JPEG and JPEG 2000 only; JPEG lossless with 16 bits and JPEG-LS are common in radiographs.
 
     Args:
-        code: the frame's bytes.
+        code: a frame's bytes: JPEG, JPEG-LS or JPEG 2000.
     """
     start = code[:4096].find(b"\xff\x4f\xff\x51")  # SOC, SIZ; a JP2 file has boxes before it
-    if start >= 0 and len(code) >= start + 24:
+    if start >= 0 and len(code) >= start + 42:
         x1, y1, x0, y0 = struct.unpack_from(">4I", code, start + 8)
-        return y1 - y0, x1 - x0
+        (components,) = struct.unpack_from(">H", code, start + 40)
+        return y1 - y0, x1 - x0, components
     if code[:2] != b"\xff\xd8":
         return None
     at = 2
-    while at + 9 <= len(code) and code[at] == 0xFF:
+    while at + 10 <= len(code) and code[at] == 0xFF:
         marker = code[at + 1]
         if marker == 0xFF:  # fill byte
             at += 1
             continue
         if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
-            rows, columns = struct.unpack_from(">HH", code, at + 5)
-            return rows, columns
+            rows, columns, components = struct.unpack_from(">HHB", code, at + 5)
+            return rows, columns, components
         at += 2 + struct.unpack_from(">H", code, at + 2)[0]
     return None
 
 
 def _check_code(code: bytes, header: DicomHeader) -> None:
-    """Refuses a codestream that declares another size than the header, before it is inflated."""
-    if header.syntax == RLELossless:  # declares none; pydicom inflates it to the header's size at most
+    """Refuses a codestream that would inflate to something else than the header says."""
+    if header.syntax == RLELossless:  # declares no size, and its decoder has no limit
+        most = RLE_HEADER + 2 * header.samples * header.rows * (header.columns + 1) * max(header.allocated // 8, 1)
+        if len(code) > most:
+            raise ImageReadError(
+                "inconsistent",
+                f"{element('PixelData')} is run length encoded and yet more than twice as long as {element('Rows')} "
+                f"and {element('Columns')} say; export the image again.",
+            )
         return
-    found = codestream_size(code)
+    found = codestream_shape(code)
     if found is None:
         raise ImageReadError(
             "inconsistent",
             f"{element('PixelData')} does not start like {header.syntax.name}; export the image again.",
         )
-    if found != (header.rows, header.columns):
+    if found != (header.rows, header.columns, header.samples):
         raise ImageReadError(
             "inconsistent",
-            f"the compressed image is {found[0]} x {found[1]} pixels where {element('Rows')} and {element('Columns')} "
-            f"say {header.rows} x {header.columns}; export the image again.",
+            f"the compressed image is {found[0]} x {found[1]} pixels of {found[2]} values where {element('Rows')}, "
+            f"{element('Columns')} and {element('SamplesPerPixel')} say {header.rows} x {header.columns} of "
+            f"{header.samples}; export the image again.",
         )
 
 

@@ -311,6 +311,31 @@ def test_codestream_of_another_size_is_not_decoded(tmp_path: Path):
     check(refusal(save(tmp_path / "a.dcm", dataset)), "inconsistent", "(0028,0010) Rows")
 
 
+def test_codestream_of_many_components_is_not_decoded(tmp_path: Path):
+    path = tmp_path / "a.dcm"
+    content = bytearray(Path(bundled("examples_jpeg2k.dcm")).read_bytes())
+    at = content.index(b"\xff\x4f\xff\x51") + 40
+    assert struct.unpack_from(">H", content, at) == (3,)
+    content[at : at + 2] = struct.pack(">H", 16000)
+    path.write_bytes(content)
+    check(refusal(path), "inconsistent", "(0028,0002) Samples per Pixel")
+
+
+def test_run_lengths_beyond_the_image_are_not_decoded(tmp_path: Path):
+    dataset = make_dataset(PICTURE)
+    dataset.file_meta.TransferSyntaxUID = uid.RLELossless
+    runs = b"\x81\x00" * 100_000  # 128 times as long when decoded
+    dataset.PixelData = encapsulate([struct.pack("<16I", 1, 64, *[0] * 14) + runs])
+    check(refusal(save(tmp_path / "a.dcm", dataset)), "inconsistent", "(7FE0,0010) Pixel Data", "(0028,0010) Rows")
+
+
+def test_noise_in_run_lengths_is_read(tmp_path: Path):
+    noise = RNG.integers(0, 2**16, (300, 1), dtype=np.uint16)  # the longest that run length encoding makes
+    dataset = make_dataset(noise)
+    dataset.compress(uid.RLELossless, encoding_plugin="pydicom")
+    np.testing.assert_array_equal(read(save(tmp_path / "a.dcm", dataset))[0][0], noise / np.float32(65535))
+
+
 def test_something_else_in_place_of_a_codestream(tmp_path: Path):
     dataset = make_dataset(PICTURE)
     dataset.file_meta.TransferSyntaxUID = uid.JPEG2000Lossless
