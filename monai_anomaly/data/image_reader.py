@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -15,9 +14,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from monai.data.image_reader import ImageReader
 
+from monai_anomaly.data.channels import convert_channels
 from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, boundary
 from monai_anomaly.data.dicom_pixels import DicomSource
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.file_kind import SUFFIXES, find_kind
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.itk_image import ItkSource
 from monai_anomaly.data.nifti import NiftiSource
@@ -25,14 +26,6 @@ from monai_anomaly.data.raster import RasterSource, read_mask
 from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader"]
-
-SUFFIXES = (
-    *(".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
-    *(".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
-)
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-HEAD = 352
-META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
 
 
 class ClinicalImageReader(ImageReader):
@@ -147,13 +140,13 @@ class ClinicalImageReader(ImageReader):
             stream = open(path, "rb")
         with stream:
             with boundary("reading the file"):
-                kind = _sniff(stream, path)
+                kind = find_kind(stream, path)
             key = site_key() if kind == "dicom" else b""  # its error is the site's, not the file's
             with boundary("reading the file"):
                 yield self._make_source(kind, stream, key)
 
     def _make_source(self, kind: str, stream: BinaryIO, key: bytes) -> FrameSource:
-        """Returns the decoder for one of the kinds that :func:`_sniff` tells apart."""
+        """Returns the decoder for one of the kinds that :func:`~monai_anomaly.data.file_kind.find_kind` tells apart."""
         if kind == "raster":
             return RasterSource(stream, self.limits)
         if kind == "dicom":
@@ -180,7 +173,7 @@ class ClinicalImageReader(ImageReader):
         pixels, notes = img.pixels, list(img.warnings)
         rows, columns = pixels.shape[1:]
         box = img.box if self.crop_region and img.box else (0, 0, columns, rows)
-        pixels = _convert(pixels[:, box[1] : box[3], box[0] : box[2]], self.channels)
+        pixels = convert_channels(pixels[:, box[1] : box[3], box[0] : box[2]], self.channels)
         constant = _is_constant(pixels)
         if constant:
             notes.append("every pixel has the same value")
@@ -218,7 +211,7 @@ class ClinicalImageReader(ImageReader):
             ImageReadError: whatever is wrong with the file.
         """
         with boundary("reading the mask"), open(path, "rb") as stream:
-            if _sniff(stream, path) != "raster":
+            if find_kind(stream, path) != "raster":
                 raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
             return read_mask(stream, self.limits)
 
@@ -229,46 +222,6 @@ def _one_path(data: Sequence[PathLike | str] | PathLike | str) -> PathLike | str
     if len(data) != 1:
         raise ValueError(f"data must be one path, got {len(data)}; read one file at a time.")
     return data[0]
-
-
-def _sniff(stream: BinaryIO, path: PathLike | str) -> str:
-    """Returns what a file is by its first bytes; leaves the stream at its start."""
-    head = stream.read(HEAD)
-    stream.seek(0)
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) and head[128:132] != b"DICM":
-        return "raster"
-    if head[128:132] == b"DICM":
-        return "dicom"
-    name = str(path).lower()
-    if head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):
-        return "nifti"
-    if head.startswith(b"\x1f\x8b") and name.endswith(".gz"):
-        return "nifti"
-    if head.startswith(b"NRRD000"):
-        return "nrrd"
-    if META_START.match(head):
-        return "metaimage"
-    if not head:
-        raise ImageReadError("not_dicom", "the file is empty; copy it again.")
-    if name.endswith(SUFFIXES[3:]):
-        raise ImageReadError("decode_failed", "the content does not match the name's ending; copy the file again.")
-    raise ImageReadError(
-        "not_dicom",
-        "the file is none of DICOM (with its 128-byte preamble), PNG, JPEG, BMP, TIFF, NIfTI, NRRD and MetaImage; "
-        "remove it or export it as one of them.",
-    )
-
-
-def _convert(pixels: np.ndarray, channels: int | None) -> np.ndarray:
-    """Returns contiguous float32 ``(C, H, W)`` with the wanted number of channels."""
-    if channels == 1 and pixels.shape[0] == 3:
-        gray = pixels[0] * LUMA[0]
-        gray += pixels[1] * LUMA[1]
-        gray += pixels[2] * LUMA[2]
-        return np.minimum(gray, np.float32(1), out=gray)[None]
-    if channels == 3 and pixels.shape[0] == 1:
-        pixels = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
-    return np.ascontiguousarray(pixels)
 
 
 def _is_constant(pixels: np.ndarray) -> bool:

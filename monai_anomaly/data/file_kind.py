@@ -1,0 +1,57 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a file is, by its first bytes; names are believed only where the bytes leave it open."""
+
+from __future__ import annotations
+
+import re
+from os import PathLike
+from typing import BinaryIO
+
+from monai_anomaly.data.errors import ImageReadError
+
+__all__ = ["SUFFIXES", "find_kind"]
+
+SUFFIXES = (
+    *(".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
+    *(".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
+)
+HEAD = 352
+META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
+
+
+def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
+    """Returns ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; leaves the stream at its start.
+
+    Args:
+        stream: the file, at its start.
+        path: its name.
+
+    Raises:
+        ImageReadError: ``not_dicom`` or ``decode_failed`` for a file that is none of these.
+    """
+    head = stream.read(HEAD)
+    stream.seek(0)
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) and head[128:132] != b"DICM":
+        return "raster"
+    if head[128:132] == b"DICM":
+        return "dicom"
+    name = str(path).lower()
+    if head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):
+        return "nifti"
+    if head.startswith(b"\x1f\x8b") and name.endswith(".gz"):
+        return "nifti"
+    if head.startswith(b"NRRD000"):
+        return "nrrd"
+    if META_START.match(head):
+        return "metaimage"
+    if not head:
+        raise ImageReadError("not_dicom", "the file is empty; copy it again.")
+    if name.endswith(SUFFIXES[3:]):
+        raise ImageReadError("decode_failed", "the content does not match the name's ending; copy the file again.")
+    raise ImageReadError(
+        "not_dicom",
+        "the file is none of DICOM (with its 128-byte preamble), PNG, JPEG, BMP, TIFF, NIfTI, NRRD and MetaImage; "
+        "remove it or export it as one of them.",
+    )
