@@ -417,6 +417,12 @@ def test_links_and_pipes_are_no_data_files(tmp_path: Path):
     assert refusal(path).code == "unsupported"
 
 
+def test_names_beyond_ascii(tmp_path: Path):
+    np.testing.assert_array_equal(read(write_meta(tmp_path / "größe %d #1.mha"))[0][0], UNIT)
+    error = refusal(write_nrrd(tmp_path / os.fsdecode(b"\xff.nrrd")))
+    assert error.code == "unsupported" and "rename" in error.message
+
+
 # --- ITK itself ------------------------------------------------------------------------------------------------------
 
 
