@@ -174,14 +174,8 @@ def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
 
 def _check_code(code: bytes, header: DicomHeader) -> None:
     """Refuses a codestream that would inflate to something else than the header says."""
-    if header.syntax == RLELossless:  # declares no size, and its decoder has no limit
-        most = RLE_HEADER + 2 * header.samples * header.rows * (header.columns + 1) * max(header.allocated // 8, 1)
-        if len(code) > most:
-            raise ImageReadError(
-                "inconsistent",
-                f"{element('PixelData')} is run length encoded and yet more than twice as long as {element('Rows')} "
-                f"and {element('Columns')} say; export the image again.",
-            )
+    if header.syntax == RLELossless:
+        _check_runs(code, header)
         return
     found = codestream_shape(code)
     if found is None:
@@ -196,6 +190,22 @@ def _check_code(code: bytes, header: DicomHeader) -> None:
             f"{element('Columns')} and {element('SamplesPerPixel')} say {header.rows} x {header.columns} of "
             f"{header.samples}; export the image again.",
         )
+
+
+def _check_runs(code: bytes, header: DicomHeader) -> None:
+    """Refuses run lengths that are damaged or far too many: they declare no size, and their decoder has no limit."""
+    planes = header.samples * max(header.allocated // 8, 1)  # one segment for each byte of a pixel
+    most = RLE_HEADER + 2 * planes * header.rows * (header.columns + 1)
+    if RLE_HEADER <= len(code) <= most:
+        count, *starts = struct.unpack_from("<16I", code)
+        starts = starts[:planes]
+        if count == planes and starts[0] == RLE_HEADER and starts == sorted(starts) and starts[-1] < len(code):
+            return
+    raise ImageReadError(
+        "inconsistent",
+        f"the run lengths of {element('PixelData')} do not fit {element('Rows')}, {element('Columns')}, "
+        f"{element('SamplesPerPixel')} and {element('BitsAllocated')}; export the image again.",
+    )
 
 
 def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
