@@ -29,7 +29,7 @@ CLASSES = (
         "bad",
     ),
 )
-OTHER_SUFFIXES = (".txt", ".md", ".csv", ".tsv", ".json", ".yaml", ".yml", ".xml", ".html", ".pdf", ".ini", ".log")
+OTHER_SUFFIXES = tuple(".txt .md .csv .tsv .json .yaml .yml .xml .html .pdf .ini .log .raw .zraw".split())
 OTHER_NAMES = ("thumbs.db", "readme", "license", "dicomdir")
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from monai_anomaly.data.errors import find_read_error
+from monai_anomaly.data.quarantine import as_read_error
 
 __all__ = ["RecordDataset"]
 
@@ -55,7 +55,7 @@ class RecordDataset(Dataset[dict[str, Any]]):
         try:
             record = dict(self.transform(item))
         except Exception as error:
-            failure = find_read_error(error)
+            failure = as_read_error(error)
             if failure is None:
                 raise
             item["image"] = torch.zeros(self.image_shape)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from monai.data import DataLoader
 from monai.transforms import Compose
 from PIL import Image
@@ -67,3 +68,16 @@ def test_rejection_by_any_transform():
 def test_image_shape_is_checked():
     with pytest.raises(ValueError, match="image_shape must be"):
         RecordDataset([], lambda item: item, (16, 16))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_exception_that_ends_loops_is_one_rejected_record(workers: int):
+    dataset = RecordDataset([{"image": "a", "index": i} for i in range(5)], _stop_at_two, SHAPE)
+    codes = [code for batch in DataLoader(dataset, batch_size=1, num_workers=workers) for code in batch["code"]]
+    assert codes == ["", "", "decode_failed", "", ""]
+
+
+def _stop_at_two(item):
+    if item["index"] == 2:
+        raise StopIteration
+    return {**item, "image": torch.zeros(SHAPE)}
