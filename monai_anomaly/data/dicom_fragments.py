@@ -29,6 +29,7 @@ __all__ = ["PixelData", "codestream_shape"]
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
+TYPES = (b"OB", b"OW", b"UN")
 RLE_HEADER = 64
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
 NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
@@ -58,8 +59,10 @@ class PixelData:
             self._vr, length = _enter(stream, header)
             self._start = stream.tell()
             size = os.fstat(stream.fileno()).st_size
+        if header.syntax.is_implicit_VR == bool(self._vr):
+            self.warnings += (f"{element('TransferSyntaxUID')} is wrong about types of elements; they were found out",)
         if not header.decoder:
-            self.warnings = _check_native(length, size - self._start, header)
+            self.warnings += _check_native(length, size - self._start, header)
             return
         if length != UNDEFINED:
             raise ImageReadError(
@@ -113,7 +116,7 @@ class PixelData:
             "pixel_representation": int(header.signed),
             "number_of_frames": frames,
             "pixel_keyword": "PixelData",
-            "pixel_vr": self._vr,
+            "pixel_vr": self._vr or "OW",
         }
         if header.samples == 3:
             options["planar_configuration"] = header.dataset.PlanarConfiguration
@@ -209,7 +212,7 @@ def _check_runs(code: bytes, header: DicomHeader) -> None:
 
 
 def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
-    """Reads the pixel data element's tag, type and length; leaves the stream at its value."""
+    """Reads the tag, type (empty where there is none) and length of the pixel data; leaves the stream at their value."""
     order = "<" if header.syntax.is_little_endian else ">"
     head = stream.read(8)
     if len(head) < 8:
@@ -218,9 +221,9 @@ def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
         raise ImageReadError(
             "unsupported", f"the file has floating point pixels in place of {element('PixelData')}; export integers."
         )
-    if header.syntax.is_implicit_VR:
-        return "OW", int(struct.unpack(order + "I", head[4:])[0])
-    return head[4:6].decode("ascii"), int(struct.unpack(order + "I", stream.read(4))[0])
+    if head[4:6] in TYPES:  # whatever the transfer syntax says: no length of whole words looks like one
+        return head[4:6].decode("ascii"), int(struct.unpack(order + "I", stream.read(4))[0])
+    return "", int(struct.unpack(order + "I", head[4:])[0])
 
 
 def _check_native(length: int, size: int, header: DicomHeader) -> tuple[str, ...]:

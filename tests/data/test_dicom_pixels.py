@@ -243,3 +243,21 @@ def test_window_functions_by_hand(tmp_path: Path, function: str):
 def test_first_of_several_windows(tmp_path: Path):
     path = save(tmp_path / "a.dcm", make_dataset(PICTURE, WindowCenter=[100, 7], WindowWidth=[51, 9]))
     np.testing.assert_allclose(read(path)[0][0], np.clip((PICTURE - 99.5) / 50 + 0.5, 0, 1), atol=1e-6)
+
+
+def test_types_of_elements_against_the_transfer_syntax(tmp_path: Path):
+    path = bundled("SC_rgb_jpeg.dcm")  # implicit, although its transfer syntax is explicit
+    image, meta = read(path)
+    expected = pixel_array(dcmread(path), decoding_plugin="pillow").transpose(2, 0, 1) / 255
+    np.testing.assert_allclose(image, expected, atol=1e-6)
+    assert "(0002,0010) Transfer Syntax UID" in meta["warnings"][0]
+    dataset = make_dataset(PICTURE)
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.save_as(tmp_path / "a.dcm", implicit_vr=True, little_endian=True, enforce_file_format=True)
+    content = (tmp_path / "a.dcm").read_bytes()
+    explicit = Path(save(tmp_path / "b.dcm", make_dataset(PICTURE))).read_bytes()
+    start, end = (data.index(b"\x08\x00\x16\x00") for data in (explicit, content))
+    (tmp_path / "c.dcm").write_bytes(content[:end] + explicit[start:])
+    image, meta = read(tmp_path / "c.dcm")
+    np.testing.assert_array_equal(image[0], PICTURE.astype(np.float32) / 255)
+    assert "(0002,0010) Transfer Syntax UID" in meta["warnings"][0]
