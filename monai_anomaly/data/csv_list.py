@@ -113,7 +113,7 @@ def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
     if label is None:
         raise DataListError(
             f"label of {where} must be 0 or normal, 1 or abnormal, or empty for an image that is only to be scored"
-            f"{naming.got(text)}; correct it."
+            f"{naming.got(text)}; correct it (benign may be a finding: write 0 or 1)."
         )
     number = row.values.get("frame") or None
     if number is not None and not WHOLE.fullmatch(number):

@@ -107,12 +107,17 @@ def _is_path(value: str) -> bool:
 
 
 def parse_label(value: Any) -> int | None:
-    """Returns 0 or 1 for a number, its text or the name of a class; None for anything else."""
+    """Returns 0 or 1 for a number, its text or the name of a class; None for anything else.
+
+    ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may as well be a finding
+    beside normal images, so that nothing says which class it is.
+    """
     if isinstance(value, (int, float)) and value in (0, 1):
         return int(value)
     if isinstance(value, str):
         text = value.strip()
-        return {"0": 0, "1": 1, "0.0": 0, "1.0": 1}.get(text, class_of(text))
+        known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": None}
+        return known[text.lower()] if text.lower() in known else class_of(text)
     return None
 
 

@@ -162,6 +162,7 @@ def test_quoted_fields_byte_order_mark_and_line_breaks(tmp_path: Path):
         ("file,label\na.png,0\n./a.png,0\n", "listed twice"),
         ("file,label\na.png,0\n,1\n", "line 3 of labels.csv has no file"),
         ("file,label\na.png,2\n", "label of line 2"),
+        ("file,label\na.png,Benign\n", "benign may be a finding"),
         ("file,label,split\na.png,0,\n", "split of line 2"),
         ("file,label,split\na.png,0,holdout\n", "split of line 2"),
         ("file,label,frame\na.png,0,-1\n", "frame of line 2"),

@@ -175,6 +175,7 @@ def test_training_entries_need_no_label_and_may_be_strings(tmp_path: Path):
         ("test", [{"image": "a.png", "label": 0}, {"image": "./a.png", "label": 0}], "listed twice"),
         ("test", [{"image": "a.png", "label": 2}], "label of test[0] of dataset.json must be 0"),
         ("test", [{"image": "a.png", "label": "tumor"}], "label of test[0] of dataset.json must be"),
+        ("test", [{"image": "a.png", "label": "benign"}], "benign may be a finding: write 0 or 1"),
         ("test", [{"image": "a.png"}], "has no label"),
         ("test", [{"label": 0}], "correct the entry"),
         ("test", [{"image": "a.png", "label": 0, "frame": -1}], "frame of test[0]"),
