@@ -212,7 +212,7 @@ def _check_runs(code: bytes, header: DicomHeader) -> None:
 
 
 def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
-    """Reads the tag, type (empty where there is none) and length of the pixel data; leaves the stream at their value."""
+    """Reads tag, type (empty where there is none) and length of the pixel data; leaves the stream at their value."""
     order = "<" if header.syntax.is_little_endian else ">"
     head = stream.read(8)
     if len(head) < 8:
