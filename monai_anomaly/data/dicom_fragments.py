@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -32,6 +33,7 @@ PIXEL_DATA = (0x7FE0, 0x0010)
 TYPES = (b"OB", b"OW", b"UN")
 RLE_HEADER = 64
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
+ADOBE = 0xEE
 NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 
 
@@ -84,6 +86,7 @@ class PixelData:
             ImageReadError: ``inconsistent``, ``truncated`` or ``decode_failed``.
         """
         header = self._header
+        code = b""
         with boundary("decoding the pixels"):
             if header.decoder:
                 code = self._read(index)
@@ -101,6 +104,8 @@ class PixelData:
         shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
         if stored.shape != shape:
             raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
+        if header.decoder == "pillow" and _is_transformed(code):
+            return stored, "RGB"  # by Pillow, which pydicom does not know: it would convert once more
         return stored, str(found["photometric_interpretation"])
 
     def _options(self, frames: int) -> dict[str, Any]:
@@ -160,19 +165,30 @@ def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
         x1, y1, x0, y0 = struct.unpack_from(">4I", code, start + 8)
         (components,) = struct.unpack_from(">H", code, start + 40)
         return y1 - y0, x1 - x0, components
-    if code[:2] != b"\xff\xd8":
-        return None
+    for marker, at in _markers(code):
+        if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
+            rows, columns, components = struct.unpack_from(">HHB", code, at + 3)
+            return rows, columns, components
+    return None
+
+
+def _markers(code: bytes) -> Iterator[tuple[int, int]]:
+    """Yields the markers before a JPEG's image, and where the length of each one's segment is."""
     at = 2
-    while at + 10 <= len(code) and code[at] == 0xFF:
-        marker = code[at + 1]
-        if marker == 0xFF:  # fill byte
+    while code[:2] == b"\xff\xd8" and at + 10 <= len(code) and code[at] == 0xFF:
+        if code[at + 1] == 0xFF:  # fill byte
             at += 1
             continue
-        if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
-            rows, columns, components = struct.unpack_from(">HHB", code, at + 5)
-            return rows, columns, components
+        yield code[at + 1], at + 2
         at += 2 + struct.unpack_from(">H", code, at + 2)[0]
-    return None
+
+
+def _is_transformed(code: bytes) -> bool:
+    """Returns whether Adobe's marker says that a JPEG has Y, Cb, Cr."""
+    for marker, at in _markers(code):
+        if marker == ADOBE and code[at + 2 : at + 7] == b"Adobe":
+            return code[at + 13 : at + 14] == b"\x01"
+    return False
 
 
 def _check_code(code: bytes, header: DicomHeader) -> None:

@@ -3,16 +3,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import dcmread, examples
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
+    JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -261,3 +265,19 @@ def test_types_of_elements_against_the_transfer_syntax(tmp_path: Path):
     image, meta = read(tmp_path / "c.dcm")
     np.testing.assert_array_equal(image[0], PICTURE.astype(np.float32) / 255)
     assert "(0002,0010) Transfer Syntax UID" in meta["warnings"][0]
+
+
+@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "YBR_FULL", "RGB"])
+def test_adobe_s_marker_does_not_convert_twice(tmp_path: Path, photometric: str):
+    colors = np.repeat(np.repeat([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [200, 180, 30]]], 16, 0), 16, 1)
+    stream = io.BytesIO()
+    Image.fromarray(colors.astype(np.uint8)).save(stream, "JPEG", quality=98, subsampling=0)
+    jfif = stream.getvalue()
+    plain = jfif[4 + int.from_bytes(jfif[4:6], "big") :]  # without the start and the JFIF segment
+    adobe = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x01" + plain
+    for code in (jfif, adobe):
+        dataset = make_dataset(colors.astype(np.uint8), photometric)
+        dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+        dataset.PixelData = encapsulate([code])
+        image, _ = read(save(tmp_path / "a.dcm", dataset))
+        np.testing.assert_allclose(image, colors.transpose(2, 0, 1) / 255, atol=0.01)
