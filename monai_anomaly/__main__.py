@@ -81,7 +81,7 @@ def _add_inspect(verbs: Any) -> None:
         help="black and white of an array whose header does not say",
     )
     reading.add_argument(
-        "--min-size", type=_count, metavar="N", help="smallest height and width (default: that of a bundle)"
+        "--min-size", type=_count, metavar="N", help="refuse a smaller height or width (default: only warn of it)"
     )
     for name in ("pixels", "frames", "bytes"):
         reading.add_argument(f"--max-{name}", type=_count, metavar="N", help=f"largest number of {name} that is read")
@@ -105,13 +105,14 @@ def _inspect(
     from monai_anomaly.transforms.preprocessing import Preprocessing
 
     given = {name: value for name, value in reading.items() if value is not None}
-    given = {"min_size": signature(Preprocessing).parameters["min_size"].default, **given}
+    usual_size = 1 if "min_size" in given else signature(Preprocessing).parameters["min_size"].default
     try:
         load = LoadClinicalImage(channels, not no_crop, voi=not no_voi, masks=not no_masks, **given)
     except ValueError as error:
         return _fail(error, 2)
     try:
-        return inspect_paths(paths, load=load, frames=frames, as_json=as_json, sheet=sheet, sheet_limit=sheet_limit)
+        wanted: dict[str, Any] = {"as_json": as_json, "sheet": sheet, "sheet_limit": sheet_limit}
+        return inspect_paths(paths, load=load, frames=frames, usual_size=usual_size, **wanted)
     except UsageError as error:
         return _fail(error, 2)
     except OSError as error:

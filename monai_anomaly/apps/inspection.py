@@ -95,18 +95,20 @@ class Inspector:
     Args:
         load: what a bundle loads files with.
         frames: rule for the frames of a cine; see :func:`~monai_anomaly.data.frame_rule.check_frame_rule`.
+        usual_size: height and width below which a file that is read gets a warning.
 
     Raises:
         ValueError: for an unknown rule.
         ConfigError: when there is no key for the hashes.
     """
 
-    def __init__(self, load: LoadClinicalImage, frames: str = "middle") -> None:
+    def __init__(self, load: LoadClinicalImage, frames: str = "middle", *, usual_size: int = 1) -> None:
         self.hashes: list[str] = []
         self._load = load
         self._load_any_size = copy(load)
         self._load_any_size.min_size = 1
         self._rule = check_frame_rule(frames)
+        self._usual_size = usual_size
         self._hash_name = site_hash("file")
         self._first: dict[str, str] = {}
 
@@ -126,6 +128,9 @@ class Inspector:
             record |= {"status": "refused", "code": error.code, "message": error.message}
             return self._refused(file, record)
         self.hashes.append(digest)
+        if min(image.shape[1:]) < self._usual_size:
+            size = f"{image.shape[1]} x {image.shape[2]}"
+            facts["warnings"].append(f"the image is {size} pixels; a bundle refuses sides below {self._usual_size}")
         first = self._first.setdefault(digest, file.path)
         return record | facts | {"status": "read", "duplicate_of": None if first == file.path else first}, image
 
@@ -202,6 +207,7 @@ def inspect_paths(
     *,
     load: LoadClinicalImage,
     frames: str = "middle",
+    usual_size: int = 1,
     as_json: bool = False,
     sheet: str | None = None,
     sheet_limit: int = 200,
@@ -212,6 +218,7 @@ def inspect_paths(
         paths: files and folders.
         load: what a bundle loads files with.
         frames: rule for the frames of a cine.
+        usual_size: height and width below which a file that is read gets a warning.
         as_json: print one JSON object for each file on the standard output, and the summary on the standard error.
         sheet: a PNG to make, with a tile for each of the first files.
         sheet_limit: most tiles of the sheet.
@@ -225,7 +232,7 @@ def inspect_paths(
         OSError: when the output or the sheet cannot be written.
     """
     files = list_paths(paths)
-    inspector = Inspector(load, frames)
+    inspector = Inspector(load, frames, usual_size=usual_size)
     summary = Summary(len(files))
     with ExitStack() as stack:
         page = temporary = None

@@ -97,7 +97,7 @@ def inspect_one(capsys, *arguments: Any) -> dict[str, Any]:
 
 
 def test_every_file_has_one_record(capsys, archive):
-    code, records = inspect(capsys, archive)
+    code, records = inspect(capsys, archive, "--min-size", 32)
     assert code == 3
     found = {Path(r["path"]).relative_to(archive).as_posix(): r["code"] or r["status"] for r in records}
     assert found == STATUS and len(records) == len(STATUS)
@@ -135,15 +135,17 @@ def test_numbers_of_a_gray_image(capsys, tmp_path, gray):
 def test_numbers_of_a_real_radiograph(capsys):
     """The mean that highdicom gives with VOI and presentation applied."""
     path = get_testdata_file("dicomdirtests/77654033/CR1/6154", download=False)
-    record = inspect_one(capsys, path, "--min-size", 16)
+    record = inspect_one(capsys, path)
     assert record["mean"] == pytest.approx(0.38325, abs=1e-4)
     assert (record["min"], record["max"]) == pytest.approx((0.3153, 0.5127), abs=1e-4)
     assert record["voi"] and record["inverted"]
+    assert record["warnings"] == ["the image is 16 x 16 pixels; a bundle refuses sides below 32"]
 
 
-def test_what_is_too_small_for_a_bundle_is_refused_and_described(capsys):
+def test_what_is_smaller_than_asked_for_is_refused_and_described(capsys):
     path = get_testdata_file("dicomdirtests/77654033/CR1/6154", download=False)
-    record = inspect_one(capsys, path)
+    assert inspect_one(capsys, path, "--min-size", 16)["warnings"] == []
+    record = inspect_one(capsys, path, "--min-size", 17)
     assert (record["status"], record["code"], record["shape"]) == ("refused", "too_small", [1, 16, 16])
     assert "16 x 16" in record["message"]
     assert record["mean"] == pytest.approx(0.38325, abs=1e-4)
@@ -289,14 +291,14 @@ def test_files_given_twice_are_read_once(archive):
 
 def test_a_fault_in_one_file_does_not_end_the_run(capsys, archive, monkeypatch):
     monkeypatch.setattr(LoadClinicalImage, "load", _raise(StopIteration("ZZCANARY")))
-    code, records = inspect(capsys, archive)
+    code, records = inspect(capsys, archive, "--min-size", 32)
     assert code == 3 and len(records) == len(STATUS)
     assert {r["code"] for r in records if r["path"].endswith("us.dcm")} == {"decode_failed"}
     assert not any(CANARY.search(r["message"]) for r in records)
 
 
 def test_text_for_people(capsys, archive):
-    assert main(["inspect", str(archive)]) == 3
+    assert main(["inspect", str(archive), "--min-size", "32"]) == 3
     printed = capsys.readouterr()
     lines = printed.out.splitlines()
     assert printed.err == "" and "\x1b" not in printed.out
@@ -320,7 +322,7 @@ def test_summary_groups_sentences_that_differ_in_numbers(capsys, tmp_path, gray)
         other = make_dataset(gray[: 40 - index], SequenceOfUltrasoundRegions=[make_region((0, 0, 90, 36))])
         save(tmp_path / f"{index}.dcm", other)
         Image.new("L", (10 + index, 8)).save(tmp_path / f"{index}.png")
-    assert main(["inspect", str(tmp_path)]) == 3
+    assert main(["inspect", str(tmp_path), "--min-size", "32"]) == 3
     summary = capsys.readouterr().out.split("\n6 files: 3 read, 3 refused\n")[1]
     assert re.search(r"^      3  too_small: the image is 8 x 10 pixels; .* \(first: 2\)$", summary, re.MULTILINE)
     assert re.search(r"^      3  an ultrasound region \(0018,6011\) .* 40 x 50 .* \(first: 1\)$", summary, re.MULTILINE)
@@ -399,7 +401,7 @@ def test_an_interrupt_while_files_are_listed(monkeypatch, capsys):
 def test_without_an_output_the_exit_code_remains(archive, monkeypatch):
     """As in 'inspect archive >&-'."""
     monkeypatch.setattr(sys, "stdout", None)
-    assert main(["inspect", str(archive)]) == 3
+    assert main(["inspect", str(archive), "--min-size", "32"]) == 3
 
 
 def test_sheet_shows_what_a_bundle_is_given(capsys, tmp_path):

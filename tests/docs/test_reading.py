@@ -78,7 +78,7 @@ def test_limits_and_sizes_are_those_of_the_code():
     for name, value in vars(ReadLimits()).items():
         assert re.search(rf"^\| `{name}`, .* \| {value:,} ", section("Limits"), flags=re.MULTILINE)
     size = inspect.signature(Preprocessing).parameters["min_size"].default
-    assert f"the default is a bundle's, {size} |" in PAGE
+    assert f"what a bundle refuses, below {size} |" in PAGE
 
 
 def test_the_photometric_interpretations_are_those_of_the_code():
