@@ -22,6 +22,7 @@ from ignite.engine import Engine, Events
 from monai.engines.evaluator import SupervisedEvaluator
 
 import monai_anomaly
+from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
 from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.gallery import Gallery, Picture
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
@@ -111,6 +112,7 @@ class EvaluationReport:
         self._studies = StudyCollector()
         self._rows: list[_Row] = []
         self._rejected: list[dict[str, str]] = []
+        self._hashes: list[str] = []
 
     def collect(self, engine: Engine) -> None:
         """Takes what it needs of one batch."""
@@ -128,6 +130,7 @@ class EvaluationReport:
         shown = int(item.get("frame", -1))
         group = str(item.get("group") or study.name)
         self._rows.append(_Row(study.name, label, score, group, len(study.frames), shown if shown >= 0 else None))
+        self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
         if self._gallery.wants(label, score):
             self._gallery.add(_picture(item, study.name, label, score))
 
@@ -145,16 +148,27 @@ class EvaluationReport:
             scores=np.asarray(scores),
             gallery=self._gallery,
             rejected=self._rejected,
-            details=self.details | _versions() | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
+            details={"copies of an image": self._count_copies()}
+            | self.details
+            | _versions()
+            | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
             map_range=self.map_range,
         )
-        numbers = metrics | {"rejected": self._rejected, "details": self.details | _versions()}
+        numbers = metrics | {
+            "rejected": self._rejected,
+            "n_copies": self._count_copies(),
+            "details": self.details | _versions(),
+        }
         text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
         self.output_dir.mkdir(parents=True, exist_ok=True)
         atomic_write(self.output_dir / "scores.csv", _bytes(self._csv()))
         atomic_write(self.output_dir / "report.html", _bytes(page))
         atomic_write(self.output_dir / "metrics.json", text)
         self._print(metrics)
+
+    def _count_copies(self) -> int:
+        """How many images have the pixels of another one, which count twice in every number."""
+        return sum(len(group) - 1 for group in find_duplicates(self._hashes))
 
     def _csv(self) -> str:
         stream = io.StringIO()
@@ -171,6 +185,8 @@ class EvaluationReport:
         print(f"average precision  {metrics['average_precision']:.3f}")
         print(f"images             {metrics['n_normal']} normal, {metrics['n_abnormal']} abnormal")
         print(f"groups (patients)  {metrics['n_groups']}")
+        if self._count_copies():
+            _log.warning("%d images are copies of another one in this section.", self._count_copies())
         if self._rejected:
             print(f"not scored         {len(self._rejected)}")
             _log.warning("%d files could not be read and have no score; the report lists them.", len(self._rejected))

@@ -206,6 +206,14 @@ def test_unreadable_files_are_listed_and_count_nowhere(tmp_path, caplog):
     assert "1 files could not be read" in caplog.text
 
 
+def test_copies_are_counted(tmp_path, caplog):
+    metrics = json.loads((_evaluate(tmp_path) / "metrics.json").read_text())
+    assert metrics["n_copies"] == 0 and "copies" not in caplog.text
+    folder = _evaluate(tmp_path, make_items([*VALUES, VALUES[0], VALUES[0], VALUES[2]], [*LABELS, 0, 1, 0]))
+    assert json.loads((folder / "metrics.json").read_text())["n_copies"] == 3
+    assert "3 images are copies" in caplog.text and "copies of an image" in _page(folder).text
+
+
 @pytest.mark.parametrize(
     ("values", "labels", "match"),
     [
