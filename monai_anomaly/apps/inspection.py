@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import os
-import stat
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -30,6 +29,7 @@ from monai_anomaly.apps.inspection_text import FileLines, Summary, printable
 from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.duplicates import pixel_hash
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.file_kind import check_regular
 from monai_anomaly.data.frame_rule import check_frame_rule, select_frames
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.atomic import atomic_path
@@ -296,11 +296,10 @@ def _walk(folder: str) -> list[ListedFile]:
 
 
 def _check_regular(file: ListedFile) -> None:
-    """Refuses what must not be opened: reading a pipe waits for ever, and a device may act."""
+    """Refuses what must not be opened."""
     if file.unlisted:
         raise ImageReadError("unreadable", "the folder may not be listed; grant permission to list it.")
-    if not stat.S_ISREG(os.stat(file.path).st_mode):
-        raise ImageReadError("unreadable", "this is a pipe, socket or device, not a file; remove it.")
+    check_regular(file.path)
 
 
 @contextmanager

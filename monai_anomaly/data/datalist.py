@@ -98,7 +98,8 @@ def load_datalist(
         sections = _read(root, section, naming, seed, shares)
         _check_splits(sections, naming)
         entries = _select(sections, section, seed)
-        _check_files(root, entries, naming)
+        if section != "inference":  # there, a file that is not there is a record like any other
+            _check_files(root, entries, naming)
     except OSError as error:  # its own text has the path
         raise DataListError(f"dataset_dir cannot be read ({error.strerror}); grant permission to read it.") from None
     if section == "test" and require_both:

@@ -34,6 +34,8 @@ TYPES = (b"OB", b"OW", b"UN")
 RLE_HEADER = 64
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
 ADOBE = 0xEE
+JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC, SIZ
+JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 
 
@@ -160,8 +162,10 @@ def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
     Args:
         code: a frame's bytes: JPEG, JPEG-LS or JPEG 2000.
     """
-    start = code[:4096].find(b"\xff\x4f\xff\x51")  # SOC, SIZ; a JP2 file has boxes before it
-    if start >= 0 and len(code) >= start + 42:
+    start = _find_jpeg2000(code)
+    if start is not None:
+        if len(code) < start + 42 or code[start : start + 4] != JPEG2000_START:
+            return None
         x1, y1, x0, y0 = struct.unpack_from(">4I", code, start + 8)
         (components,) = struct.unpack_from(">H", code, start + 40)
         return y1 - y0, x1 - x0, components
@@ -169,6 +173,27 @@ def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
         if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
             rows, columns, components = struct.unpack_from(">HHB", code, at + 3)
             return rows, columns, components
+    return None
+
+
+def _find_jpeg2000(code: bytes) -> int | None:
+    """Returns where a JPEG 2000 codestream starts, behind the boxes of a JP2 file; None for other codestreams.
+
+    The boxes are walked, because a search could find the start of another stream that hides in one of them.
+    """
+    if code.startswith(JPEG2000_START):
+        return 0
+    at = 0
+    while code.startswith(JP2_SIGNATURE) and at + 16 <= len(code):
+        length, kind = struct.unpack_from(">I4s", code, at)
+        head = 16 if length == 1 else 8
+        if kind == b"jp2c":
+            return at + head
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", code, at + 8)
+        if length < head:  # 0: to the end of the file
+            return None
+        at += length
     return None
 
 

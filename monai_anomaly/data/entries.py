@@ -109,8 +109,8 @@ def _is_path(value: str) -> bool:
 def parse_label(value: Any) -> int | None:
     """Returns 0 or 1 for a number, its text or the name of a class; None for anything else.
 
-    ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may as well be a finding
-    beside normal images, so that nothing says which class it is.
+    ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may be a finding
+    beside normal images, and nothing says which class it is.
     """
     if isinstance(value, (int, float)) and value in (0, 1):
         return int(value)

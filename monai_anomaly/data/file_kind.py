@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from os import PathLike
 from typing import BinaryIO
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["SUFFIXES", "find_kind"]
+__all__ = ["SUFFIXES", "check_regular", "find_kind"]
 
 SUFFIXES = (
     *(".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"),
@@ -19,6 +21,20 @@ SUFFIXES = (
 )
 HEAD = 352
 META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
+
+
+def check_regular(path: PathLike | str) -> None:
+    """Refuses what must not be opened: reading a pipe waits for ever, and a device may act.
+
+    Raises:
+        ImageReadError: ``unreadable``.
+        OSError: when there is no such file, or it is a folder.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError
+    if not stat.S_ISREG(mode):
+        raise ImageReadError("unreadable", "this is a pipe, socket or device, not a file; remove it.")
 
 
 def find_kind(stream: BinaryIO, path: PathLike | str) -> str:

@@ -18,7 +18,7 @@ from monai_anomaly.data.channels import convert_channels
 from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, boundary
 from monai_anomaly.data.dicom_pixels import DicomSource
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.file_kind import SUFFIXES, find_kind
+from monai_anomaly.data.file_kind import SUFFIXES, check_regular, find_kind
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.itk_image import ItkSource
 from monai_anomaly.data.nifti import NiftiSource
@@ -137,6 +137,7 @@ class ClinicalImageReader(ImageReader):
     def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
         """Opens a file with the decoder that its content asks for; every error in the block becomes one class."""
         with boundary("reading the file"):
+            check_regular(path)
             stream = open(path, "rb")
         with stream:
             with boundary("reading the file"):
@@ -210,10 +211,12 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the file.
         """
-        with boundary("reading the mask"), open(path, "rb") as stream:
-            if find_kind(stream, path) != "raster":
-                raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
-            return read_mask(stream, self.limits)
+        with boundary("reading the mask"):
+            check_regular(path)
+            with open(path, "rb") as stream:
+                if find_kind(stream, path) != "raster":
+                    raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
+                return read_mask(stream, self.limits)
 
 
 def _one_path(data: Sequence[PathLike | str] | PathLike | str) -> PathLike | str:

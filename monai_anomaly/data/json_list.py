@@ -92,7 +92,7 @@ def _read_label(where: str, value: Any, section: str, naming: Naming) -> int:
     label = parse_label(value)
     if label is None:
         raise DataListError(
-            f"label of {where} must be 0 (normal) or 1 (abnormal){naming.got(value)}; correct the entry (benign may be a "
-            "finding: write 0 or 1)."
+            f"label of {where} must be 0 (normal) or 1 (abnormal){naming.got(value)}; correct the entry "
+            "(benign may be a finding: write 0 or 1)."
         )
     return label

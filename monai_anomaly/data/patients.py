@@ -20,6 +20,7 @@ from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.dicom_elements import element, quiet_pydicom, word
 from monai_anomaly.data.entries import Entry
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.file_kind import check_regular
 
 __all__ = ["DicomNames", "add_patients", "read_names"]
 
@@ -60,6 +61,7 @@ def read_names(path: Path) -> DicomNames | None:
         ImageReadError: when the header cannot be read.
     """
     with boundary("reading the DICOM header"):
+        check_regular(path)
         status = path.stat()
         return _read(path, status.st_size, status.st_mtime_ns)
 

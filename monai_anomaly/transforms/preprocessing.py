@@ -61,8 +61,8 @@ class Preprocessing(Compose):
         voi: apply the window or VOI LUT of a DICOM file.
         masks: set to 0 what a DICOM file marks as no picture: padding, and what shutter and collimator hide.
         for_processing: accept the raw image of a DICOM detector, which no viewer shows.
-        frames_axis: the stored axis of a NIfTI array that counts frames.
-        value_range: black and white of a NIfTI array whose header does not say.
+        frames_axis: the stored axis of a NIfTI, NRRD or MetaImage array that counts frames.
+        value_range: black and white of such an array whose header does not say.
         meta_key: where to put the reader's meta data; None leaves them out.
 
     Raises:

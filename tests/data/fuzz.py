@@ -44,7 +44,7 @@ REAL_FILES = (
     "JPGExtended.dcm",
     "SC_ybr_full_422_uncompressed.dcm",
     "SC_rgb_rle_2frame.dcm",
-    "liver_1frame.dcm",
+    "SC_rgb_jls_lossy_line.dcm",
 )
 """Files of pydicom's own tests: every photometric interpretation and compression that is read."""
 

@@ -17,6 +17,7 @@ from pydicom import dcmread, examples, uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 
+from monai_anomaly.data.dicom_fragments import codestream_shape
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.transforms.load import LoadClinicalImaged
@@ -385,3 +386,18 @@ def test_decoders_log_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
     with caplog.at_level(logging.DEBUG):
         refusal(save(tmp_path / "a.dcm", dataset))
     assert not [record for record in caplog.records if record.name.startswith("pydicom")]
+
+
+def test_a_codestream_that_hides_another_size_is_not_believed():
+    """What is compared with the header is what the decoder will see, not what a comment or a box holds."""
+    size = struct.pack(">HH8IH", 41, 0, 64, 64, 0, 0, 64, 64, 0, 0, 1)
+    bait = b"\xff\x4f\xff\x51" + size
+    frame = struct.pack(">BBHBHHB", 0xFF, 0xC0, 11, 8, 60000, 60000, 1) + bytes(16)
+    jpeg = b"\xff\xd8" + struct.pack(">BBH", 0xFF, 0xFE, len(bait) + 2) + bait + frame
+    assert codestream_shape(jpeg) == (60000, 60000, 1)
+    real = b"\xff\x4f\xff\x51" + struct.pack(">HH8IH", 41, 0, 60000, 60000, 0, 0, 64, 64, 0, 0, 1)
+    signature = b"\0\0\0\x0cjP  \r\n\x87\n"
+    for head in (struct.pack(">I4s", len(bait) + 8, b"xml "), struct.pack(">I4sQ", 1, b"xml ", len(bait) + 16)):
+        assert codestream_shape(signature + head + bait + struct.pack(">I4s", 0, b"jp2c") + real) == (60000, 60000, 1)
+    assert codestream_shape(signature + struct.pack(">I4s", 0, b"xml ") + bait) is None
+    assert codestream_shape(bait) == (64, 64, 1) and codestream_shape(bait[:30]) is None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import pickle
 from pathlib import Path
 
@@ -226,3 +227,11 @@ def test_arguments_are_checked():
     for arguments in ({"channels": 2}, {"max_pixels": 0}, {"value_range": (1, 1)}):
         with pytest.raises(ValueError, match="must be"):
             ClinicalImageReader(**arguments)
+
+
+def test_pipes_and_devices_are_never_opened(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.dcm")  # opening it would wait for ever
+    for path in (tmp_path / "pipe.dcm", Path("/dev/null")):
+        assert refusal(path).code == "unreadable"
+        with pytest.raises(ImageReadError, match="unreadable"):
+            ClinicalImageReader().read_mask(path)
