@@ -18,11 +18,12 @@ from tqdm import tqdm
 from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_items import FRAMES_OF_STUDY
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
 from monai_anomaly.data.quarantine import Quarantine, as_read_error
 
 __all__ = ["CachedDataset"]
 
-KEPT = ("name", "label", "group", "frame", "warnings", "status", "code", "reason", FRAMES_OF_STUDY)
+KEPT = ("name", "label", "group", "frame", "warnings", "status", "code", "reason", FRAMES_OF_STUDY, *PICTURE_FACTS)
 """Keys of an item that are kept, where they are numbers or texts; a path is not among them."""
 
 SECONDS_BEFORE_BAR = 2.0

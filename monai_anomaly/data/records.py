@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
 from monai_anomaly.data.quarantine import as_read_error
 
 __all__ = ["RecordDataset"]
@@ -21,8 +22,9 @@ class RecordDataset(Dataset[dict[str, Any]]):
 
     MONAI's ``Dataset`` raises, so one bad file ends an inference run. Every record has ``status`` (``"ok"`` or
     ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise),
-    ``warnings`` and ``frame`` (-1 where no frame was chosen). Rejected
-    records hold an image of zeros, to be left out by their status, so that batches keep their shape.
+    ``warnings``, ``frame`` (-1 where no frame was chosen) and the :mod:`~monai_anomaly.data.picture_facts` (0 where the
+    transform does not give them). Rejected records hold an image of zeros, to be left out by their status, so that
+    batches keep their shape.
 
     Args:
         data: items of a data list.
@@ -63,6 +65,7 @@ class RecordDataset(Dataset[dict[str, Any]]):
                 item["mask"] = torch.zeros(1, *self.image_shape[1:])
             return {
                 "frame": -1,
+                **PICTURE_FACTS,
                 **item,
                 "warnings": "",
                 "status": "rejected",
@@ -71,4 +74,4 @@ class RecordDataset(Dataset[dict[str, Any]]):
             }
         record.setdefault("warnings", "")
         record.setdefault("frame", -1)
-        return {**record, "status": "ok", "code": "", "reason": ""}
+        return {**PICTURE_FACTS, **record, "status": "ok", "code": "", "reason": ""}

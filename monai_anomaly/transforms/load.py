@@ -16,6 +16,7 @@ from monai.transforms.transform import MapTransform, Transform
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, picture_facts
 
 __all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
 
@@ -50,8 +51,14 @@ class LoadClinicalImage(Transform):
         return self.load(data, frame)[0]
 
     def load(self, path: PathLike | str, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Returns the image and the reader's allow-listed meta data; arguments and errors as in the call."""
-        pixels, meta = self.reader.get_data(self.reader.read(path, frame))
+        """Returns the image and the reader's allow-listed meta data; arguments and errors as in the call.
+
+        The meta data has the :mod:`~monai_anomaly.data.picture_facts` too.
+        """
+        decoded = self.reader.read(path, frame)
+        pixels, meta = self.reader.get_data(decoded)
+        x0, y0, x1, y1 = meta["box"]
+        meta.update(picture_facts(decoded.pixels[:, y0:y1, x0:x1]))  # before the color is gone
         rows, columns = pixels.shape[1:]
         if min(rows, columns) < self.min_size:
             raise ImageReadError(
@@ -66,8 +73,9 @@ class LoadClinicalImaged(MapTransform):
     """Dictionary form of :class:`LoadClinicalImage`; honors ``frame`` and loads ``mask`` beside the image.
 
     The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
-    that nothing is marked. ``frame`` becomes the frame that was read and ``warnings`` every fallback
-    of the reader as one string, so that all items have the same keys.
+    that nothing is marked. ``frame`` becomes the frame that was read, ``warnings`` every fallback of the reader as one
+    string, and ``rows``, ``columns`` and ``colored`` the first image's
+    :func:`~monai_anomaly.data.picture_facts.picture_facts`, so that all items have the same keys.
 
     Args:
         keys: keys of the images.
@@ -114,6 +122,7 @@ class LoadClinicalImaged(MapTransform):
             item[self.mask_key] = self._load_mask(item[self.mask_key], first)
         item["warnings"] = "; ".join(notes)
         item["frame"] = first["frame"] if first is not None else -1
+        item.update({key: first[key] if first is not None else unknown for key, unknown in PICTURE_FACTS.items()})
         if self.meta_key is not None:
             item[self.meta_key] = first
         return item

@@ -13,6 +13,7 @@ from PIL import Image
 
 from monai_anomaly.data.cached import CachedDataset
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
 COUNT = 7
@@ -66,7 +67,7 @@ def test_batches_equal_items_and_are_copies(items):
 def test_loader_yields_every_item(items):
     batches = list(DataLoader(CachedDataset(items, Preprocessing(16), progress=False), batch_size=3, shuffle=True))
     assert sorted(torch.cat([b["index"] for b in batches]).tolist()) == list(range(COUNT))
-    assert set(batches[0]) == {"image", "name", "label", "index", "frame", "warnings"}
+    assert set(batches[0]) == {"image", "name", "label", "index", "frame", "warnings", *PICTURE_FACTS}
 
 
 def test_masks_and_paths_are_left_out(items):

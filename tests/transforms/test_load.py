@@ -43,7 +43,7 @@ def test_item_is_not_changed_in_place(tmp_path: Path):
     item = {"image": str(tmp_path / "a.png"), "label": 0}
     loaded = LoadClinicalImaged(meta_key="meta")(item)
     assert item == {"image": str(tmp_path / "a.png"), "label": 0}
-    assert set(loaded) == {"image", "label", "warnings", "frame", "meta"}
+    assert set(loaded) == {"image", "label", "warnings", "frame", "meta", "rows", "columns", "colored"}
     assert str(tmp_path) not in str({k: v for k, v in loaded.items() if k != "image"})
 
 
