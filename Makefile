@@ -4,7 +4,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 CONFIGS := bundles/sepiad/configs
 
-.PHONY: demo test check benchmarks clean
+.PHONY: demo test check timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -27,8 +27,8 @@ check: $(VENV)/installed-dev
 test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
 
-benchmarks: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly benchmarks
+timings: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly timings
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="verb")
     _add_inspect(verbs)
-    _add_benchmarks(verbs)
+    _add_timings(verbs)
     return parser
 
 
@@ -124,13 +124,13 @@ def _fail(error: object, code: int) -> int:
     return code
 
 
-def _add_benchmarks(verbs: Any) -> None:
+def _add_timings(verbs: Any) -> None:
     text = "time a training iteration and the scoring of a folder against the network's bare arithmetic"
     advice = (
         "On a machine that others use too, set OMP_NUM_THREADS=1: threads that wait for one on a busy core make both "
         "sides several times slower and the ratios meaningless."
     )
-    parser = verbs.add_parser("benchmarks", help=text, description=f"{text.capitalize()}.", epilog=advice)
+    parser = verbs.add_parser("timings", help=text, description=f"{text.capitalize()}.", epilog=advice)
     parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
     parser.add_argument("--images", type=_count, default=1000, help="pictures to score (default: %(default)s)")
     parser.add_argument("--rounds", type=_count, default=8, help="times that both sides run (default: %(default)s)")
@@ -151,18 +151,18 @@ def _add_benchmarks(verbs: Any) -> None:
         help="only: reading all frames of a DICOM cine (pydicom's own by default) against pydicom's decoding of them",
     )
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    parser.set_defaults(verb=_benchmarks)
+    parser.set_defaults(verb=_timings)
 
 
-def _benchmarks(json: str | None, train: Any, inference: Any, cine: str | None, **options: Any) -> None:
+def _timings(json: str | None, train: Any, inference: Any, cine: str | None, **options: Any) -> None:
     if cine is not None:
-        from monai_anomaly.apps.cine_benchmark import benchmark_cine
+        from monai_anomaly.apps.cine_timing import time_cine
 
-        benchmark_cine(cine or None, rounds=options["rounds"], json_path=json)
+        time_cine(cine or None, rounds=options["rounds"], json_path=json)
         return
-    from monai_anomaly.apps.benchmarks import benchmark
+    from monai_anomaly.apps.timings import time_bundle
 
-    benchmark(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
+    time_bundle(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
 
 
 def _count(text: str) -> int:

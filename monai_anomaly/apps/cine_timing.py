@@ -19,7 +19,7 @@ from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["CINE_BAR", "benchmark_cine", "compare_cine"]
+__all__ = ["CINE_BAR", "compare_cine", "time_cine"]
 
 CINE_BAR = 1.3
 """For compressed frames; uncompressed ones cost pydicom a copy of memory only."""
@@ -28,7 +28,7 @@ PASSES = 10
 """In a round, because processor time is counted in hundredths of a second."""
 
 
-def benchmark_cine(
+def time_cine(
     path: str | os.PathLike[str] | None = None,
     *,
     rounds: int = 8,

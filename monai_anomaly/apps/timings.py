@@ -41,9 +41,9 @@ __all__ = [
     "SCORING_BAR",
     "TRAINING_BAR",
     "ComputeFloor",
-    "benchmark",
     "compare_scoring",
     "compare_training",
+    "time_bundle",
     "write_pictures",
 ]
 
@@ -53,7 +53,7 @@ SCORING_BAR = 1.5
 _PICTURE_SIZE = 256
 
 
-def benchmark(
+def time_bundle(
     bundle: str | os.PathLike[str],
     *,
     images: int = 1000,
@@ -84,7 +84,7 @@ def benchmark(
     """
     _read(bundle, "inference", {}, inference)  # a mistake in it should not wait for the training
     load = os.getloadavg() if hasattr(os, "getloadavg") else (float("nan"),)
-    with tempfile.TemporaryDirectory(prefix="monai_anomaly-benchmarks-") as name, redirect_stdout(sys.stderr):
+    with tempfile.TemporaryDirectory(prefix="monai_anomaly-timings-") as name, redirect_stdout(sys.stderr):
         folder = Path(name)
         training = compare_training(bundle, folder, rounds=rounds, iterations=iterations, overrides=train)
         write_pictures(folder / "pictures", images)
@@ -144,7 +144,7 @@ def compare_training(
         overrides: of ``train.json``.
 
     Raises:
-        ConfigError: as :func:`benchmark`.
+        ConfigError: as :func:`time_bundle`.
     """
     own = {
         "output_dir": str(folder / "output"),
@@ -284,7 +284,7 @@ def compare_scoring(
         overrides: of ``inference.json``.
 
     Raises:
-        ConfigError: as :func:`benchmark`.
+        ConfigError: as :func:`time_bundle`.
         RuntimeError: when a picture was not scored.
     """
     results = folder / "results"
@@ -359,7 +359,7 @@ def _picture(rng: np.random.Generator) -> np.ndarray:
 def _read(
     bundle: str | os.PathLike[str], name: str, own: Mapping[str, Any], overrides: Mapping[str, Any] | None
 ) -> ConfigParser:
-    """A bundle's configuration with overrides; the user's go below what the benchmark sets itself."""
+    """A bundle's configuration with overrides; the user's go below what the timing sets itself."""
     path = Path(bundle) / "configs" / f"{name}.json"
     if not path.is_file():
         raise ConfigError(f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{name}.json'; name another folder.")

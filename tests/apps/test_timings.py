@@ -19,7 +19,7 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from monai_anomaly.__main__ import main
-from monai_anomaly.apps.benchmarks import ComputeFloor, benchmark, write_pictures
+from monai_anomaly.apps.timings import ComputeFloor, time_bundle, write_pictures
 from monai_anomaly.data.phantom import make_phantom
 from monai_anomaly.utils.exceptions import ConfigError
 
@@ -56,7 +56,7 @@ def test_both_ratios_are_measured_and_nothing_is_left(phantom, temporary, tmp_pa
     overrides = [f"--train={k}={json.dumps(v)}" for k, v in {**TINY, "dataset_dir": str(phantom)}.items()]
     sizes = ["--images=5", "--rounds=2", "--iterations=2", "--inference=batch_size=4", '--inference=device="cpu"']
     path = tmp_path / "numbers.json"
-    assert main(["benchmarks", f"--bundle={BUNDLE}", f"--json={path}", *sizes, *overrides]) == 0
+    assert main(["timings", f"--bundle={BUNDLE}", f"--json={path}", *sizes, *overrides]) == 0
 
     numbers = json.loads(path.read_text())
     for name in ("training", "scoring"):
@@ -72,7 +72,7 @@ def test_both_ratios_are_measured_and_nothing_is_left(phantom, temporary, tmp_pa
 
 def test_an_error_leaves_nothing_either(phantom, temporary):
     with pytest.raises(ConfigError, match=r"inference\.json has no 'batch_sise'"):
-        benchmark(
+        time_bundle(
             BUNDLE,
             images=1,
             rounds=1,
@@ -141,7 +141,7 @@ def test_pictures_are_gray_png_of_a_photograph_s_weight(tmp_path):
 
 
 def test_folder_that_is_no_bundle(tmp_path, temporary, capsys):
-    assert main(["benchmarks", f"--bundle={tmp_path}"]) == 1
+    assert main(["timings", f"--bundle={tmp_path}"]) == 1
     assert "is no bundle" in capsys.readouterr().err
     assert list(temporary.iterdir()) == []
 
@@ -151,9 +151,9 @@ def test_folder_that_is_no_bundle(tmp_path, temporary, capsys):
     [
         [],
         ["no-such-verb"],
-        ["benchmarks", "--rounds=0"],
-        ["benchmarks", "--images=many"],
-        ["benchmarks", "--train=batch_size"],
+        ["timings", "--rounds=0"],
+        ["timings", "--images=many"],
+        ["timings", "--train=batch_size"],
     ],
 )
 def test_senseless_command_line(arguments, capsys):
@@ -166,5 +166,5 @@ def test_senseless_command_line(arguments, capsys):
 def test_help_names_the_verbs_without_importing_monai():
     script = "import sys, runpy\nsys.argv = ['x', '--help']\ntry:\n    runpy.run_module('monai_anomaly', run_name='__main__')\nexcept SystemExit as e:\n    print(e.code, {'monai', 'torch'} & set(sys.modules))\n"  # noqa: E501
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "benchmarks" in done.stdout
+    assert "timings" in done.stdout
     assert done.stdout.splitlines()[-1] == "0 set()"
