@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,10 @@ from monai.handlers.ignite_metric import IgniteMetricHandler
 from monai.metrics.rocauc import ROCAUCMetric
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-__all__ = ["ImageAUROC", "image_level_metrics"]
+from monai_anomaly.metrics.bootstrap import Counts, bootstrap
+from monai_anomaly.metrics.checked_scores import check_scores, one_class_reason
 
-_CHUNK = 4_000_000
-"""Weights held at once by the bootstrap: 32 MB per array."""
+__all__ = ["ImageAUROC", "area_under_roc", "average_precision", "image_level_metrics"]
 
 
 def image_level_metrics(
@@ -47,93 +47,51 @@ def image_level_metrics(
 
     Returns:
         ``auroc``, ``auroc_interval`` (``[low, high]``, or ``None`` when there are fewer than two groups or no resample
-        held both classes), ``average_precision``, ``n_normal``, ``n_abnormal``, ``n_groups``, ``n_bootstrap`` (the
-        resamples that the interval rests on) and ``seed``; Python numbers that JSON can hold.
+        held both classes), ``average_precision``, ``average_precision_interval``, ``n_normal``, ``n_abnormal``,
+        ``n_groups``, ``n_bootstrap`` (the resamples that the interval rests on) and ``seed``; Python numbers that JSON
+        can hold.
 
     Raises:
-        ValueError: when the lengths differ, a label is neither 0 nor 1, a score is not finite, or there is one class
-            only: the AUC is then undefined, not 0.
+        ValueError: when the lengths differ, a label is neither 0 nor 1, a score is not finite, all scores are equal, or
+            there is one class only: the AUC is then undefined, not a half and not 0.
     """
-    y, s = _checked(labels, scores, names)
-    n_abnormal = int(y.sum())
-    codes = np.arange(len(y)) if groups is None else _codes(groups)
-    if len(codes) != len(y):
-        raise ValueError(f"groups must have one entry per image, got {len(codes)} for {len(y)} images.")
-    resampled = _bootstrap_auroc(y, s, codes, seed=seed, n_bootstrap=n_bootstrap)
-    n_groups = int(codes.max()) + 1
-    known = n_groups > 1 and len(resampled) > 0
+    table = check_scores(labels, scores, groups, names)
+    if why := one_class_reason(table.positive):
+        raise ValueError(
+            f"{why[0].upper()}{why[1:]}, so that the ROC AUC is undefined. Add images of the other class to the test "
+            "section, or use inference, which needs no labels."
+        )
+    sure = bootstrap(table, _statistics, seed=seed, n_bootstrap=n_bootstrap)
+    n_abnormal = int(table.positive.sum())
     return {
-        "auroc": float(roc_auc_score(y, s)),
-        "auroc_interval": [float(q) for q in np.quantile(resampled, [0.025, 0.975])] if known else None,
-        "average_precision": float(average_precision_score(y, s)),
-        "n_normal": len(y) - n_abnormal,
+        "auroc": float(roc_auc_score(table.positive, table.scores)),
+        "auroc_interval": sure.measure("auroc")["interval"],
+        "average_precision": float(average_precision_score(table.positive, table.scores)),
+        "average_precision_interval": sure.measure("average_precision")["interval"],
+        "n_normal": len(table.scores) - n_abnormal,
         "n_abnormal": n_abnormal,
-        "n_groups": n_groups,
-        "n_bootstrap": len(resampled) if known else 0,
+        "n_groups": sure.n_groups,
+        "n_bootstrap": sure.n_bootstrap if sure.n_groups > 1 else 0,
         "seed": seed,
     }
 
 
-def _codes(groups: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Numbers the groups in the order of first appearance: names may be hashes, whose order differs between sites."""
-    numbers: dict[str, int] = {}
-    return np.asarray([numbers.setdefault(str(group), len(numbers)) for group in groups], dtype=np.intp)
+def _statistics(counts: Counts) -> dict[Hashable, npt.NDArray[np.float64]]:
+    """AUC (ties counting half) and average precision of R resamples, ``(R,)``."""
+    return {"auroc": area_under_roc(counts), "average_precision": average_precision(counts)}
 
 
-def _checked(
-    labels: npt.ArrayLike, scores: npt.ArrayLike, names: Sequence[str] | None
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
-    """Labels and scores as arrays, or one clear sentence."""
-    y, s = np.asarray(labels), np.asarray(scores, dtype=np.float64)
-    if y.ndim != 1 or y.shape != s.shape or (names is not None and len(names) != len(s)):
-        raise ValueError(f"labels, scores and names must be one value per image, got shapes {y.shape} and {s.shape}.")
-    strange = ~np.isin(y, (0, 1))
-    if strange.any():
-        raise ValueError(f"Labels must be 0 (normal) or 1 (abnormal), got {y[strange][0]!r}.")
-    bad = np.flatnonzero(~np.isfinite(s))
-    if len(bad):
-        who = f"'{names[bad[0]]}'" if names is not None else f"number {bad[0]} (counting from 0)"
-        raise ValueError(
-            f"The score of image {who} is {s[bad[0]]}, and {len(bad)} of {len(s)} scores are not finite, so that no "
-            "metric is defined. Look at that image and at whether training diverged."
-        )
-    positive = y.astype(bool)
-    if not positive.any() or positive.all():
-        held = "no images" if len(y) == 0 else "only abnormal images" if positive.all() else "only normal images"
-        raise ValueError(
-            f"The test set holds {held} ({len(y)}), so that the ROC AUC is undefined. Add images of the other class "
-            "to the test section, or use inference, which needs no labels."
-        )
-    return positive, s
+def area_under_roc(counts: Counts) -> npt.NDArray[np.float64]:
+    """The area under the ROC curve, ``(R,)``: the share of pairs in the right order, ties counting half."""
+    hits, alarms = counts.sensitivity, counts.false_alarm_rate
+    return np.asarray((np.diff(alarms, axis=1) * (hits[:, 1:] + hits[:, :-1]) / 2).sum(axis=1))
 
 
-def _bootstrap_auroc(
-    y: npt.NDArray[np.bool_], s: npt.NDArray[np.float64], codes: npt.NDArray[np.intp], *, seed: int, n_bootstrap: int
-) -> npt.NDArray[np.float64]:
-    """AUC of each resample of groups, shape ``(R,)`` with ``R <= n_bootstrap``.
-
-    A resample is the number of times that each group was drawn, hence an integer weight per image. With the images
-    sorted once, the weighted AUC is the weight of abnormal images times that of the normal ones below them, ties
-    counting half. (scikit-learn takes ``sample_weight`` but sorts anew for each of the resamples.)
-    """
-    random = np.random.default_rng(seed)
-    n_groups = int(codes.max()) + 1
-    order = np.argsort(s, kind="stable")
-    positive, group = y[order], codes[order]
-    first_of_tie = np.flatnonzero(np.r_[True, np.diff(s[order]) > 0])
-    done: list[npt.NDArray[np.float64]] = []
-    rows = max(1, _CHUNK // max(len(s), n_groups))
-    for start in range(0, n_bootstrap, rows):
-        n = min(rows, n_bootstrap - start)
-        drawn = random.integers(n_groups, size=(n, n_groups)) + np.arange(n)[:, None] * n_groups
-        times = np.bincount(drawn.ravel(), minlength=n * n_groups).reshape(n, n_groups).astype(np.float64)
-        weight = times[:, group]  # (n, N), in the order of the scores
-        abnormal = np.add.reduceat(weight * positive, first_of_tie, axis=1)  # (n, distinct scores)
-        normal = np.add.reduceat(weight * ~positive, first_of_tie, axis=1)
-        won = (abnormal * (normal.cumsum(axis=1) - normal / 2)).sum(axis=1)
-        pairs = abnormal.sum(axis=1) * normal.sum(axis=1)
-        done.append(won[pairs > 0] / pairs[pairs > 0])
-    return np.concatenate(done) if done else np.empty(0)
+def average_precision(counts: Counts) -> npt.NDArray[np.float64]:
+    """The mean precision over the abnormal images, ``(R,)``, as scikit-learn defines it."""
+    flagged = counts.abnormal[:, 1:] + counts.normal[:, 1:]
+    precision = counts.abnormal[:, 1:] / np.maximum(flagged, 1e-300)
+    return np.asarray((np.diff(counts.sensitivity, axis=1) * precision).sum(axis=1))
 
 
 def _score_and_label(output: Sequence[dict[str, Any]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

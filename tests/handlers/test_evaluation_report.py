@@ -244,9 +244,10 @@ def test_an_evaluator_that_does_not_decollate_is_refused(tmp_path):
         EvaluationReport(tmp_path).collect(evaluator)
 
 
-def test_equal_scores_and_maps_still_make_a_page(tmp_path):
-    page = _page(_evaluate(tmp_path, make_items([0.0, 0.0, 0.0], [0, 1, 0])))
-    assert "0.500" in page.text
+def test_equal_scores_are_an_error_and_no_number(tmp_path):
+    with pytest.raises(ValueError, match="All 3 scores are equal"):
+        _evaluate(tmp_path, make_items([0.0, 0.0, 0.0], [0, 1, 0]))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_scale_of_a_gallery_leaves_single_bright_positions_out():

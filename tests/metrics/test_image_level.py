@@ -14,7 +14,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from monai_anomaly.metrics import image_level
+from monai_anomaly.metrics import bootstrap
 from monai_anomaly.metrics.image_level import ImageAUROC, image_level_metrics
 from monai_anomaly.transforms.score import ScoreFromMapd
 from monai_anomaly.utils.identity import keyed_hash
@@ -57,7 +57,7 @@ def test_equals_scikit_learn_and_the_slow_bootstrap(n, n_groups, decimals):
 def test_working_in_pieces_changes_nothing(monkeypatch):
     case = _case(0, 50, 11)
     whole = image_level_metrics(*case, n_bootstrap=101)
-    monkeypatch.setattr(image_level, "_CHUNK", 500)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 500)
     assert image_level_metrics(*case, n_bootstrap=101) == whole
 
 
@@ -97,10 +97,9 @@ def test_no_resamples_no_interval():
     assert image_level_metrics([0, 1], [0.1, 0.2], n_bootstrap=0)["auroc_interval"] is None
 
 
-def test_equal_scores_are_guessing():
-    result = image_level_metrics([0, 1, 0, 1], [2.0] * 4)
-    assert result["auroc"] == 0.5
-    assert result["auroc_interval"] == [0.5, 0.5]
+def test_equal_scores_are_an_error():
+    with pytest.raises(ValueError, match="All 4 scores are equal"):
+        image_level_metrics([0, 1, 0, 1], [2.0] * 4)
 
 
 @pytest.mark.parametrize(
