@@ -8,8 +8,9 @@ For K normal patients with n_k images each, the p-value of a score s is
     p(s) = (1 + sum_k #{i: s_ki >= s} / n_k) / (K + 1)
 
 If the image is normal, of a new patient, and patients are exchangeable (images within a patient too), then
-P(p <= alpha) <= alpha for every alpha, whatever the scores are: hierarchical conformal prediction (Lee, Barber, Willett
-2023, arXiv:2306.06342). With one image for each patient it is the usual conformal p-value. Ties count against the image.
+P(p <= alpha) <= alpha for every alpha, whatever the scores are: hierarchical conformal prediction (Lee, Barber and
+Willett, Distribution-free inference with hierarchical data, 2023). With one image for each patient it is the usual
+conformal p-value. Ties are taken for the higher p-value.
 
 Libraries of conformal prediction calibrate predictors with labels and know no patients, hence these few lines.
 """
@@ -26,6 +27,7 @@ __all__ = [
     "p_value_steps",
     "patients_needed",
     "smallest_rate",
+    "step_threshold",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -77,8 +79,12 @@ def conformal_threshold(
         >>> conformal_threshold(0.25, [1.0, 2.0, 3.0]), conformal_threshold(0.2, [1.0, 2.0, 3.0])
         (3.0000000000000004, None)
     """
+    return step_threshold(alpha, *p_value_steps(normal_scores, groups))
+
+
+def step_threshold(alpha: float, values: Floats, p_values: Floats) -> float | None:
+    """Returns :func:`conformal_threshold` from the result of :func:`p_value_steps`."""
     check_rate(alpha)
-    values, p_values = p_value_steps(normal_scores, groups)
     above = int(np.count_nonzero(p_values > alpha))  # p-values fall, and the first one is 1
     return None if above > len(values) else float(np.nextafter(values[above - 1], np.inf))
 
@@ -147,7 +153,8 @@ def _finite(scores: npt.ArrayLike, name: str) -> Floats:
     values = np.asarray(scores, dtype=np.float64) + 0.0
     if values.ndim != 1:
         raise ValueError(f"{name} must be a vector, got the shape {values.shape}.")
-    beyond = np.nextafter(values, np.inf)  # which may be a threshold
+    with np.errstate(over="ignore"):
+        beyond = np.nextafter(values, np.inf)  # which may be a threshold
     bad = int(np.count_nonzero(~(np.isfinite(values) & np.isfinite(beyond))))
     if bad:
         raise ValueError(f"{bad} of {len(values)} {name} are not finite; find out why before any decision.")
