@@ -12,26 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from monai_anomaly.metrics.checked_scores import ScoreTable, one_class_reason
+from monai_anomaly.metrics.intervals import interval, measure, undefined
 
-__all__ = ["Bootstrap", "Counts", "bootstrap", "count_above", "measure", "undefined"]
+__all__ = ["Bootstrap", "Counts", "bootstrap", "count_above", "mean_measure"]
 
 _CHUNK = 4_000_000
 """Weights held at once: 32 MB per array."""
 
 Floats = npt.NDArray[np.float64]
-
-
-def measure(value: float, interval: tuple[float, float] | None, reason: str = "") -> dict[str, Any]:
-    """A number as all metrics give it: ``value``, ``interval`` (``[low, high]`` or None) and ``reason``.
-
-    ``reason`` is empty unless the interval is None, and says why.
-    """
-    return {"value": float(value), "interval": None if interval is None else list(interval), "reason": reason}
-
-
-def undefined(reason: str) -> dict[str, Any]:
-    """What stands for a number that is not defined: ``value`` and ``interval`` None, and the ``reason``."""
-    return {"value": None, "interval": None, "reason": reason}
 
 
 class Counts(NamedTuple):
@@ -93,26 +81,42 @@ class Bootstrap:
     """On the set itself: a number, or an array ``(P,)``."""
     resampled: Mapping[Hashable, Floats]
     """On R resamples: ``(R,)`` or ``(R, P)``."""
+    n_normal: int
+    """Groups (patients) with a normal image."""
+    n_abnormal: int
+    """Groups with an abnormal image."""
     n_groups: int
     n_bootstrap: int
     """R."""
     reason: str
     """Why a statistic that is NaN is undefined."""
 
-    def interval(self, name: Hashable) -> tuple[Any, Any, str]:
-        """Low and high end of the 95 % interval (numbers or ``(P,)``) and no reason; or None, None and why."""
-        if self.n_groups < 2:
-            return None, None, "no interval: all images are of one group (patient)"
+    def interval(self, name: Hashable, of: str = "both") -> tuple[Any, Any, str]:
+        """The 95 % interval of a statistic, see :func:`monai_anomaly.metrics.intervals.interval`.
+
+        Args:
+            name: the statistic.
+            of: the images it is about: ``"normal"``, ``"abnormal"``, ``"both"``, or ``"pairs"`` of both (an AUC).
+
+        Returns:
+            low and high end (``()`` or ``(P,)``) and an empty reason, or None, None and why there is none.
+        """
+        fewer = min(self.n_normal, self.n_abnormal)
+        cases = {"normal": self.n_normal, "abnormal": self.n_abnormal}.get(of, fewer)
+        if cases < 2:
+            return None, None, "no interval: fewer than two groups (patients) of a class"
         if self.n_bootstrap == 0:
             return None, None, "no interval: no resamples"
-        low, high = np.quantile(self.resampled[name], [0.025, 0.975], axis=0)
-        return low, high, ""
+        # Newcombe's (2006) variance of an AUC near 1, in pairs that would vary as much.
+        pairs = self.n_normal * self.n_abnormal / (1 + (self.n_normal + self.n_abnormal - 2) / 4)
+        effective = pairs if of == "pairs" else cases
+        return *interval(self.value[name], self.resampled[name], cases=cases, effective=effective), ""
 
-    def measure(self, name: Hashable) -> dict[str, Any]:
-        """The statistic as :func:`measure` gives it, or :func:`undefined`."""
+    def measure(self, name: Hashable, of: str = "both") -> dict[str, Any]:
+        """The statistic as :func:`~monai_anomaly.metrics.intervals.measure` gives it, or ``undefined``."""
         if np.isnan(self.value[name]):
             return undefined(self.reason)
-        low, high, why = self.interval(name)
+        low, high, why = self.interval(name, of)
         return measure(self.value[name], None if why else (float(low), float(high)), why)
 
 
@@ -148,10 +152,31 @@ def bootstrap(
     return Bootstrap(
         {name: v[0] for name, v in whole.items()},
         {name: np.concatenate(v) for name, v in parts.items()},
+        len(np.unique(table.codes[~table.positive])),
+        len(np.unique(table.codes[table.positive])),
         int(table.codes.max()) + 1,
         n_done,
         reason,
     )
+
+
+def mean_measure(values: Floats, codes: npt.NDArray[np.intp], *, seed: int, n_bootstrap: int) -> dict[str, Any]:
+    """The mean over images of a number between 0 and 1, with its interval.
+
+    Args:
+        values: number of each image, ``(N,)`` with N > 0.
+        codes: group number of each image, 0 to G - 1, ``(N,)``.
+        seed: seed of the resampling.
+        n_bootstrap: number of resamples.
+    """
+    mean, cases = float(values.mean()), len(np.unique(codes))
+    if cases < 2 or n_bootstrap == 0:
+        few = "fewer than two groups (patients)" if cases < 2 else "no resamples"
+        return measure(mean, None, f"no interval: {few}")
+    weights = _resampled_weights(codes, seed=seed, n_bootstrap=n_bootstrap)
+    resampled = np.concatenate([(w @ values) / w.sum(axis=1) for w in weights])
+    low, high = interval(mean, resampled, cases=cases, effective=cases)
+    return measure(mean, (float(low), float(high)))
 
 
 def _resampled_weights(codes: npt.NDArray[np.intp], *, seed: int, n_bootstrap: int) -> Iterator[Floats]:

@@ -33,9 +33,8 @@ def image_level_metrics(
 ) -> dict[str, Any]:
     """ROC AUC with an interval, and average precision, of the scores of one test set.
 
-    The interval is the 2.5 to 97.5 percentile of the AUC over resamples of whole groups with replacement: images of one
-    patient are not independent, so that resampling images would give an interval that is too narrow. Resamples that
-    drew a single class have no AUC and are left out. A percentile interval of a perfect separation is ``[1, 1]``.
+    The intervals rest on resamples of whole groups (:func:`monai_anomaly.metrics.bootstrap.bootstrap`) and on the logit
+    (:func:`monai_anomaly.metrics.intervals.interval`), which holds what 95 % says near 1 and with few patients, too.
 
     Args:
         labels: 0 normal, 1 abnormal, shape ``(N,)``.
@@ -46,8 +45,8 @@ def image_level_metrics(
         n_bootstrap: number of resamples; 0 for no interval.
 
     Returns:
-        ``auroc``, ``auroc_interval`` (``[low, high]``, or ``None`` when there are fewer than two groups or no resample
-        held both classes), ``average_precision``, ``average_precision_interval``, ``n_normal``, ``n_abnormal``,
+        ``auroc``, ``auroc_interval`` (``[low, high]``, or ``None`` when a class has fewer than two groups, or there are
+        no resamples), ``average_precision``, ``average_precision_interval``, ``n_normal``, ``n_abnormal``,
         ``n_groups``, ``n_bootstrap`` (the resamples that the interval rests on) and ``seed``; Python numbers that JSON
         can hold.
 
@@ -65,13 +64,13 @@ def image_level_metrics(
     n_abnormal = int(table.positive.sum())
     return {
         "auroc": float(roc_auc_score(table.positive, table.scores)),
-        "auroc_interval": sure.measure("auroc")["interval"],
+        "auroc_interval": sure.measure("auroc", "pairs")["interval"],
         "average_precision": float(average_precision_score(table.positive, table.scores)),
         "average_precision_interval": sure.measure("average_precision")["interval"],
         "n_normal": len(table.scores) - n_abnormal,
         "n_abnormal": n_abnormal,
         "n_groups": sure.n_groups,
-        "n_bootstrap": sure.n_bootstrap if sure.n_groups > 1 else 0,
+        "n_bootstrap": sure.n_bootstrap if min(sure.n_normal, sure.n_abnormal) > 1 else 0,
         "seed": seed,
     }
 

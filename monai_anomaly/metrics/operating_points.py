@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_anomaly.metrics.bootstrap import Bootstrap, Counts, bootstrap, count_above, undefined
+from monai_anomaly.metrics.bootstrap import Bootstrap, Counts, bootstrap, count_above
 from monai_anomaly.metrics.checked_scores import ScoreTable, check_scores, one_class_reason
+from monai_anomaly.metrics.intervals import undefined
 
 __all__ = ["SPECIFICITIES", "operating_points", "roc_band"]
 
@@ -72,7 +73,7 @@ def operating_points(
     for name, given in thresholds.items():
         why = "" if given is not None else (reasons or {}).get(name, "the calibration has no such threshold")
         result["thresholds"][name] = {"threshold": known.get(name), "reason": why} | {
-            key: sure.measure((name, key)) if given is not None else undefined(why) for key in _KEYS
+            key: sure.measure((name, key), of) if given is not None else undefined(why) for key, of in _KEYS.items()
         }
     for s in SPECIFICITIES:
         result["oracle_sensitivity_at_specificity"][f"{s:.2f}"] = _at_specificity(table, curve, s, sure)
@@ -128,7 +129,8 @@ def roc_band(
     return empty | {"sensitivity": sure.value["roc"], "lower": low, "upper": high, "reason": why}
 
 
-_KEYS = ("false_alarm_rate", "sensitivity", "balanced_accuracy", "f1")
+_KEYS = {"false_alarm_rate": "normal", "sensitivity": "abnormal", "balanced_accuracy": "both", "f1": "both"}
+"""What is said of a decision, and of which images."""
 
 
 def _statistics(counts: Counts, thresholds: Mapping[str, float]) -> dict[Hashable, Floats]:

@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from monai_anomaly.metrics.bootstrap import measure, undefined
+from monai_anomaly.metrics.bootstrap import mean_measure
+from monai_anomaly.metrics.intervals import measure, undefined
 
 __all__ = ["MAX_FALSE_POSITIVE_RATE", "pixel_level"]
 
@@ -36,8 +37,8 @@ def pixel_level(
     thresholds, and every number here, depend on the image.
 
     Pixels of all images are put together; those of normal images are negatives. The per-region overlap (PRO) is the
-    mean over regions of the share of a region's pixels that a threshold finds, averaged over the false-positive rates 0 to
-    30 % of all pixels outside of masks and divided by .3, so that 1 is perfect. Regions are the connected components of
+    mean over regions of the share of a region's pixels that a threshold finds, averaged over the false-positive rates
+    0 to 30 % of all pixels outside of masks, so that 1 is perfect. Regions are the connected components of
     a mask, diagonal neighbors included. It is exact: all thresholds, straight lines between them.
 
     Args:
@@ -69,19 +70,22 @@ def pixel_level(
     regions, n_regions = _regions(m)
     why = _undefined(a, m)
     curve = None if why else _curve(a, m, regions, n_regions)
-    chosen = np.flatnonzero(abnormal)
-    codes = np.arange(len(a)) if groups is None else np.unique(np.asarray(groups, dtype=object), return_inverse=True)[1]
-    resample = (codes[chosen], seed, n_bootstrap)
+
+    def mean(values: Floats) -> dict[str, Any]:
+        codes = np.arange(len(a)) if groups is None else np.asarray(groups, dtype=str)
+        found = np.unique(codes[abnormal], return_inverse=True)[1].reshape(-1)
+        return mean_measure(values, found, seed=seed, n_bootstrap=n_bootstrap)
+
     no_dice = why or ("" if threshold is not None else "no threshold was given")
     return {
         "pixel_auroc": undefined(why) if curve is None else _without_interval(_auroc(curve)),
         "pixel_average_precision": undefined(why) if curve is None else _without_interval(_average_precision(curve)),
         "pro": undefined(why) if curve is None else _without_interval(_pro(curve)),
-        "dice": undefined(no_dice) if no_dice else _mean(_dice(a[chosen] >= threshold, m[chosen]), *resample),
-        "pointing_game": undefined(why) if why else _mean(_pointing(a[chosen], m[chosen]), *resample),
+        "dice": undefined(no_dice) if no_dice else mean(_dice(a[abnormal] >= threshold, m[abnormal])),
+        "pointing_game": undefined(why) if why else mean(_pointing(a[abnormal], m[abnormal])),
         "threshold": None if threshold is None else float(threshold),
         "n_images": len(a),
-        "n_abnormal": len(chosen),
+        "n_abnormal": int(abnormal.sum()),
         "n_regions": n_regions,
         "abnormal_pixels": float(m.mean()),
     }
@@ -180,7 +184,3 @@ def _pointing(a: npt.NDArray[Any], m: npt.NDArray[np.bool_]) -> Floats:
 
 def _without_interval(value: float) -> dict[str, Any]:
     return measure(value, None, "no interval: pixels are not resampled")
-
-
-def _mean(values: Floats, codes: npt.NDArray[np.intp], seed: int, n_bootstrap: int) -> dict[str, Any]:
-    return measure(float(values.mean()), None, "no interval yet")

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from monai_anomaly.metrics.bootstrap import bootstrap, undefined
+from monai_anomaly.metrics.bootstrap import bootstrap
 from monai_anomaly.metrics.checked_scores import ScoreTable, check_scores
 from monai_anomaly.metrics.image_level import area_under_roc
+from monai_anomaly.metrics.intervals import undefined
 
 __all__ = ["UNKNOWN", "subgroup_metrics"]
 
@@ -79,6 +80,6 @@ def _subgroup(
         auroc = undefined("all scores are equal")
     else:
         sure = bootstrap(part, lambda c: {"auroc": area_under_roc(c)}, seed=seed, n_bootstrap=n_bootstrap)
-        auroc = sure.measure("auroc")
+        auroc = sure.measure("auroc", "pairs")
     counts = {"n_normal": int((~positive).sum()), "n_abnormal": int(positive.sum()), "n_groups": len(np.unique(codes))}
     return {"auroc": auroc, **counts}
