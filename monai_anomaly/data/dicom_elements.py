@@ -18,7 +18,7 @@ from pydicom.dataset import Dataset
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["element", "numbers", "positive", "quiet_pydicom", "word"]
+__all__ = ["element", "numbers", "positive", "quiet_pydicom", "single", "word"]
 
 LOGGERS = ("pydicom", "pydicom.pixels.decoders.base", "pydicom.pixels.utils")
 """pydicom's loggers that a reader can reach; a filter on a parent does not see its children's records."""
@@ -54,6 +54,22 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
     if not all(math.isfinite(v) for v in found):
         raise ImageReadError("non_finite", f"{element(keyword)} is not a finite number; correct the export.")
     return found
+
+
+def single(dataset: Dataset, keyword: str) -> float | None:
+    """Returns the number of an element that has one, None when it is absent or empty.
+
+    Args:
+        dataset: the header.
+        keyword: the element's DICOM keyword.
+
+    Raises:
+        ImageReadError: ``non_finite`` for anything that is not a finite number, ``inconsistent`` for several.
+    """
+    found = numbers(dataset, keyword)
+    if len(found) > 1:
+        raise ImageReadError("inconsistent", f"{element(keyword)} must be one number; correct the export.")
+    return found[0] if found else None
 
 
 def positive(dataset: Dataset, keyword: str, count: int) -> list[float] | None:

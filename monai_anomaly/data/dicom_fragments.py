@@ -4,28 +4,28 @@
 """Where a frame's bytes are in a DICOM file, and whether they can be what the header says.
 
 pydicom decodes a codestream before it compares sizes, so a few patched bytes cost gigabytes; it stops silently at a
-fragment that is not there; and it walks all fragments again for every frame. Here the walk is made once, and it reads
-lengths only.
+fragment that is not there; it believes an offset table that is wrong; and it walks all fragments again for every frame.
+Here the walk is made once, and it reads lengths only. Offset tables are not used: where frames have several fragments,
+each begins with the fragment that starts a codestream.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import numpy as np
-from pydicom.encaps import get_frame
 from pydicom.pixels.decoders.base import get_decoder
-from pydicom.uid import RLELossless
+from pydicom.uid import JPEG2000TransferSyntaxes, RLELossless
 
+from monai_anomaly.data.codestream import codestream_shape, has_color_transform, starts_codestream, take_jpeg_colors
 from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.dicom_elements import element
 from monai_anomaly.data.dicom_header import DicomHeader
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["PixelData", "codestream_shape"]
+__all__ = ["PixelData"]
 
 UNDEFINED = 0xFFFFFFFF
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
@@ -33,10 +33,6 @@ PIXEL_DATA = (0x7FE0, 0x0010)
 TYPES = (b"OB", b"OW", b"UN")
 RLE_HEADER = 64
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
-ADOBE = 0xEE
-JPEG2000_START = b"\xff\x4f\xff\x51"  # SOC, SIZ
-JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
-NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 
 
 class PixelData:
@@ -57,7 +53,7 @@ class PixelData:
         self._stream = stream
         self._header = header
         self._decoder = get_decoder(header.syntax)
-        self._fragments: list[tuple[int, int]] = []
+        self._fragments: list[list[tuple[int, int]]] = []  # of each frame
         self.warnings: tuple[str, ...] = ()
         with boundary("reading the length of the pixel data"):
             self._vr, length = _enter(stream, header)
@@ -73,13 +69,12 @@ class PixelData:
                 "inconsistent", f"{element('PixelData')} is compressed but has a fixed length; export the image again."
             )
         with boundary("reading the fragments of the pixel data"):
-            self._fragments = _walk(stream, size)
-            self._check_count()
+            self._fragments = self._group(_walk(stream, size))
 
     def decode(self, index: int) -> tuple[np.ndarray, str]:
         """Returns a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
 
-        It is the header's, unless the codestream says or does otherwise: decoders of JPEG 2000 turn colors to RGB.
+        It is the header's, unless the codestream says or does otherwise, e.g. JPEG 2000, which is decoded to RGB.
 
         Args:
             index: from 0.
@@ -88,11 +83,12 @@ class PixelData:
             ImageReadError: ``inconsistent``, ``truncated`` or ``decode_failed``.
         """
         header = self._header
-        code = b""
+        colors = header.photometric
         with boundary("decoding the pixels"):
             if header.decoder:
                 code = self._read(index)
                 _check_code(code, header)
+                code, colors = _take_colors(code, header)
                 # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
                 source: Any = ITEM_HEAD + bytes(4) + ITEM_HEAD + struct.pack("<I", len(code)) + code
                 options = self._options(1)
@@ -100,15 +96,11 @@ class PixelData:
             else:
                 self._stream.seek(self._start)
                 source, options = self._stream, self._options(header.frames)
-            stored, found = self._decoder.as_array(
-                source, index=index, raw=True, decoding_plugin=header.decoder, **options
-            )
+            stored, _ = self._decoder.as_array(source, index=index, raw=True, decoding_plugin=header.decoder, **options)
         shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
         if stored.shape != shape:
             raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
-        if header.decoder == "pillow" and _is_transformed(code):
-            return stored, "RGB"  # by Pillow, which pydicom does not know: it would convert once more
-        return stored, str(found["photometric_interpretation"])
+        return stored, colors
 
     def _options(self, frames: int) -> dict[str, Any]:
         """The decoder's view of the header."""
@@ -126,94 +118,41 @@ class PixelData:
             "pixel_vr": self._vr or "OW",
         }
         if header.samples == 3:
-            options["planar_configuration"] = header.dataset.PlanarConfiguration
+            # only uncompressed pixels have one: decoders give colors by pixel, whatever the header says
+            options["planar_configuration"] = 0 if header.decoder else header.dataset.PlanarConfiguration
         return options
 
     def _read(self, index: int) -> bytes:
         """Returns a frame's codestream."""
-        frames = self._header.frames
-        if len(self._fragments) == frames:
-            offset, length = self._fragments[index]
+        parts = []
+        for offset, length in self._fragments[index]:
             self._stream.seek(offset)
-            return self._stream.read(length)
-        self._stream.seek(self._start)  # frames of several fragments, found by offset table or end marker
-        return get_frame(self._stream, index, number_of_frames=frames)
+            parts.append(self._stream.read(length))
+        return b"".join(parts)
 
-    def _check_count(self) -> None:
-        """Refuses a file that lacks frames; where a frame may have several fragments, the last one must be found."""
-        count, frames = len(self._fragments), self._header.frames
-        message = (
-            f"the file has {count} fragments for the {frames} frames of {element('NumberOfFrames')}; export it again."
-        )
-        if count < frames:
-            raise ImageReadError("frame_count", message)
-        if count > frames > 1:
-            try:
-                self._read(frames - 1)
-            except ValueError:
-                raise ImageReadError("frame_count", message) from None
+    def _group(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Returns the fragments of each frame; refuses a file with fewer or more frames than it declares."""
+        frames = self._header.frames
+        if len(fragments) == frames:
+            return [[fragment] for fragment in fragments]
+        groups: list[list[tuple[int, int]]] = []
+        for fragment in fragments:
+            self._stream.seek(fragment[0])
+            if not groups or self._starts_frame(self._stream.read(min(fragment[1], 16))):
+                groups.append([])
+            groups[-1].append(fragment)
+        if len(groups) != frames:
+            raise ImageReadError(
+                "frame_count",
+                f"{element('PixelData')} holds {len(groups)} frames where {element('NumberOfFrames')} says {frames}; "
+                "export it again.",
+            )
+        return groups
 
-
-def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
-    """Returns the rows, columns and components that a codestream declares; None when it is none of those known.
-
-    Pillow knows 8-bit JPEG and JPEG 2000 only; JPEG lossless with 16 bits and JPEG-LS are common in radiographs.
-
-    Args:
-        code: a frame's bytes: JPEG, JPEG-LS or JPEG 2000.
-    """
-    start = _find_jpeg2000(code)
-    if start is not None:
-        if len(code) < start + 42 or code[start : start + 4] != JPEG2000_START:
-            return None
-        x1, y1, x0, y0 = struct.unpack_from(">4I", code, start + 8)
-        (components,) = struct.unpack_from(">H", code, start + 40)
-        return y1 - y0, x1 - x0, components
-    for marker, at in _markers(code):
-        if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
-            rows, columns, components = struct.unpack_from(">HHB", code, at + 3)
-            return rows, columns, components
-    return None
-
-
-def _find_jpeg2000(code: bytes) -> int | None:
-    """Returns where a JPEG 2000 codestream starts, behind the boxes of a JP2 file; None for other codestreams.
-
-    The boxes are walked, because a search could find the start of another stream that hides in one of them.
-    """
-    if code.startswith(JPEG2000_START):
-        return 0
-    at = 0
-    while code.startswith(JP2_SIGNATURE) and at + 16 <= len(code):
-        length, kind = struct.unpack_from(">I4s", code, at)
-        head = 16 if length == 1 else 8
-        if kind == b"jp2c":
-            return at + head
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", code, at + 8)
-        if length < head:  # 0: to the end of the file
-            return None
-        at += length
-    return None
-
-
-def _markers(code: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the markers before a JPEG's image, and where the length of each one's segment is."""
-    at = 2
-    while code[:2] == b"\xff\xd8" and at + 10 <= len(code) and code[at] == 0xFF:
-        if code[at + 1] == 0xFF:  # fill byte
-            at += 1
-            continue
-        yield code[at + 1], at + 2
-        at += 2 + struct.unpack_from(">H", code, at + 2)[0]
-
-
-def _is_transformed(code: bytes) -> bool:
-    """Returns whether Adobe's marker says that a JPEG has Y, Cb, Cr."""
-    for marker, at in _markers(code):
-        if marker == ADOBE and code[at + 2 : at + 7] == b"Adobe":
-            return code[at + 13 : at + 14] == b"\x01"
-    return False
+    def _starts_frame(self, code: bytes) -> bool:
+        if self._header.syntax == RLELossless:
+            return code.startswith(struct.pack("<2I", _planes(self._header), RLE_HEADER))
+        return starts_codestream(code)
 
 
 def _check_code(code: bytes, header: DicomHeader) -> None:
@@ -236,9 +175,34 @@ def _check_code(code: bytes, header: DicomHeader) -> None:
         )
 
 
+def _take_colors(code: bytes, header: DicomHeader) -> tuple[bytes, str]:
+    """Returns the codestream to decode, and the photometric interpretation of what it decodes to.
+
+    What a codestream says about its colors was said by whoever transformed them, and counts where the header says RGB:
+    many writers leave it as it was before the compression. Other contradictions could mean either.
+    """
+    declared = "RGB" if header.photometric == "RGB" else "YBR"
+    if header.samples == 3 and header.decoder == "pillow":
+        code, says = take_jpeg_colors(code)
+        if says == {"YBR"} or (not says and declared == "YBR"):
+            return code, "YBR_FULL"
+        if declared == "RGB" and says <= {"RGB"}:
+            return code, "RGB"
+    elif header.samples == 3 and header.syntax in JPEG2000TransferSyntaxes and declared == "YBR":
+        if has_color_transform(code) == (header.photometric in ("YBR_ICT", "YBR_RCT")):
+            return code, "RGB" if has_color_transform(code) else header.photometric
+    elif header.photometric not in ("YBR_ICT", "YBR_RCT"):
+        return code, header.photometric
+    raise ImageReadError(
+        "inconsistent",
+        f"the compressed image and {element('PhotometricInterpretation')} contradict each other about colors; export "
+        "the image again.",
+    )
+
+
 def _check_runs(code: bytes, header: DicomHeader) -> None:
     """Refuses run lengths that are damaged or far too many: they declare no size, and their decoder has no limit."""
-    planes = header.samples * max(header.allocated // 8, 1)  # one segment for each byte of a pixel
+    planes = _planes(header)
     most = RLE_HEADER + 2 * planes * header.rows * (header.columns + 1)
     if RLE_HEADER <= len(code) <= most:
         count, *starts = struct.unpack_from("<16I", code)
@@ -250,6 +214,11 @@ def _check_runs(code: bytes, header: DicomHeader) -> None:
         f"the run lengths of {element('PixelData')} do not fit {element('Rows')}, {element('Columns')}, "
         f"{element('SamplesPerPixel')} and {element('BitsAllocated')}; export the image again.",
     )
+
+
+def _planes(header: DicomHeader) -> int:
+    """Returns the segments of run lengths: one for each byte of a pixel."""
+    return header.samples * max(header.allocated // 8, 1)
 
 
 def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:

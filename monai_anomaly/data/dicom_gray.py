@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_rescale, apply_windowing
 
 from monai_anomaly.data.decoded import check_finite, scale
-from monai_anomaly.data.dicom_elements import element, numbers, word
+from monai_anomaly.data.dicom_elements import element, numbers, single, word
 from monai_anomaly.data.dicom_header import DicomHeader
 from monai_anomaly.data.dicom_lut import LookupTable, read_table
 from monai_anomaly.data.errors import ImageReadError
@@ -51,7 +51,7 @@ class GrayRules:
         self._rescale = self._find_rescale()
         self._table = self._find_voi_table() if voi else None
         self.voi = self._table is not None or (voi and self._has_window())
-        self.inverted = _is_inverted(dataset)
+        self.inverted = self._is_inverted()
         self._padding = _find_padding(dataset, self._dtype) if masks else None
         self._every: tuple[np.ndarray, np.ndarray | None] | None = None
         if self._dtype.itemsize <= 2:
@@ -110,14 +110,29 @@ class GrayRules:
         return low * slope + intercept, high * slope + intercept
 
     def _find_rescale(self) -> tuple[float, float] | None:
-        slope, intercept = numbers(self._dataset, "RescaleSlope"), numbers(self._dataset, "RescaleIntercept")
-        if slope and intercept:
-            return slope[0], intercept[0]
-        if slope or intercept:
+        slope, intercept = single(self._dataset, "RescaleSlope"), single(self._dataset, "RescaleIntercept")
+        if slope is not None and intercept is not None:
+            return slope, intercept
+        if slope is not None or intercept is not None:
             self.warnings.append(
                 f"{element('RescaleSlope')} and {element('RescaleIntercept')} come together; one alone was not applied"
             )
         return None
+
+    def _is_inverted(self) -> bool:
+        """Whether white is stored as 0; Presentation LUT Shape (2050,0020) outranks MONOCHROME1."""
+        shape = word(self._dataset, "PresentationLUTShape")
+        by_photometric = word(self._dataset, "PhotometricInterpretation") == "MONOCHROME1"
+        if shape not in ("IDENTITY", "INVERSE"):
+            if shape:
+                self.warnings.append(f"{element('PresentationLUTShape')} is unknown and was not applied")
+            return by_photometric
+        if (shape == "INVERSE") != by_photometric:
+            self.warnings.append(
+                f"{element('PresentationLUTShape')} and {element('PhotometricInterpretation')} contradict each other "
+                "about black and white; the former was used"
+            )
+        return shape == "INVERSE"
 
     def _find_voi_table(self) -> LookupTable | None:
         """The VOI LUT, which outranks a window; a malformed one is left out, because the stored values are sound."""
@@ -151,12 +166,6 @@ def _stored_range(header: DicomHeader) -> tuple[float, float]:
     if header.signed:
         return -(2.0 ** (header.bits - 1)), 2.0 ** (header.bits - 1) - 1
     return 0.0, 2.0**header.bits - 1
-
-
-def _is_inverted(dataset: Dataset) -> bool:
-    """Returns whether white is stored as 0; Presentation LUT Shape (2050,0020) outranks MONOCHROME1."""
-    shape = word(dataset, "PresentationLUTShape")
-    return shape == "INVERSE" if shape else word(dataset, "PhotometricInterpretation") == "MONOCHROME1"
 
 
 def _find_padding(dataset: Dataset, dtype: np.dtype) -> tuple[float, float] | None:

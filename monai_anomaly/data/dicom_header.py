@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from monai_anomaly.data.decoded import ReadLimits, boundary, check_budget
-from monai_anomaly.data.dicom_elements import element, numbers, quiet_pydicom, word
+from monai_anomaly.data.dicom_elements import element, numbers, quiet_pydicom, single, word
 from monai_anomaly.data.dicom_syntax import check_syntax, choose_decoder
 from monai_anomaly.data.errors import ImageReadError
 
@@ -126,10 +126,11 @@ def check_numbers(dataset: Dataset) -> None:
     Raises:
         ImageReadError: ``non_finite``.
     """
-    for keyword in ("RescaleIntercept", "WindowCenter", "WindowWidth", "PixelSpacing", "ImagerPixelSpacing"):
+    for keyword in ("WindowCenter", "WindowWidth", "PixelSpacing", "ImagerPixelSpacing"):
         numbers(dataset, keyword)
-    slope = numbers(dataset, "RescaleSlope")
-    if slope and (slope[0] == 0 or abs(slope[0]) > MAX_SLOPE):
+    single(dataset, "RescaleIntercept")
+    slope = single(dataset, "RescaleSlope")
+    if slope is not None and (slope == 0 or abs(slope) > MAX_SLOPE):
         raise ImageReadError(
             "non_finite", f"{element('RescaleSlope')} is 0 or beyond {MAX_SLOPE:g}; correct the export."
         )
@@ -187,6 +188,8 @@ def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> Dico
             f"{element('BitsAllocated')} {allocated}, {element('BitsStored')} {bits} and "
             f"{element('PixelRepresentation')} {sign} do not describe a pixel; correct the export.",
         )
+    _check_bits(dataset, bits)
+    _check_colors(dataset, photometric, syntax)
     frames, notes = _frames(dataset)
     _check_size(limits, rows, columns, frames, samples * max(allocated // 8, 1))
     return DicomHeader(
@@ -205,14 +208,43 @@ def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> Dico
     )
 
 
+def _check_bits(dataset: Dataset, bits: int) -> None:
+    """Refuses values that do not begin at the lowest bit; the standard allows no others, and old writers made them."""
+    high = dataset.get("HighBit")
+    if high not in (None, "", bits - 1):
+        raise ImageReadError(
+            "inconsistent",
+            f"{element('HighBit')} must be one less than {element('BitsStored')}, {bits}; export the image again.",
+        )
+
+
+def _check_colors(dataset: Dataset, photometric: str, syntax: uid.UID) -> None:
+    """Refuses what uncompressed pixels cannot be."""
+    if syntax.is_compressed:
+        return
+    if photometric in ("YBR_ICT", "YBR_RCT"):
+        raise ImageReadError(
+            "inconsistent",
+            f"{element('PhotometricInterpretation')} is {photometric}, which is for JPEG 2000 only; export as RGB.",
+        )
+    if photometric == "YBR_FULL_422" and dataset.PlanarConfiguration == 1:
+        raise ImageReadError(
+            "inconsistent", f"{element('PlanarConfiguration')} is 1, but YBR_FULL_422 has no planes; export as RGB."
+        )
+
+
 def _frames(dataset: Dataset) -> tuple[int, tuple[str, ...]]:
     """Returns the number of frames, at least 1, and what was tolerated."""
-    frames = int((numbers(dataset, "NumberOfFrames") or [1])[0])
+    frames = single(dataset, "NumberOfFrames")
+    if frames is None:
+        return 1, ()
+    if not frames.is_integer():
+        raise ImageReadError("inconsistent", f"{element('NumberOfFrames')} is no whole number; correct the export.")
     if frames < 0:
         raise ImageReadError("frame_count", f"{element('NumberOfFrames')} is negative; correct the export.")
     if frames == 0:
         return 1, (f"{element('NumberOfFrames')} is 0; it was taken as 1",)
-    return frames, ()
+    return int(frames), ()
 
 
 def _check_size(limits: ReadLimits, rows: int, columns: int, frames: int, bytes_per_pixel: int) -> None:

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 
 from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, scale
 from monai_anomaly.data.dicom_color import rgb_to_unit, ybr_to_unit
-from monai_anomaly.data.dicom_elements import quiet_pydicom, word
+from monai_anomaly.data.dicom_elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom_fragments import PixelData
 from monai_anomaly.data.dicom_gray import GrayRules
 from monai_anomaly.data.dicom_groups import frame_elements
@@ -26,6 +26,10 @@ from monai_anomaly.data.us_regions import UltrasoundRegion, find_region
 __all__ = ["DicomSource"]
 
 MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD".split())
+
+COLORS_OF_JPEG = (
+    f"{element('PhotometricInterpretation')} is RGB, but the JPEG says that it holds Y, Cb, Cr; the JPEG was believed"
+)
 
 
 class DicomSource:
@@ -79,6 +83,7 @@ class DicomSource:
                 rules = self._rules_of(index)
                 pixels, masked = rules.apply(stored, colors)
         header, region = self._header, self._region
+        notes = [COLORS_OF_JPEG] if header.photometric == "RGB" != colors else []
         modality = word(header.dataset, "Modality")
         return DecodedImage(
             pixels=pixels,
@@ -95,7 +100,7 @@ class DicomSource:
             inverted=rules.gray is not None and rules.gray.inverted,
             masked=masked,
             identifiers=dict(self._identifiers),
-            warnings=[*self._warnings, *rules.warnings],
+            warnings=[*self._warnings, *notes, *rules.warnings],
         )
 
     def _rules_of(self, index: int) -> _FrameRules:

@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pydicom import dcmread, examples
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
-    JPEGBaseline8Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -92,6 +88,27 @@ def test_presentation_shape_outranks_monochrome1(tmp_path: Path):
     np.testing.assert_array_equal(read(path)[0][0], PICTURE.astype(np.float32) / 255)
     path = save(tmp_path / "b.dcm", make_dataset(PICTURE, "MONOCHROME1", PresentationLUTShape="INVERSE"))
     np.testing.assert_allclose(read(path)[0][0], 1 - PICTURE / 255, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("photometric", "shape", "inverted", "notes"),
+    [
+        ("MONOCHROME1", "", True, 0),
+        ("MONOCHROME1", "INVERSE", True, 0),
+        ("MONOCHROME2", "IDENTITY", False, 0),
+        ("MONOCHROME1", "IDENTITY", False, 1),
+        ("MONOCHROME2", "INVERSE", True, 1),
+        ("MONOCHROME1", "LIN OD", True, 1),
+        ("MONOCHROME2", "LIN OD", False, 1),
+    ],
+)
+def test_polarity(tmp_path: Path, photometric: str, shape: str, inverted: bool, notes: int):
+    dataset = make_dataset(PICTURE, photometric, PresentationLUTShape=shape)
+    image, meta = read(save(tmp_path / "a.dcm", dataset))
+    expected = PICTURE / 255
+    np.testing.assert_allclose(image[0], 1 - expected if inverted else expected, atol=1e-6)
+    assert meta["inverted"] == inverted
+    assert ["(2050,0020) Presentation LUT Shape" in note for note in meta["warnings"]] == [True] * notes
 
 
 def test_window_by_hand(tmp_path: Path):
@@ -265,19 +282,3 @@ def test_types_of_elements_against_the_transfer_syntax(tmp_path: Path):
     image, meta = read(tmp_path / "c.dcm")
     np.testing.assert_array_equal(image[0], PICTURE.astype(np.float32) / 255)
     assert "(0002,0010) Transfer Syntax UID" in meta["warnings"][0]
-
-
-@pytest.mark.parametrize("photometric", ["YBR_FULL_422", "YBR_FULL", "RGB"])
-def test_adobe_s_marker_does_not_convert_twice(tmp_path: Path, photometric: str):
-    colors = np.repeat(np.repeat([[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [200, 180, 30]]], 16, 0), 16, 1)
-    stream = io.BytesIO()
-    Image.fromarray(colors.astype(np.uint8)).save(stream, "JPEG", quality=98, subsampling=0)
-    jfif = stream.getvalue()
-    plain = jfif[4 + int.from_bytes(jfif[4:6], "big") :]  # without the start and the JFIF segment
-    adobe = b"\xff\xd8\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x01" + plain
-    for code in (jfif, adobe):
-        dataset = make_dataset(colors.astype(np.uint8), photometric)
-        dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
-        dataset.PixelData = encapsulate([code])
-        image, _ = read(save(tmp_path / "a.dcm", dataset))
-        np.testing.assert_allclose(image, colors.transpose(2, 0, 1) / 255, atol=0.01)

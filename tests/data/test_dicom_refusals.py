@@ -17,7 +17,7 @@ from pydicom import dcmread, examples, uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 
-from monai_anomaly.data.dicom_fragments import codestream_shape
+from monai_anomaly.data.codestream import codestream_shape
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.transforms.load import LoadClinicalImaged
@@ -170,6 +170,11 @@ def test_missing_elements_are_named(tmp_path: Path, keyword: str, name: str):
         ({"Rows": 41}, "truncated", "(7FE0,0010) Pixel Data"),
         ({"BitsStored": 12}, "inconsistent", "(0028,0101) Bits Stored"),
         ({"BitsAllocated": 64, "BitsStored": 64}, "inconsistent", "(0028,0100) Bits Allocated"),
+        ({"HighBit": 8}, "inconsistent", "(0028,0102) High Bit"),
+        ({"HighBit": 6}, "inconsistent", "(0028,0102) High Bit"),
+        ({"NumberOfFrames": ["1", "2"]}, "inconsistent", "(0028,0008) Number of Frames"),
+        ({"RescaleSlope": [1, 2], "RescaleIntercept": 0}, "inconsistent", "(0028,1053) Rescale Slope"),
+        ({"RescaleSlope": 1, "RescaleIntercept": [0, 1]}, "inconsistent", "(0028,1052) Rescale Intercept"),
         ({"PixelRepresentation": 2}, "inconsistent", "(0028,0103) Pixel Representation"),
         ({"RescaleSlope": 0, "RescaleIntercept": 0}, "non_finite", "(0028,1053) Rescale Slope"),
         ({"RescaleSlope": "1e308", "RescaleIntercept": 0}, "non_finite", "(0028,1053) Rescale Slope"),
@@ -177,6 +182,12 @@ def test_missing_elements_are_named(tmp_path: Path, keyword: str, name: str):
 )
 def test_bad_elements_are_named(tmp_path: Path, elements: dict[str, Any], code: str, words: str):
     check(refusal(save(tmp_path / "a.dcm", changed(make_dataset(PICTURE), **elements))), code, words)
+
+
+def test_half_a_frame(tmp_path: Path):
+    path = Path(save(tmp_path / "a.dcm", make_dataset(PICTURE, NumberOfFrames=1999)))
+    path.write_bytes(path.read_bytes().replace(b"1999", b"1.5 "))
+    check(refusal(path), "inconsistent", "(0028,0008) Number of Frames")
 
 
 def test_no_frames_are_one_with_a_warning(tmp_path: Path):
