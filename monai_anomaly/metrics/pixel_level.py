@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from sklearn.metrics import auc
 
 from monai_anomaly.metrics.bootstrap import mean_measure
 from monai_anomaly.metrics.intervals import measure, undefined
@@ -63,9 +64,9 @@ def pixel_level(
 
     Raises:
         ValueError: when maps and masks differ in shape or are not ``(N, H, W)``, a map value is not finite, a mask has
-            values other than 0 and 1, or `groups` another length.
+            values other than 0 and 1, `groups` another length, or the threshold is NaN.
     """
-    a, m = _checked(maps, masks, groups)
+    a, m = _checked(maps, masks, groups, threshold)
     abnormal = m.any(axis=(1, 2))
     regions, n_regions = _regions(m)
     why = _undefined(a, m)
@@ -102,7 +103,7 @@ class _Curve(NamedTuple):
 
 
 def _checked(
-    maps: npt.ArrayLike, masks: npt.ArrayLike, groups: Sequence[str] | None
+    maps: npt.ArrayLike, masks: npt.ArrayLike, groups: Sequence[str] | None, threshold: float | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     a, m = np.asarray(maps), np.asarray(masks)
     if a.ndim != 3 or a.size == 0 or a.shape != m.shape:
@@ -118,6 +119,8 @@ def _checked(
             f"{len(bad)} of {len(a)} maps are not finite, the first is number {bad[0]} (counting from 0), so that no "
             "metric is defined. Look at that image and at whether training diverged."
         )
+    if threshold is not None and np.isnan(threshold):
+        raise ValueError("The threshold is nan; calibrate anew.")
     if m.dtype != bool and not np.isin(m, (0, 1)).all():
         raise ValueError("Masks must be bool, or 0 (normal) and 1 (abnormal).")
     return a if a.dtype == np.float32 else a.astype(np.float64), m.astype(bool)
@@ -154,7 +157,7 @@ def _curve(a: npt.NDArray[Any], m: npt.NDArray[np.bool_], regions: npt.NDArray[A
 
 
 def _auroc(c: _Curve) -> float:
-    return float(np.trapezoid(c.abnormal, c.normal))
+    return float(auc(c.normal, c.abnormal))
 
 
 def _average_precision(c: _Curve) -> float:
@@ -167,7 +170,7 @@ def _pro(c: _Curve) -> float:
     end = int(np.searchsorted(c.normal, MAX_FALSE_POSITIVE_RATE, side="right"))
     at_limit = np.interp(MAX_FALSE_POSITIVE_RATE, c.normal, c.overlap)
     x = np.r_[c.normal[:end], MAX_FALSE_POSITIVE_RATE]
-    return float(np.trapezoid(np.r_[c.overlap[:end], at_limit], x) / MAX_FALSE_POSITIVE_RATE)
+    return float(auc(x, np.r_[c.overlap[:end], at_limit]) / MAX_FALSE_POSITIVE_RATE)
 
 
 def _dice(found: npt.NDArray[np.bool_], m: npt.NDArray[np.bool_]) -> Floats:
