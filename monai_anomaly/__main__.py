@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="verb")
     _add_inspect(verbs)
+    _add_benchmark(verbs)
     _add_timings(verbs)
     return parser
 
@@ -124,6 +125,47 @@ def _fail(error: object, code: int) -> int:
     return code
 
 
+def _add_benchmark(verbs: Any) -> None:
+    text = "train and evaluate bundles under one budget, and write one table beside simple baselines"
+    advice = (
+        "Finished cells in --output_dir are kept: the same command goes on where it was ended, and tries again what "
+        "failed. Exit codes: 0 all cells are done, 1 some failed or another error, 130 interrupted (what is done is in "
+        "the table)."
+    )
+    parser = verbs.add_parser("benchmark", help=text, description=f"{text.capitalize()}.", epilog=advice)
+    parser.add_argument(
+        "--bundles",
+        nargs="+",
+        required=True,
+        metavar="VARIANT",
+        help="bundles to compare, each in quotes: its folder or its name in bundles/, then overlays and KEY=VALUE, as "
+        "in 'sepiad' 'sepiad se=False' 'sepiad few_normals'",
+    )
+    parser.add_argument(
+        "--dataset_dir", nargs="+", default=(), metavar="DIR", help="folders of data sets (default: the phantom)"
+    )
+    parser.add_argument(
+        "--seeds", type=_seeds, default=[0, 1, 2], metavar="N,N", help="of the trainings (default: 0,1,2)"
+    )
+    parser.add_argument(
+        "--max_minutes", type=_minutes, required=True, metavar="N", help="wall-clock budget of a training"
+    )
+    parser.add_argument("--output_dir", required=True, metavar="OUT", help="gets the table and a folder for each cell")
+    parser.set_defaults(verb=_benchmark)
+
+
+def _benchmark(**options: Any) -> int:
+    from monai_anomaly.apps.benchmark import benchmark
+    from monai_anomaly.data.errors import DataListError
+
+    try:
+        return 0 if benchmark(**options) else 1
+    except DataListError as error:
+        return _fail(error, 1)
+    except OSError as error:
+        return _fail(f"--output_dir cannot be written ({error.strerror}); make room for it or name another.", 1)
+
+
 def _add_timings(verbs: Any) -> None:
     text = "time a training iteration and the scoring of a folder against the network's bare arithmetic"
     advice = (
@@ -169,6 +211,20 @@ def _count(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _seeds(text: str) -> list[int]:
+    seeds = [int(part) for part in text.split(",")]
+    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"must be whole numbers from 0, each once, with commas between, got '{text}'")
+    return seeds
+
+
+def _minutes(text: str) -> float:
+    value = _finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got '{text}'")
     return value
 
 

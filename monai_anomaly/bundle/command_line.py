@@ -18,7 +18,7 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["check_overrides"]
+__all__ = ["check_keys", "check_overrides"]
 
 _TRACKING_KEYS = {"tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0", "output_dir"}
 
@@ -42,12 +42,24 @@ def check_overrides() -> None:
     _check_words(sys.argv)
     known = ConfigParser.load_config_files(call["config_file"])
     reserved = set(inspect.signature(ConfigWorkflow.__init__).parameters)
-    tracked = call["_args"].get("tracking") is not None
-    for key in call["_args"]:
-        if key in reserved or (tracked and key in _TRACKING_KEYS):
-            continue
+    if call["_args"].get("tracking") is not None:
+        reserved |= _TRACKING_KEYS
+    check_keys({key: value for key, value in call["_args"].items() if key not in reserved}, known)
+
+
+def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Refuse overrides whose key a configuration does not have, or whose value cannot be that key's.
+
+    Args:
+        overrides: values by key, such as ``train::trainer::max_epochs``.
+        known: the configuration.
+
+    Raises:
+        ConfigError: naming the nearest known key.
+    """
+    for key, value in overrides.items():
         _check_key(key, known)
-        _check_type(key, call["_args"][key], known)
+        _check_type(key, value, known)
 
 
 def _check_words(words: Sequence[str]) -> None:

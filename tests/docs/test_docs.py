@@ -45,7 +45,7 @@ def options(text: str) -> list[str]:
 def verb_options() -> set[str]:
     """The options of the verbs of ``python -m monai_anomaly``, from its help texts."""
     found: set[str] = set()
-    for verb in ("inspect", "timings"):
+    for verb in ("inspect", "benchmark", "timings"):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
             main([verb, "--help"])
