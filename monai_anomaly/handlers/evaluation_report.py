@@ -8,12 +8,13 @@ import csv
 import io
 import json
 import logging
+import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import monai
 import numpy as np
@@ -22,13 +23,19 @@ from ignite.engine import Engine, Events
 from monai.engines.evaluator import SupervisedEvaluator
 
 import monai_anomaly
+from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
 from monai_anomaly.data.frame_rule import check_aggregate
+from monai_anomaly.handlers.evaluation_numbers import Case, Rules, evaluation_numbers
 from monai_anomaly.handlers.gallery import Gallery, Picture
+from monai_anomaly.handlers.guarding import Guard, check_frame
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
+from monai_anomaly.handlers.map_collector import MapCollector
 from monai_anomaly.handlers.report_page import render_report
 from monai_anomaly.handlers.studies import Study, StudyCollector
-from monai_anomaly.metrics.image_level import image_level_metrics
+from monai_anomaly.metrics.operating_points import roc_band
 from monai_anomaly.utils.atomic import atomic_write
 
 __all__ = ["EvaluationReport"]
@@ -36,26 +43,19 @@ __all__ = ["EvaluationReport"]
 _log = logging.getLogger(__name__)
 
 
-class _Row(NamedTuple):
-    name: str
-    label: int
-    score: float
-    group: str
-    frames: int
-    frame: int | None
-
-
 class EvaluationReport:
     """Writes ``metrics.json``, ``scores.csv`` and ``report.html`` when an evaluator completes.
 
-    Scores, labels and names of all images are kept, and the pixels of the gallery only. Everything is computed before
-    anything is written and each file appears whole, so that an error leaves the folder as it was.
+    Scores, labels and names of all images are kept, the maps of those with a mask (bounded, see
+    :class:`monai_anomaly.handlers.map_collector.MapCollector`), and the pixels of the gallery. Everything is computed
+    before anything is written and each file appears whole, so that an error leaves the folder as it was.
 
     Items are read as :func:`monai_anomaly.handlers.items.evaluated_items` gives them: ``image`` ``(C, H, W)``,
     ``label``, ``pred`` ``(1, H, W)``, ``score``, ``name``; optionally ``group`` (the image itself when missing) and
     ``mask`` ``(1, H, W)``. An item with a ``status`` other than ``"ok"`` was not read whole: it is listed with its
     ``code`` and ``reason``, and counts in no number. Frames of one study (items with ``study_frames``) count as one
-    image: their scores are aggregated, and the gallery shows the frame with the highest.
+    image: their scores are aggregated, the gallery shows the frame with the highest, and one frame that the input guard
+    refuses is enough to refuse all.
 
     Args:
         output_dir: folder to write to; made when missing.
@@ -67,12 +67,19 @@ class EvaluationReport:
             JSON values; shown in a table and kept in ``metrics.json``.
         map_range: map values of the first and the last color of the gallery; None chooses one scale for all its maps.
         seed: seed of the bootstrap.
-        n_bootstrap: resamples behind the interval.
+        n_bootstrap: resamples behind the intervals.
         aggregate: how the scores of a study's frames make its score: ``"max"``, ``"mean"`` or ``"quantile:Q"``.
+        calibration: gives p-values, thresholds and decisions; None leaves scores uncalibrated and says so. Whether it
+            belongs to the detector is for the caller to check
+            (:meth:`monai_anomaly.calibration.calibration.Calibration.require_match`).
+        guard: says which images the detector was never shown the like of; None asks nobody.
+        false_alarm_rate: the rate that decisions are made at.
+        subgroups: keys of items (columns of the data list) by whose values the AUC is given, too.
 
     Raises:
-        ValueError: for an unknown ``aggregate``; at the end of the evaluation when there is one class only, or a score
-            is not finite; see :func:`monai_anomaly.metrics.image_level.image_level_metrics`.
+        ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
+            when a mask has another size than its map; at the end when there is one class only, all scores are equal or
+            one is not finite, or an item lacks a key of ``subgroups``.
     """
 
     def __init__(
@@ -87,15 +94,20 @@ class EvaluationReport:
         seed: int = 0,
         n_bootstrap: int = 1000,
         aggregate: str = "max",
+        calibration: Calibration | None = None,
+        guard: Guard | None = None,
+        false_alarm_rate: float = 0.05,
+        subgroups: Sequence[str] = (),
     ) -> None:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
         self.title = title
         self.details = dict(details or {})
         self.map_range = None if map_range is None else (float(map_range[0]), float(map_range[1]))
-        self.seed = seed
-        self.n_bootstrap = n_bootstrap
         self.aggregate = check_aggregate(aggregate)
+        self.guard = guard
+        self.subgroups = [subgroups] if isinstance(subgroups, str) else list(subgroups)
+        self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
         self._gallery_size = gallery
         self.reset()
 
@@ -110,16 +122,21 @@ class EvaluationReport:
         require_single_process("EvaluationReport")
         self._gallery = Gallery(self._gallery_size)
         self._studies = StudyCollector()
-        self._rows: list[_Row] = []
+        self._maps = MapCollector()
+        self._cases: list[Case] = []
+        self._columns: dict[str, list[Any]] = {key: [] for key in self.subgroups}
         self._rejected: list[dict[str, str]] = []
         self._hashes: list[str] = []
+        self._refusal = ""
 
     def collect(self, engine: Engine) -> None:
         """Takes what it needs of one batch."""
         for item in evaluated_items(engine):
+            self._refusal = self._refusal or check_frame(self.guard, item)
             study = self._studies.add(item)
             if study is not None:
                 self._take(study)
+                self._refusal = ""
 
     def _take(self, study: Study) -> None:
         problem, item = study.problem, study.top
@@ -127,44 +144,62 @@ class EvaluationReport:
             self._rejected.append({"image": study.name, "code": problem.code, "reason": study.reason})
             return
         label, score = int(item["label"]), study.score(self.aggregate)
-        shown = int(item.get("frame", -1))
-        group = str(item.get("group") or study.name)
-        self._rows.append(_Row(study.name, label, score, group, len(study.frames), shown if shown >= 0 else None))
+        shown, group, frames = int(item.get("frame", -1)), str(item.get("group") or study.name), len(study.frames)
+        answer = self._decide(score)
+        frame = shown if shown >= 0 else None
+        self._cases.append(
+            Case(study.name, label, score, group, frames, frame, answer.p_value, answer.decision, answer.reason)
+        )
+        for key, values in self._columns.items():
+            values.append(_plain(item, key))
         self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
+        self._maps.add(item, group, frames)
         if self._gallery.wants(label, score):
-            self._gallery.add(_picture(item, study.name, label, score))
+            self._gallery.add(_picture(item, self._cases[-1]))
+
+    def _decide(self, score: float) -> Decision:
+        """The decision; without one where the calibration has too few patients for the rate."""
+        if not math.isfinite(score):  # the run will end with an error that names the image
+            return Decision(None, "uncalibrated", "The score is not finite.", None, None)
+        calibration, rate = self.rules.calibration, self.rules.false_alarm_rate
+        try:
+            return decide(score, calibration, rate, refusal=self._refusal)
+        except CalibrationError as error:
+            known = None if calibration is None else calibration.p_value(score)
+            decision = "not_applicable" if self._refusal else "uncalibrated"
+            return Decision(known, decision, self._refusal or f"There is no decision: {error}", None, None)
 
     def write(self, engine: SupervisedEvaluator) -> None:
         """Writes the three files and prints where they are."""
         self._studies.require_complete()
-        names, groups = [row.name for row in self._rows], [row.group for row in self._rows]
-        labels, scores = [row.label for row in self._rows], [row.score for row in self._rows]
-        metrics = image_level_metrics(labels, scores, groups, names=names, seed=self.seed, n_bootstrap=self.n_bootstrap)
+        numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
+        numbers |= {"rejected": self._rejected, "n_copies": self._count_copies()}
         _add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
-        page = render_report(
-            title=self.title,
-            metrics=metrics,
-            labels=np.asarray(labels),
-            scores=np.asarray(scores),
-            gallery=self._gallery,
-            rejected=self._rejected,
-            details={"copies of an image": self._count_copies()}
-            | self.details
-            | _versions()
-            | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
-            map_range=self.map_range,
-        )
-        numbers = metrics | {
-            "rejected": self._rejected,
-            "n_copies": self._count_copies(),
-            "details": self.details | _versions(),
-        }
+        page = self._page(numbers)
+        numbers["details"] = self.details | _versions()
         text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
         self.output_dir.mkdir(parents=True, exist_ok=True)
         atomic_write(self.output_dir / "scores.csv", _bytes(self._csv()))
         atomic_write(self.output_dir / "report.html", _bytes(page))
         atomic_write(self.output_dir / "metrics.json", text)
-        self._print(metrics)
+        self._print(numbers)
+
+    def _page(self, numbers: Mapping[str, Any]) -> str:
+        labels = np.asarray([case.label for case in self._cases])
+        scores = np.asarray([case.score for case in self._cases])
+        return render_report(
+            title=self.title,
+            numbers=numbers,
+            labels=labels,
+            scores=scores,
+            gallery=self._gallery,
+            band=roc_band(labels, scores, [case.group for case in self._cases], **self.rules.bootstrap),
+            details={"copies of an image": numbers["n_copies"]}
+            | self.details
+            | _versions()
+            | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
+            map_range=self.map_range,
+        )
 
     def _count_copies(self) -> int:
         """How many images have the pixels of another one, which count twice in every number."""
@@ -173,27 +208,50 @@ class EvaluationReport:
     def _csv(self) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("image", *_Row._fields[1:]))
-        writer.writerows(self._rows)
+        writer.writerow(("image", *Case._fields[1:]))
+        writer.writerows(self._cases)
         return stream.getvalue()
 
-    def _print(self, metrics: Mapping[str, Any]) -> None:
+    def _print(self, numbers: Mapping[str, Any]) -> None:
         """Prints, because this is the result that the person at the terminal waits for."""
-        interval = metrics["auroc_interval"]
+        interval = numbers["auroc_interval"]
         between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
-        print(f"ROC AUC            {metrics['auroc']:.3f}{between}")
-        print(f"average precision  {metrics['average_precision']:.3f}")
-        print(f"images             {metrics['n_normal']} normal, {metrics['n_abnormal']} abnormal")
-        print(f"groups (patients)  {metrics['n_groups']}")
-        if self._count_copies():
-            _log.warning("%d images are copies of another one in this section.", self._count_copies())
+        print(f"ROC AUC            {numbers['auroc']:.3f}{between}")
+        print(f"average precision  {numbers['average_precision']:.3f}")
+        print(f"images             {numbers['n_normal']} normal, {numbers['n_abnormal']} abnormal")
+        print(f"groups (patients)  {numbers['n_groups']}")
+        if numbers["calibration"] is None:
+            print("decisions          none: no calibration (run calibrate makes one from held-out normals)")
+        else:
+            alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
+            rate = f"{100 * numbers['false_alarm_rate']:g} %"
+            print(f"anomalous at {rate:<5} {alarms} of the normal, {found} of the abnormal images")
+        if numbers["guard"] is not None:
+            guard = numbers["guard"]
+            counts = f"{guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal"
+            print(f"guard refused      {counts}")
+        if numbers["n_copies"]:
+            _log.warning("%d images are copies of another one in this section.", numbers["n_copies"])
         if self._rejected:
             print(f"not scored         {len(self._rejected)}")
             _log.warning("%d files could not be read and have no score; the report lists them.", len(self._rejected))
         print(f"report             {self.output_dir / 'report.html'}")
 
 
-def _picture(item: Mapping[str, Any], name: str, label: int, score: float) -> Picture:
+def _plain(item: Mapping[str, Any], key: str) -> Any:
+    """The value of a column, which must be a number or a text."""
+    value = item.get(key)
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(
+            f"subgroups names '{key}', and image '{item['name']}' has no number or text of that name; name columns of "
+            "the data list."
+        )
+    return value
+
+
+def _picture(item: Mapping[str, Any], case: Case) -> Picture:
     """Copies one image's pixels to the CPU (copies: the item is a view of the whole batch)."""
 
     def take(key: str) -> np.ndarray:
@@ -201,7 +259,16 @@ def _picture(item: Mapping[str, Any], name: str, label: int, score: float) -> Pi
         return np.array(tensor.detach().float().cpu().numpy())
 
     mask = take("mask")[0] >= 0.5 if item.get("mask") is not None else None
-    return Picture(name, label, score, take("image"), take("pred")[0], mask)
+    return Picture(
+        case.name,
+        case.label,
+        case.score,
+        take("image"),
+        take("pred")[0],
+        mask,
+        decision=case.decision,
+        p_value=case.p_value,
+    )
 
 
 def _add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torch.device) -> None:

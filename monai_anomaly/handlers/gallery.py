@@ -19,7 +19,8 @@ class Picture:
     """One image of the gallery, on the CPU.
 
     ``image`` is ``(C, H, W)``, ``anomaly_map`` ``(H, W)``, ``mask`` ``(H, W)`` or None, ``reconstruction``
-    ``(C, H, W)`` or None; all as the network saw or gave them.
+    ``(C, H, W)`` or None; all as the network saw or gave them. ``decision`` is one of
+    :data:`monai_anomaly.calibration.decision.DECISIONS`, ``p_value`` None where there is no calibration.
     """
 
     name: str
@@ -29,6 +30,8 @@ class Picture:
     anomaly_map: npt.NDArray[np.float32]
     mask: npt.NDArray[np.bool_] | None = None
     reconstruction: npt.NDArray[np.float32] | None = None
+    decision: str = ""
+    p_value: float | None = None
 
 
 @dataclass

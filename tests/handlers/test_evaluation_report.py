@@ -19,28 +19,50 @@ import torch
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.handlers.evaluation_report import EvaluationReport
 from monai_anomaly.handlers.gallery import Gallery, Picture
-from monai_anomaly.handlers.report_page import gallery_map_range
+from monai_anomaly.handlers.report_gallery import gallery_map_range
 from monai_anomaly.utils.heatmap import map_to_levels
 from tests.handlers.stub_evaluator import StubDetector, make_evaluator, make_items
 
 VALUES = [0.1, 0.5, 0.3, 0.9, 0.2, 0.4, 0.8]
 LABELS = [0, 1, 0, 1, 0, 1, 0]
+CALIBRATION = Calibration(tuple(np.linspace(0, 1, 50)), tuple(range(50)), "a" * 64, "b" * 64, "c" * 64, "middle", "max")
 HOSTILE = '<script>alert(1)</script>"\'&<img src="http://evil.example/x.png">.png'
 
 
+class RefuseBright:
+    """An input guard."""
+
+    def check(self, image, facts):
+        return "It is <too> bright." if float(image.max()) > 0.75 else ""
+
+
 class _Page(HTMLParser):
-    """Tags with their attributes, and the text outside of style."""
+    """Tags with their attributes, and the text outside of style; every tag must be closed in order."""
+
+    VOID = {"meta", "img", "br"}
 
     def __init__(self, html: str) -> None:
         super().__init__()
+        self.open: list[str] = []
         self.tags: list[tuple[str, dict[str, str]]] = []
         self.text = ""
         self.feed(html)
+        self.close()
+        assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, {key: value or "" for key, value in attrs}))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, {key: value or "" for key, value in attrs}))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
 
     def handle_data(self, data):
         self.text += data
@@ -81,7 +103,9 @@ def test_the_csv_holds_every_image_in_order_and_full_precision(tmp_path):
     items[2]["name"] = 'a,b "c".png'
     with open(_evaluate(tmp_path, items) / "scores.csv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["image", "label", "score", "group", "frames", "frame"]
+    answers = ["p_value", "decision", "decision_reason"]
+    assert list(rows[0]) == ["image", "label", "score", "group", "frames", "frame", *answers]
+    assert {(row["p_value"], row["decision"]) for row in rows} == {("", "uncalibrated")}
     assert [row["image"] for row in rows] == [item["name"] for item in items]
     assert [int(row["label"]) for row in rows] == LABELS
     assert [float(row["score"]) for row in rows] == _scores(items)
@@ -94,6 +118,76 @@ def test_the_numbers_agree_with_scikit_learn(tmp_path):
     assert (metrics["n_normal"], metrics["n_abnormal"], metrics["n_groups"]) == (4, 3, 4)
     assert metrics["details"]["seed"] == 7 and metrics["details"]["torch"] == str(torch.__version__)
     assert metrics["rejected"] == []
+
+
+def test_every_score_gets_a_p_value_and_a_decision(tmp_path):
+    items = make_items(VALUES, LABELS)
+    folder = _evaluate(tmp_path, items, calibration=CALIBRATION, guard=RefuseBright(), false_alarm_rate=0.1)
+    with open(folder / "scores.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    threshold = CALIBRATION.threshold(0.1)
+    for row, score, value in zip(rows, _scores(items), VALUES, strict=True):
+        assert float(row["p_value"]) == CALIBRATION.p_value(score)
+        decided = "anomalous" if score >= threshold else "normal"
+        assert row["decision"] == ("not_applicable" if value > 0.75 else decided)
+        assert (row["decision_reason"] == "It is <too> bright.") == (value > 0.75)
+    assert json.loads((folder / "metrics.json").read_text())["guard"]["n_refused_normal"] == 1
+
+
+def test_a_rate_that_the_calibration_does_not_support_leaves_the_rest(tmp_path):
+    folder = _evaluate(tmp_path, calibration=CALIBRATION, false_alarm_rate=0.01)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["operating_points"]["thresholds"]["0.05"]["threshold"] is not None
+    assert metrics["decisions"]["normal"]["uncalibrated"] == 4
+    assert "there is no decision: it takes normals of 99 patients; here are 50" in _page(folder).text
+
+
+def test_the_page_says_what_was_decided(tmp_path):
+    folder = _evaluate(tmp_path, calibration=CALIBRATION, guard=RefuseBright(), false_alarm_rate=0.1)
+    page, html = _page(folder), (folder / "report.html").read_text(encoding="utf-8")
+    thresholds = [CALIBRATION.threshold(alpha) for alpha in (0.05, 0.1)]
+    assert html.count('<path class="threshold"') == 2
+    assert all(f"{value:#.4g}" in page.text for value in thresholds)
+    assert "refused 1 of 4 normal and 1 of 3 abnormal images" in page.text and "It is <too> bright." in page.text
+    assert page.text.count("the input guard refuses this image") == 2
+    assert "it takes normals of 99 patients; here are 50" in page.text
+    assert "nobody knows the labels of new images" in page.text and "Best F1" in page.text
+
+
+def test_the_page_says_that_there_is_no_calibration_and_no_guard(tmp_path):
+    text = _page(_evaluate(tmp_path)).text
+    assert "There is no calibration" in text and "never shown are scored like any other" in text
+    assert "Not measured: the data list has no masks." in text and "Subgroups" not in text
+
+
+def test_subgroups_are_columns_of_the_list(tmp_path):
+    items = make_items(VALUES, LABELS)
+    for i, item in enumerate(items):
+        item["machine"] = ["A", "<b>"][i % 2]
+    folder = _evaluate(tmp_path, items, subgroups=["machine"])
+    assert list(json.loads((folder / "metrics.json").read_text())["subgroups"]["machine"]) == ["A", "<b>"]
+    assert "it takes 20 of each" in _page(folder).text
+    with pytest.raises(ValueError, match="subgroups names 'site'"):
+        _evaluate(tmp_path / "other", items, subgroups=["site"])
+    assert not (tmp_path / "other").exists()
+
+
+def test_maps_are_measured_where_masks_are(tmp_path):
+    items = make_items(VALUES, LABELS, mask=torch.zeros(1, 8, 6))
+    items[3]["mask"] = (items[3]["image"] > 0).float()
+    folder = _evaluate(tmp_path, items, calibration=CALIBRATION)
+    found = json.loads((folder / "metrics.json").read_text())["pixel_level"]
+    maps = torch.stack([2 * item["image"][0] for item in items]).numpy().ravel()
+    masks = torch.stack([item["mask"][0] for item in items]).numpy().ravel()
+    assert found["pixel_auroc"]["value"] == pytest.approx(roc_auc_score(masks, maps))
+    assert "7 images, 1 of them with 1 annotated regions" in _page(folder).text
+
+
+def test_a_mask_of_another_size_writes_nothing(tmp_path):
+    items = make_items(VALUES, LABELS, mask=torch.zeros(1, 8, 7))
+    with pytest.raises(ValueError, match="differ in size"):
+        _evaluate(tmp_path, items)
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_without_a_group_are_their_own(tmp_path):
@@ -261,21 +355,45 @@ def test_the_scale_of_a_gallery_leaves_single_bright_positions_out():
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-PROBE = """<script>addEventListener("load", () => { document.body.dataset.probe = JSON.stringify({
+PROBE = """<script>
+function luminance(color) {
+  const linear = v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+  const [r, g, b] = color.match(/[\\d.]+/g).map(v => linear(v / 255));
+  return .2126 * r + .7152 * g + .0722 * b;
+}
+function contrast(element) {
+  let behind = element;
+  while (behind.parentElement && getComputedStyle(behind).backgroundColor === "rgba(0, 0, 0, 0)")
+    behind = behind.parentElement;
+  const style = getComputedStyle(element), front = element instanceof SVGElement ? style.fill : style.color;
+  const pair = [luminance(front), luminance(getComputedStyle(behind).backgroundColor)];
+  return (Math.max(...pair) + .05) / (Math.min(...pair) + .05);
+}
+addEventListener("load", () => {
+  const texts = [...document.body.querySelectorAll("*")].filter(e => e.tagName !== "SCRIPT" &&
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()));
+  document.body.dataset.probe = JSON.stringify({
+  dark: matchMedia("(prefers-color-scheme: dark)").matches,
+  contrast: Math.min(...texts.map(contrast)),
   widths: [...document.images].map(i => i.naturalWidth),
   shown: [...document.images].map(i => i.getBoundingClientRect().width),
   charts: [...document.querySelectorAll("svg.chart")].map(s => s.getBoundingClientRect().height),
   overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth,
   fetched: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
+  narrow: [400, 320].map(width => {
+    document.body.style.width = width + "px"; return document.body.scrollWidth - width; }),
 }) })</script></body>"""
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt-get install chromium)")
-@pytest.mark.parametrize("width", [1300, 500])
-def test_opens_in_chromium(tmp_path, width):
-    items = make_items(VALUES, LABELS)
+@pytest.mark.parametrize(("width", "dark"), [(1300, False), (500, True)])
+def test_opens_in_chromium(tmp_path, width, dark):
+    items = make_items(VALUES, LABELS, mask=torch.zeros(1, 8, 6), machine="A")
     items[3]["name"] = HOSTILE
-    html = (_evaluate(tmp_path, items) / "report.html").read_text(encoding="utf-8")
+    items[3]["mask"] = (items[3]["image"] > 0).float()
+    options = {"calibration": CALIBRATION, "guard": RefuseBright(), "subgroups": ["machine"]}
+    folder = _evaluate(tmp_path, items, details={"a key": "a_word_without_spaces_" * 20}, **options)
+    html = (folder / "report.html").read_text(encoding="utf-8")
     # Only the probe's script is let in; the rule for images and everything else stays as it is.
     probed = html.replace("default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'").replace(
         "</body>", PROBE
@@ -283,11 +401,13 @@ def test_opens_in_chromium(tmp_path, width):
     (tmp_path / "probed.html").write_text(probed, encoding="utf-8")
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += f" --disable-component-update --disable-sync --user-data-dir={tmp_path}/profile --window-size={width},900"
+    flags += f" --blink-settings=preferredColorScheme={0 if dark else 1}"
     command = [str(CHROMIUM), *flags.split(), "--dump-dom", (tmp_path / "probed.html").as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     body = next(attributes for tag, attributes in _Page(dom).tags if tag == "body")
     seen = json.loads(body["data-probe"])
     assert seen["widths"] == [256] + [6] * (3 * len(VALUES))
     assert min(seen["shown"]) > 50 and min(seen["charts"]) > 200
-    assert seen["overflow"] <= 0
+    assert seen["overflow"] <= 0 and max(seen["narrow"]) <= 0
+    assert seen["dark"] == dark and seen["contrast"] >= 4.5  # WCAG 2.2, level AA
     assert seen["fetched"] == []
