@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, identify_detector, read_calibration
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
@@ -12,11 +13,15 @@ from monai_anomaly.bundle.root import find_bundle_root
 from monai_anomaly.bundle.spec import check_resumable, read_map_range, read_spec
 
 __all__ = [
+    "calibration_normals",
+    "calibration_path",
     "check_overrides",
     "check_resumable",
     "check_weights",
     "find_bundle_root",
+    "identify_detector",
     "prepare_features",
+    "read_calibration",
     "read_map_range",
     "read_spec",
     "run_details",

@@ -15,9 +15,10 @@ from torch import nn
 
 from monai_anomaly.data.cached import CachedDataset
 from monai_anomaly.data.duplicates import warn_of_shared_images
+from monai_anomaly.data.pool import UNLABELLED
 from monai_anomaly.handlers.training_checkpoint import load_checkpoint
 
-__all__ = ["run_details", "summarize_data"]
+__all__ = ["file_hash", "run_details", "summarize_data"]
 
 _PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
 
@@ -35,9 +36,9 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
     """
     details: dict[str, Any] = {
         **_identity(checkpoint),
-        **_data(checkpoint),
-        "training seed": spec.get("training", {}).get("seed"),
         "checkpoint rule": "the last iteration; no label was looked at",
+        **_data(checkpoint),  # may know of another rule
+        "training seed": spec.get("training", {}).get("seed"),
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
@@ -56,10 +57,12 @@ def summarize_data(training: CachedDataset, validation: CachedDataset) -> dict[s
     Returns:
         counts by name.
     """
-    return {
+    n_pool = sum(item.get("label") == UNLABELLED for item in validation.items)
+    pool = {"unlabelled images of the pool": n_pool} if n_pool else {}
+    return pool | {
         "training images": len(training),
         "training files quarantined": len(training.quarantined),
-        "validation images": len(validation),
+        "validation images": len(validation) - n_pool,
         "validation files quarantined": len(validation.quarantined),
         "identical training images": sum(len(group) - 1 for group in training.duplicates),
         "validation images that are in training": len(warn_of_shared_images(training, validation)),
@@ -75,14 +78,15 @@ def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
     """The weights' hash, and where the perceptual features in them come from."""
     if not os.path.isfile(checkpoint):
         return {"weights": "none"}
-    identity = {"weights": f"sha256 {_sha256(checkpoint)[:16]}"}
+    identity = {"weights": f"sha256 {file_hash(checkpoint)[:16]}"}
     origin = load_checkpoint(checkpoint)["model"].get("features.origin_bytes")
     if origin is not None:
         identity["features"] = bytes(origin.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
     return identity
 
 
-def _sha256(path: str | os.PathLike[str]) -> str:
+def file_hash(path: str | os.PathLike[str]) -> str:
+    """Returns the SHA-256 of a file, 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _by_parts(file)
 

@@ -67,7 +67,7 @@ class Calibration:
     """
 
     scores: tuple[float, ...]
-    groups: tuple[int, ...]
+    groups: tuple[Any, ...]
     model_hash: str
     spec_hash: str
     data_hash: str
@@ -102,7 +102,7 @@ class Calibration:
     @property
     def n_patients(self) -> int:
         """Of how many patients they are."""
-        return 1 + max(self.groups, default=-1)
+        return 1 + int(max(self.groups, default=-1))
 
     @property
     def all_equal(self) -> bool:

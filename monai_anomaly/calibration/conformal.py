@@ -17,6 +17,9 @@ Libraries of conformal prediction calibrate predictors with labels and know no p
 
 from __future__ import annotations
 
+import math
+from itertools import accumulate
+
 import numpy as np
 import numpy.typing as npt
 
@@ -31,9 +34,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float64]
-
-ROUNDING = 9
-"""Decimals of a sum over patients: thirds must sum to 1, so that a p-value of exactly alpha counts as one."""
 
 
 def conformal_p_values(
@@ -107,12 +107,13 @@ def p_value_steps(normal_scores: npt.ArrayLike, groups: npt.ArrayLike | None = N
     if owners.shape != scores.shape:
         raise ValueError(f"groups must name the patient of each of {len(scores)} scores, got {len(owners)}.")
     sizes = np.bincount(owners)
-    weights = 1.0 / sizes[owners]
-    order = np.lexsort((weights, scores))[::-1]  # the highest first; by weight too, so that the sum has one order
-    falling, tails = scores[order], np.cumsum(weights[order])
+    unit = math.lcm(*set(sizes.tolist()))  # sums of 1/n_k in whole numbers: thirds must sum to 1, whatever their order
+    order = np.argsort(-scores)
+    falling = scores[order]
+    tails = list(accumulate(unit // size for size in sizes[owners[order]].tolist()))
     ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))  # ties count together
-    sums = np.concatenate(([0.0], np.round(tails[ends], ROUNDING)))
-    return falling[ends][::-1], np.minimum((1.0 + sums[::-1]) / (1.0 + len(sizes)), 1.0)
+    p_values = [(unit + tail) / (unit * (len(sizes) + 1)) for tail in (0, *(tails[end] for end in ends))]
+    return falling[ends][::-1], np.array(p_values[::-1])
 
 
 def patients_needed(alpha: float) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from monai_anomaly.data.csv_list import LABELS_NAME, read_labels
 from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
+from monai_anomaly.data.folder_names import SPLITS, class_of
 from monai_anomaly.data.folder_tree import find_class_folders, find_split, list_files, read_tree
 from monai_anomaly.data.json_list import LIST_NAME, read_list
 from monai_anomaly.data.patient_split import DEFAULT_SHARES, check_shares
@@ -24,7 +25,7 @@ from monai_anomaly.data.patients import add_patients
 
 __all__ = ["SECTIONS", "load_datalist"]
 
-SECTIONS = ("training", "validation", "test", "inference")
+SECTIONS = ("training", "validation", "test", "inference", "normals")
 """What :func:`load_datalist` can return."""
 
 HELD_OUT = 0.1
@@ -57,6 +58,8 @@ def load_datalist(
     - ``test``: as given.
     - ``inference``: the list's ``inference`` section (in a table: the rows without label), else its ``test`` section;
       in a folder without a list, the files of ``test``, else every file. A label that is not known is -1.
+    - ``normals``: every image that is labeled normal in training or validation; in a folder without a list or a tree,
+      every image. For a site that calibrates a detector which was trained elsewhere.
 
     A group is a patient: as the list says, else as DICOM headers say (see
     :func:`~monai_anomaly.data.patients.add_patients`; not for ``inference``), else the folder of its own that the file
@@ -67,7 +70,7 @@ def load_datalist(
 
     Args:
         dataset_dir: the data set's folder.
-        section: one of ``training``, ``validation``, ``test`` and ``inference``.
+        section: one of ``training``, ``validation``, ``test``, ``inference`` and ``normals``.
         require_both: refuse a test section with one class.
         seed: decides which groups are held out, and the split of a table without one.
         split_shares: shares of training, validation and test in the split of a table without one.
@@ -117,6 +120,8 @@ def _read(root: Path, section: str, naming: Naming, seed: int, shares: Sequence[
         return read_labels(root, naming, seed=seed, shares=shares)
     elif section == "inference":
         return {"training": [], "validation": [], "test": [], "inference": _find_inference(root, naming)}
+    elif section == "normals" and not any(find_split(root, split) for split in SPLITS):
+        sections = {"training": _find_normals(root), "validation": [], "test": []}
     else:
         sections = read_tree(root, naming)
     return sections if section == "inference" else add_patients(root, sections)
@@ -147,6 +152,8 @@ def _select(sections: dict[str, list[Entry]], section: str, seed: int) -> list[E
         if not entries:
             raise DataListError("the data list has nothing to be scored; add inference or test entries.")
         return [replace(entry, mask=None) for entry in entries]
+    if section == "normals":
+        return _select_normals(sections)
     if section == "test":
         if not sections["test"]:
             raise DataListError(
@@ -165,6 +172,18 @@ def _select(sections: dict[str, list[Entry]], section: str, seed: int) -> list[E
     if sections["validation"]:
         return normals
     return _hold_out(normals, section, seed)
+
+
+def _select_normals(sections: dict[str, list[Entry]]) -> list[Entry]:
+    """Returns the normal images of training and validation, of which no mask is needed."""
+    both = [*sections["training"], *sections["validation"]]
+    normals = [replace(entry, mask=None) for entry in both if entry.label == 0]
+    if not normals:
+        raise DataListError(
+            "the data set has no normal images in training or validation; list them there with label 0, put them into "
+            "train/normal, or give a folder that holds nothing but normal images."
+        )
+    return normals
 
 
 def _hold_out(normals: list[Entry], section: str, seed: int) -> list[Entry]:
@@ -228,6 +247,21 @@ def _require_both(entries: list[Entry]) -> None:
             f"the test section has no {missing} images, and the AUC is undefined with one class; add {missing} test "
             "images or run inference.json, which needs no labels."
         )
+
+
+def _find_normals(root: Path) -> list[Entry]:
+    """Returns the images of a folder that holds nothing but normals; a folder in it is a patient.
+
+    Raises:
+        DataListError: when it holds class folders, so that some of its images may be no normals.
+    """
+    classes = sorted(path.name for path in root.iterdir() if path.is_dir() and class_of(path.name) is not None)
+    if classes:
+        raise DataListError(
+            f"dataset_dir has the class folders {', '.join(classes)} and no splits, so that not every image in it is a "
+            "patient's normal one; give the folder of normal images itself, or name it train/normal."
+        )
+    return list_files(root, root, label=0)
 
 
 def _find_inference(root: Path, naming: Naming) -> list[Entry]:

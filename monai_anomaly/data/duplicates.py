@@ -21,7 +21,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from monai_anomaly.data.cached import CachedDataset
 
-__all__ = ["find_duplicates", "pixel_hash", "warn_of_shared_images"]
+__all__ = ["find_duplicates", "fingerprint", "pixel_hash", "warn_of_shared_images"]
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,11 @@ def pixel_hash(pixels: npt.ArrayLike) -> str:
     digest = hashlib.blake2b(shape, digest_size=16)
     digest.update(np.ascontiguousarray(values, dtype="<f4").data)
     return digest.hexdigest()
+
+
+def fingerprint(pixel_hash: str) -> int:
+    """Returns the first 8 bytes of a :func:`pixel_hash` as a signed number, which an int64 tensor of many can hold."""
+    return int.from_bytes(bytes.fromhex(pixel_hash[:16]), "big", signed=True)
 
 
 def find_duplicates(hashes: Sequence[str]) -> list[list[int]]:

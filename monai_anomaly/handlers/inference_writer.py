@@ -10,15 +10,22 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from ignite.engine import Engine, Events
 
+from monai_anomaly.calibration.calibration import Calibration
+from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.calibration.decision import decide
+from monai_anomaly.data.frame_items import FRAMES_OF_STUDY
 from monai_anomaly.data.frame_rule import check_aggregate
-from monai_anomaly.handlers.items import evaluated_items, require_single_process
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
+from monai_anomaly.handlers.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.studies import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_path
 from monai_anomaly.utils.heatmap import encode_heatmap
@@ -27,6 +34,13 @@ __all__ = ["InferenceWriter"]
 
 _log = logging.getLogger(__name__)
 _OUR_MAP = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.png")
+
+
+class Guard(Protocol):
+    """Says of an image whether the method applies to it; :class:`monai_anomaly.calibration.input_guard.InputGuard`."""
+
+    def check(self, image: torch.Tensor, facts: Mapping[str, Any]) -> str:
+        """Returns an empty text, or one sentence why the method does not apply."""
 
 
 class InferenceWriter:
@@ -38,6 +52,13 @@ class InferenceWriter:
     * ``status``: ``scored``, ``rejected`` (the reader refused the file) or ``failed`` (it was read, but the network
       raised, or its score or map is not finite);
     * ``score``: the image score, or null;
+    * ``p_value``: how often normals score as high, calibrated on normals (see
+      :mod:`monai_anomaly.calibration.conformal`), or null without a calibration;
+    * ``decision``: ``normal``, ``anomalous``, ``not_applicable`` (the input guard says that the method was never shown
+      such an image; score and p-value are given and not to be trusted), ``uncalibrated``, or null without a score;
+    * ``decision_reason``: why, one sentence, or null;
+    * ``threshold`` and ``false_alarm_rate``: the score from which on an image is called anomalous, and the share of
+      normal images for which that is promised not to be exceeded; null without a calibration;
     * ``map``: path of the heat map relative to ``output_dir``, or null;
     * ``map_range``: the values of the map's first and last color, or null;
     * ``code`` and ``reason``: why there is no score, or null;
@@ -61,9 +82,16 @@ class InferenceWriter:
         map_range: the map values of the first and the last color, the same for all images; values outside are clipped.
         aggregate: how the scores of a study's frames make its score: ``"max"``, ``"mean"`` or ``"quantile:Q"``. Where
             one frame has no score, the study has none.
+        calibration: what the scores mean, or what reads it when the run starts; None writes scores alone, marked
+            ``uncalibrated``.
+        alpha: the false-alarm rate of the decisions, in (0, 1).
+        guard: looks at every image before it is decided about; None looks at none. Where one frame of a study is
+            refused, the study is.
 
     Raises:
-        ValueError: when ``map_range`` is not two rising finite numbers, or ``aggregate`` is unknown.
+        ValueError: when ``map_range`` is not two rising finite numbers, ``aggregate`` is unknown, or ``alpha`` is not
+            in (0, 1).
+        CalibrationError: at the start of the run, when the calibration has too few patients for ``alpha``.
     """
 
     def __init__(
@@ -72,6 +100,9 @@ class InferenceWriter:
         map_range: tuple[float, float] = (0.0, 2.0),
         *,
         aggregate: str = "max",
+        calibration: Calibration | Callable[[], Calibration] | None = None,
+        alpha: float = 0.05,
+        guard: Guard | None = None,
     ) -> None:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -79,8 +110,16 @@ class InferenceWriter:
         self.output_dir = Path(output_dir).absolute()
         self.map_range = (low, high)
         self.aggregate = check_aggregate(aggregate)
+        self.calibration = calibration
+        self.alpha = check_rate(alpha)
+        self.guard = guard
+        self._reset()
+
+    def _reset(self) -> None:
         self.counts: Counter[str] = Counter()
+        self.decisions: Counter[str] = Counter()
         self._studies = StudyCollector()
+        self._refusal = ""
         self._n_items = 0
         self._first_failure: str | None = None
 
@@ -106,10 +145,10 @@ class InferenceWriter:
             RuntimeError: when the run is distributed.
         """
         require_single_process("InferenceWriter")
-        self.counts.clear()
-        self._studies = StudyCollector()
-        self._n_items = 0
-        self._first_failure = None
+        self._calibration = self.calibration() if callable(self.calibration) else self.calibration
+        if self._calibration is not None:
+            self._calibration.require_rate(self.alpha)
+        self._reset()
         maps = self.output_dir / "maps"
         maps.mkdir(parents=True, exist_ok=True)
         if not maps.resolve().is_relative_to(self.output_dir.resolve()):
@@ -126,10 +165,12 @@ class InferenceWriter:
         with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             for item in evaluated_items(engine):
                 self._n_items += 1
+                self._refusal = self._refusal or self._check(item)
                 study = self._studies.add(item)
                 if study is None:
                     continue
                 record = self._record(study)
+                self._refusal = ""
                 file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
                 file.flush()
                 self.counts[record["status"]] += 1
@@ -141,7 +182,7 @@ class InferenceWriter:
             RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
                 failed on every image.
         """
-        n_in, n_out = _n_items(engine, self._n_items), self._n_items
+        n_in, n_out = count_inputs(engine, self._n_items), self._n_items
         if n_in != n_out:
             raise RuntimeError(
                 f"{n_in} images went in and {n_out} came out; '{self._partial_path}' holds their records. Run the "
@@ -153,6 +194,10 @@ class InferenceWriter:
         scored, rejected, failed = (self.counts[status] for status in ("scored", "rejected", "failed"))
         n_files = self.counts.total()
         print(f"Inference: {n_files} files = {scored} scored + {rejected} rejected + {failed} failed")
+        if scored:
+            print(
+                "Decisions: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(self.decisions.items()))
+            )
         print(f"Records: {self.records_path}")
         if failed:
             _log.warning("%d of %d files failed; the records say why.", failed, n_files)
@@ -162,11 +207,27 @@ class InferenceWriter:
                 "Does the checkpoint fit the configuration's channels and image size?"
             )
 
+    def _check(self, item: Mapping[str, Any]) -> str:
+        """Returns why the method does not apply to a frame, empty where it does or the frame was not read."""
+        if self.guard is None or item.get("status", "ok") != "ok":
+            return ""
+        facts = {key: float(item[key]) for key in PICTURE_FACTS if key in item}
+        refusal = self.guard.check(torch.as_tensor(item["image"]).detach().float().cpu(), facts)
+        several = refusal and int(item.get(FRAMES_OF_STUDY, 1)) > 1
+        return f"Frame {int(item.get('frame', -1))}: {refusal}" if several else refusal
+
     def _record(self, study: Study) -> dict[str, Any]:
         shown = study.top.get("frame", -1)
         several = len(study.frames) > 1
-        record: dict[str, Any] = {"image": study.name, "status": "scored", "score": None, "map": None}
-        record |= {"map_range": None, "code": None, "reason": None, "frame": int(shown) if shown >= 0 else None}
+        record: dict[str, Any] = {"image": study.name, "status": "scored", "score": None}
+        record |= dict.fromkeys(("p_value", "decision", "decision_reason", "threshold", "false_alarm_rate"))
+        record |= {
+            "map": None,
+            "map_range": None,
+            "code": None,
+            "reason": None,
+            "frame": int(shown) if shown >= 0 else None,
+        }
         record |= {"frames": [f.index for f in study.frames] if several else None, "frame_scores": None}
         record |= {"warnings": study.top.get("warnings") or None}
         problem = study.problem
@@ -176,8 +237,12 @@ class InferenceWriter:
             return record | {"status": problem.status, "code": problem.code, "reason": study.reason}
         path = self._write_map(study.name, study.top["pred"][0].detach().float().cpu().numpy())
         scores = [frame.score for frame in study.frames] if several else None
-        record |= {"score": study.score(self.aggregate), "frame_scores": scores}
-        return record | {"map": path, "map_range": list(self.map_range)}
+        score = study.score(self.aggregate)
+        record |= {"score": score, "frame_scores": scores, "map": path, "map_range": list(self.map_range)}
+        decided = decide(score, self._calibration, self.alpha, refusal=self._refusal)
+        self.decisions[decided.decision] += 1
+        answers = decided._asdict()
+        return record | {"decision_reason": answers.pop("reason")} | answers
 
     def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
         """Writes one heat map, whole or not at all, and returns its path relative to the output folder."""
@@ -195,9 +260,3 @@ class InferenceWriter:
 def _safe_stem(name: str) -> str:
     """The stem of a file name with nothing that a file system, a shell or a browser could take for more."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(name).stem)[:60].strip("_") or "image"
-
-
-def _n_items(engine: Engine, otherwise: int) -> int:
-    """Length of the evaluator's data set; ``otherwise`` when it has none, as a stream."""
-    dataset: Any = getattr(getattr(engine, "data_loader", None), "dataset", None)
-    return len(dataset) if hasattr(dataset, "__len__") else otherwise

@@ -9,7 +9,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine
 
-__all__ = ["evaluated_items", "require_single_process"]
+__all__ = ["count_inputs", "evaluated_items", "require_single_process"]
 
 
 def evaluated_items(engine: Engine) -> list[dict[str, Any]]:
@@ -33,3 +33,9 @@ def require_single_process(what: str) -> None:
         raise RuntimeError(
             f"{what} needs to see every image; run evaluation and inference in one process, no torchrun."
         )
+
+
+def count_inputs(engine: Engine, otherwise: int) -> int:
+    """Length of the evaluator's data set; ``otherwise`` when it has none, as a stream."""
+    dataset: Any = getattr(getattr(engine, "data_loader", None), "dataset", None)
+    return len(dataset) if hasattr(dataset, "__len__") else otherwise

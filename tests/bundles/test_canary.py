@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Names planted in the input of a training, an evaluation and an inference are in no byte that these leave behind."""
+"""Names planted in the input of training, evaluation, calibration and inference are in no byte that these leave."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _found(home: Path) -> dict[str, list[str]]:
 
 @pytest.fixture(scope="module")
 def home(data, tmp_path_factory) -> Path:
-    """The home of a user who trained, evaluated and inferred, and met errors on the way."""
+    """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
     home = tmp_path_factory.mktemp("home")
     places = ["--output_dir", str(home / "output"), "--ckpt_dir", str(home / "models")]
     tiny = [word for key, value in TINY.items() for word in (f"--{key}", json.dumps(value).strip('"'))]
@@ -138,7 +138,9 @@ def home(data, tmp_path_factory) -> Path:
     _run(home, "train", data, *words, expect=1)
     checkpoint = ["--checkpoint", str(home / "models" / "model.pt"), "--device", "cpu"]
     _run(home, "evaluate", data, "--output_dir", str(home / "output"), *checkpoint, "--frames", "all")
-    _run(home, "inference", data, "--output_dir", str(home / "output" / "inference"), *checkpoint)
+    _run(home, "calibrate", data, *checkpoint)
+    decide = ["--output_dir", str(home / "output" / "inference"), "--false_alarm_rate", "0.4"]
+    _run(home, "inference", data, *decide, *checkpoint)
     leak = json.loads((data / "dataset.json").read_text())
     leak["test"][0]["group"] = leak["training"][0]["group"]
     (data / "leak").mkdir()
@@ -154,7 +156,7 @@ def test_no_name_is_left_anywhere(home: Path):
     assert _found(home) == {}
     written = {path.name for path in home.rglob("*") if path.is_file()}
     assert {"model.pt", "checkpoint.pt", "history.csv", "scores.csv", "report.html", "metrics.json"} <= written
-    assert {"records.jsonl", "quarantine_training.jsonl", "printed_4.txt"} <= written
+    assert {"records.jsonl", "quarantine_training.jsonl", "calibration.json", "printed_5.txt"} <= written
     if has_mlflow:
         assert "mlruns.db" in written
 
@@ -164,7 +166,7 @@ def test_every_planted_fault_was_met(home: Path):
     assert sorted(entry["code"] for entry in listed) == ["non_finite", "not_dicom", "truncated"]
     rejected = json.loads((home / "output" / "metrics.json").read_text())["rejected"]
     assert sorted(entry["code"] for entry in rejected) == ["non_finite", "not_dicom", "truncated"]
-    assert "in training and in test" in (home / "printed_4.txt").read_text()
+    assert "in training and in test" in (home / "printed_5.txt").read_text()
 
 
 def test_names_appear_when_they_are_asked_for(home: Path, data: Path, tmp_path: Path):

@@ -215,6 +215,7 @@ def test_inference_gives_one_record_per_file(trained, small_phantom, tmp_path, a
         checkpoint=str(trained / "models" / "model.pt"),
         device="cpu",
         source_names=True,
+        uncalibrated=True,
     )
     records = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
     by_name = {record["image"]: record for record in records}
@@ -223,6 +224,7 @@ def test_inference_gives_one_record_per_file(trained, small_phantom, tmp_path, a
     for record in records:
         if record["status"] == "scored":
             assert (tmp_path / "out" / record["map"]).is_file() and record["score"] > 0
+            assert record["decision"] == "uncalibrated" and record["p_value"] is record["threshold"] is None
         else:
             assert record["status"] == "rejected" and record["reason"] and record["score"] is None
 
@@ -354,7 +356,9 @@ def test_imagenet_weights_that_cannot_be_had_name_the_alternatives(small_phantom
 # ---- the bundle as MONAI sees it -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("train", "train"), *((name, "infer") for name in ("evaluate", "calibrate", "inference"))]
+)
 def test_properties(trained, small_phantom, tmp_path, at_root, name, kind):
     overrides = {"dataset_dir": str(small_phantom), "output_dir": str(tmp_path)}
     if name != "train":
@@ -417,7 +421,9 @@ def test_onnx_export_scores_the_same(trained, tmp_path, at_root):
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "inference", "paper", "few_normals", "multi_gpu_train"])
+@pytest.mark.parametrize(
+    "name", ["train", "evaluate", "calibrate", "inference", "paper", "few_normals", "multi_gpu_train"]
+)
 def test_targets_are_whole_paths_of_known_packages(name):
     parser = ConfigParser(json.loads((BUNDLE / "configs" / f"{name}.json").read_text()))
 

@@ -262,3 +262,60 @@ def test_inference_of_nothing(tmp_path: Path):
 def test_section_is_checked(tmp_path: Path):
     with pytest.raises(ValueError, match="section must be one of"):
         load(tmp_path, "train")
+
+
+# ---- the normals of a site ------------------------------------------------------------------------------------------
+
+
+def test_the_normals_of_a_list_are_those_of_training_and_validation(tmp_path):
+    make_list(
+        tmp_path,
+        training=[{"image": "a.png", "label": 0, "group": "p1"}, {"image": "b.png", "label": 1, "mask": "b_mask.png"}],
+        validation=[{"image": "c.png", "label": 0}, {"image": "d.png", "label": 1, "mask": "d_mask.png"}],
+        test=[{"image": "e.png", "label": 0}],
+    )
+    items = load(tmp_path, "normals")
+    assert names(items) == ["a.png", "c.png"] and [item["group"] for item in items] == ["p1", "c.png"]
+    assert {item["label"] for item in items} == {0} and not any("mask" in item for item in items)
+    assert [item["index"] for item in items] == [0, 1]
+
+
+def test_the_normals_of_a_tree_are_those_of_training_and_validation(tmp_path):
+    make_tree(tmp_path, "train/normal/p1/a.png", "train/normal/b.png", "val/normal/c.png", "val/abnormal/d.png")
+    make_tree(tmp_path, "test/normal/e.png", "test/abnormal/f.png")
+    items = load(tmp_path, "normals")
+    assert names(items) == ["train/normal/b.png", "train/normal/p1/a.png", "val/normal/c.png"]
+    assert items[1]["group"] == "p1"
+
+
+def test_every_image_of_a_plain_folder_is_normal_and_a_folder_in_it_a_patient(tmp_path, caplog):
+    make_tree(tmp_path, "a.png", "p1/b.png", "p1/more/c.png", "p2/d.png", "notes.txt", ".hidden.png")
+    items = load(tmp_path, "normals")
+    assert names(items) == ["a.png", "p1/b.png", "p1/more/c.png", "p2/d.png"]
+    assert [item["group"] for item in items] == ["a.png", "p1", "p1", "p2"]
+    assert {item["label"] for item in items} == {0}
+    assert "1 files that are no images were skipped" in caplog.text
+
+
+@pytest.mark.parametrize("files", [["normal/a.png", "abnormal/b.png"], ["Healthy/a.png"], ["x.png", "lesion/a.png"]])
+def test_class_folders_without_splits_are_no_folder_of_normals(tmp_path, files):
+    make_tree(tmp_path, *files)
+    assert "give the folder of normal images itself" in refusal(tmp_path, "normals")
+
+
+def test_a_site_without_normals_is_refused(tmp_path):
+    make_list(tmp_path, training=[{"image": "a.png", "label": 1}], validation=[], test=[{"image": "e.png", "label": 0}])
+    assert "no normal images in training or validation" in refusal(tmp_path, "normals")
+    make_tree(tmp_path / "empty", ".hidden")
+    assert "no normal images" in refusal(tmp_path / "empty", "normals")
+    make_tree(tmp_path / "test_only", "test/normal/a.png", "test/abnormal/b.png")
+    assert "no normal images in training or validation" in refusal(tmp_path / "test_only", "normals")
+
+
+def test_a_patient_in_two_sections_is_refused_for_normals_too(tmp_path):
+    make_list(
+        tmp_path,
+        training=[{"image": "a.png", "label": 0, "group": "p"}],
+        validation=[{"image": "c.png", "label": 0, "group": "p"}],
+    )
+    assert "in training and in validation" in refusal(tmp_path, "normals")

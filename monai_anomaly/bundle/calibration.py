@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""How a bundle calibrates its detector, and finds the calibration again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from monai_anomaly.bundle.details import file_hash
+from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.data.datalist import load_datalist
+from monai_anomaly.handlers.calibration_writer import DetectorIdentity
+from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+from monai_anomaly.utils.exceptions import ConfigError
+
+__all__ = [
+    "calibration_normals",
+    "calibration_path",
+    "identify_detector",
+    "read_calibration",
+]
+
+SECTIONS = ("validation", "normals")
+
+
+def calibration_path(checkpoint: str | os.PathLike[str]) -> str:
+    """Where the calibration of a checkpoint is unless the user says otherwise: beside it."""
+    return os.path.join(os.path.dirname(checkpoint), "calibration.json")
+
+
+def identify_detector(checkpoint: str | os.PathLike[str], spec: Mapping[str, Any]) -> DetectorIdentity:
+    """Which detector a checkpoint holds, with which settings, and the fingerprints of its training images.
+
+    Args:
+        checkpoint: the detector's file.
+        spec: how it and its preprocessing are made; see :func:`monai_anomaly.bundle.read_spec`.
+
+    Raises:
+        CheckpointError: when there is no checkpoint, it is damaged, or something else made it.
+    """
+    content = load_checkpoint(checkpoint)
+    used = {key: spec.get(key) for key in ("detector", "network", "preprocessing")}
+    spec_hash = hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
+    return DetectorIdentity(file_hash(checkpoint), spec_hash, content.get("fingerprints"))
+
+
+def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
+    """The normals to calibrate with, as :func:`monai_anomaly.data.datalist.load_datalist` gives them, without masks.
+
+    Args:
+        dataset_dir: the data set's folder.
+        section: ``"validation"``, for the data that the detector was trained with; or ``"normals"``, for a new site.
+        **options: of `load_datalist`.
+
+    Raises:
+        ConfigError: for another section: training images make a calibration too optimistic, and a test section that
+            calibrated says nothing of the calibration any more.
+        CalibrationError: when the section has no normals.
+    """
+    if section not in SECTIONS:
+        raise ConfigError(
+            f"section must be validation (the normals held out of the training) or normals (a new site's own), got "
+            f"'{section}'."
+        )
+    items = [item for item in load_datalist(dataset_dir, section, **options) if item["label"] == 0]
+    if not items:
+        raise CalibrationError(f"the {section} section has no normal images; add some, or calibrate with others.")
+    return [{key: value for key, value in item.items() if key != "mask"} for item in items]
+
+
+def read_calibration(
+    path: str | os.PathLike[str],
+    checkpoint: str | os.PathLike[str],
+    spec: Mapping[str, Any],
+    *,
+    frames: str,
+    aggregate: str,
+    false_alarm_rate: float | None = None,
+) -> Calibration:
+    """The calibration of a checkpoint, for the preprocessing, the rules and the false-alarm rate in use.
+
+    Args:
+        path: the calibration's file.
+        checkpoint: the detector's file.
+        spec: how detector and preprocessing are made.
+        frames: the frame rule in use.
+        aggregate: the aggregation in use.
+        false_alarm_rate: the rate that decisions are to have; None asks for none.
+
+    Raises:
+        CalibrationError: when there is none, it is damaged or of something else, or has too few patients for the rate.
+        CheckpointError: when the checkpoint cannot be read.
+    """
+    detector = identify_detector(checkpoint, spec)
+    if not os.path.isfile(path):
+        raise CalibrationError(
+            f"there is no calibration '{os.fspath(path)}', so that scores cannot become decisions: make one from "
+            "held-out normals (run calibrate --config_file .../calibrate.json), or write scores alone with "
+            "--uncalibrated True."
+        )
+    calibration = Calibration.load(path)
+    calibration.require_match(detector.model_hash, detector.spec_hash, frames, aggregate)
+    if false_alarm_rate is not None:
+        calibration.require_rate(false_alarm_rate)
+    return calibration
