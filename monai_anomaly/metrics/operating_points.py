@@ -126,6 +126,8 @@ def roc_band(
         return empty | {"reason": why}
     sure = bootstrap(table, lambda counts: {"roc": _roc(counts, grid)}, seed=seed, n_bootstrap=n_bootstrap)
     low, high, why = sure.interval("roc")
+    if not why:  # the curve does not fall: a lower bound holds for what is right of it, an upper one left of it
+        low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
     return empty | {"sensitivity": sure.value["roc"], "lower": low, "upper": high, "reason": why}
 
 

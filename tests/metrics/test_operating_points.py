@@ -133,6 +133,14 @@ def test_the_curve_is_scikit_learn_s_and_lies_in_its_band(decimals):
     assert (np.diff(band["sensitivity"]) >= 0).all()
 
 
+def test_the_band_does_not_fall_and_holds_the_curve():
+    random = np.random.default_rng(3)
+    labels = random.integers(0, 2, 200)
+    band = roc_band(labels, random.normal(1.3 * labels), n_bootstrap=200)
+    assert (np.diff(band["lower"]) >= 0).all() and (np.diff(band["upper"]) >= 0).all()
+    assert (band["lower"] <= band["sensitivity"]).all() and (band["sensitivity"] <= band["upper"]).all()
+
+
 def test_a_curve_or_a_band_that_cannot_be_has_a_reason():
     band = roc_band([0, 0], [1.0, 2.0])
     assert band["sensitivity"] is None and "only normal" in band["reason"]
