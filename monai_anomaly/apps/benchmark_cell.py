@@ -192,7 +192,7 @@ def _run(command: Sequence[str], log: Path, what: str, limit: float, cell: Cell)
 
 
 _PATH = re.compile(r"""(['"])[^'"\n]*[/\\][^'"\n]*\1|[^\s'"(]*[/\\][^\s'",;)]*""")
-_FILE = re.compile(r"\S+\.(?:dcm|png|jpe?g|bmp|tiff?|nii|nii\.gz|nrrd|mha|mhd|csv|json|pt)\b", re.IGNORECASE)
+_FILE = re.compile(r"\S+\.(?:dcm|png|jpe?g|bmp|tiff?|nii(?:\.gz)?|nrrd|mha|mhd|csv|json|pt)\b", re.IGNORECASE)
 
 
 def last_sentence(text: str, folders: Sequence[Path] = ()) -> str:
