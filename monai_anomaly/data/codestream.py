@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-__all__ = ["codestream_shape", "has_color_transform", "starts_codestream", "take_jpeg_colors"]
+__all__ = ["codestream_shape", "has_color_transform", "mark_rgb", "starts_codestream", "take_jpeg_colors"]
 
 JPEG_START = b"\xff\xd8"
 JFIF, ADOBE = 0xE0, 0xEE
@@ -86,10 +86,10 @@ def _start_of_frame(code: bytes) -> int | None:
 
 
 def take_jpeg_colors(code: bytes) -> tuple[bytes, set[str]]:
-    """Returns a JPEG whose decoder leaves its colors alone, and what the original says that they are.
+    """Returns a JPEG without the markers that make decoders convert its colors, and what they say.
 
-    Decoders convert Y, Cb, Cr to RGB by markers and names of components, each in its own way. With Adobe's marker for
-    "not transformed" in place of them all, every one gives the components as they are.
+    libjpeg believes JFIF more than Adobe, Adobe more than the names of the components, and DICOM last; without markers,
+    pydicom asks it for the components as they are.
 
     Args:
         code: a JPEG of three components.
@@ -98,7 +98,7 @@ def take_jpeg_colors(code: bytes) -> tuple[bytes, set[str]]:
         The JPEG, and the set of its statements: ``"RGB"``, ``"YBR"``, both or none.
     """
     says: set[str] = set()
-    kept, end = [JPEG_START, b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0"], len(JPEG_START)
+    kept, end = [], 0
     for marker, at in _markers(code):
         start, end_of_segment = at - 2, at + int(struct.unpack_from(">H", code, at)[0])
         name = code[at + 2 : at + 7]
@@ -114,6 +114,11 @@ def take_jpeg_colors(code: bytes) -> tuple[bytes, set[str]]:
     if code[at + 8 : at + 17 : 3] == b"RGB":  # the names of the three components
         says.add("RGB")
     return b"".join(kept) + code[end:], says
+
+
+def mark_rgb(code: bytes) -> bytes:
+    """Returns a JPEG without markers with Adobe's for "not transformed", so that its decoder gives RGB as it is."""
+    return JPEG_START + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0" + code[len(JPEG_START) :]
 
 
 def has_color_transform(code: bytes) -> bool:

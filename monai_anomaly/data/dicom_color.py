@@ -43,9 +43,15 @@ def ybr_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
         stored: ``(H, W, 3)``, unsigned.
         bits: bits stored.
     """
-    rows, columns = stored.shape[:2]
     matrix = (YBR_TO_RGB / (2**bits - 1)).astype(np.float32)
-    planes = np.ascontiguousarray(stored.transpose(2, 0, 1)).astype(np.float32)
-    planes[1:] -= np.float32(2 ** (bits - 1))
-    pixels = np.matmul(matrix, planes.reshape(3, -1))
-    return np.clip(pixels, 0.0, 1.0, out=pixels).reshape(3, rows, columns)
+    luma, blue, red = (stored[..., plane].astype(np.float32) for plane in range(3))
+    luma *= matrix[0, 0]
+    blue -= np.float32(2 ** (bits - 1))
+    red -= np.float32(2 ** (bits - 1))
+    pixels = np.empty((3, *luma.shape), np.float32)
+    np.multiply(red, matrix[0, 2], out=pixels[0])  # by hand: a product of matrices takes more than twice as long
+    np.multiply(blue, matrix[1, 1], out=pixels[1])
+    np.multiply(blue, matrix[2, 1], out=pixels[2])
+    pixels[1] += np.multiply(red, matrix[1, 2], out=red)
+    pixels += luma
+    return np.clip(pixels, 0.0, 1.0, out=pixels)

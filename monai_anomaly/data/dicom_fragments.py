@@ -19,7 +19,13 @@ import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEG2000TransferSyntaxes, RLELossless
 
-from monai_anomaly.data.codestream import codestream_shape, has_color_transform, starts_codestream, take_jpeg_colors
+from monai_anomaly.data.codestream import (
+    codestream_shape,
+    has_color_transform,
+    mark_rgb,
+    starts_codestream,
+    take_jpeg_colors,
+)
 from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.dicom_elements import element
 from monai_anomaly.data.dicom_header import DicomHeader
@@ -187,7 +193,7 @@ def _take_colors(code: bytes, header: DicomHeader) -> tuple[bytes, str]:
         if says == {"YBR"} or (not says and declared == "YBR"):
             return code, "YBR_FULL"
         if declared == "RGB" and says <= {"RGB"}:
-            return code, "RGB"
+            return mark_rgb(code), "RGB"
     elif header.samples == 3 and header.syntax in JPEG2000TransferSyntaxes and declared == "YBR":
         if has_color_transform(code) == (header.photometric in ("YBR_ICT", "YBR_RCT")):
             return code, "RGB" if has_color_transform(code) else header.photometric
@@ -255,6 +261,12 @@ def _check_native(length: int, size: int, header: DicomHeader) -> tuple[str, ...
         raise ImageReadError(
             "truncated",
             f"{element('PixelData')} holds {min(length, size)} bytes of {expected}; copy the file again.",
+        )
+    if length * header.frames >= expected * (header.frames + 1) and not expected < whole <= length:
+        raise ImageReadError(
+            "frame_count",
+            f"{element('PixelData')} is longer than {element('NumberOfFrames')} {header.frames} by a frame or more; "
+            "export the image again.",
         )
     if expected < whole <= length:
         raise ImageReadError(

@@ -44,10 +44,10 @@ class GrayRules:
         self.warnings: list[str] = []
         self._dataset = dataset
         self._range = _stored_range(header)
-        self._dtype = np.dtype(
-            f"{'i' if header.signed and header.allocated > 1 else 'u'}{max(header.allocated // 8, 1)}"
-        )
-        self._modality = read_table(dataset, "ModalityLUTSequence") if dataset.get("ModalityLUTSequence") else None
+        self._dtype = header.dtype
+        self._modality = None
+        if dataset.get("ModalityLUTSequence"):
+            self._modality = read_table(dataset, "ModalityLUTSequence", *self._range)
         self._rescale = self._find_rescale()
         self._table = self._find_voi_table() if voi else None
         self.voi = self._table is not None or (voi and self._has_window())
@@ -139,7 +139,7 @@ class GrayRules:
         if not self._dataset.get("VOILUTSequence"):
             return None
         try:
-            return read_table(self._dataset, "VOILUTSequence")
+            return read_table(self._dataset, "VOILUTSequence", *sorted(self._window_range()))
         except ImageReadError:
             self.warnings.append(f"{element('VOILUTSequence')} is malformed and was not applied")
             return None

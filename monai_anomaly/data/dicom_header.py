@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
 from pydicom import dcmread, uid
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
@@ -48,6 +50,7 @@ FOR_PROCESSING = frozenset(
 )  # DX, MG, intra-oral, breast projection
 ENHANCED_ULTRASOUND = "1.2.840.10008.5.1.4.1.1.6.2"
 MAX_SLOPE = 1e6
+MAX_ELEMENT = 64 * 2**20  # bytes; an overlay of the largest frame has 8 Mi, functional groups of 2,000 frames fewer
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,12 @@ class DicomHeader:
     signed: bool
     warnings: tuple[str, ...]
 
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of stored gray values and of indices into a palette."""
+        sign = "i" if self.signed and self.allocated > 1 else "u"
+        return np.dtype(f"{sign}{max(self.allocated // 8, 1)}")
+
 
 def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = False) -> DicomHeader:
     """Reads and checks a header; leaves the stream where the pixel data element starts.
@@ -102,7 +111,8 @@ def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = 
     syntax = check_syntax(meta)
     with boundary("reading the DICOM header"):
         stream.seek(0)
-        dataset = dcmread(stream, stop_before_pixels=True)
+        dataset = dcmread(stream, stop_before_pixels=True, defer_size=MAX_ELEMENT)
+        _drop_large(dataset)
     with boundary("checking the DICOM header"):
         _check_class(dataset, "SOPClassUID")
         for keyword in REQUIRED:
@@ -134,6 +144,19 @@ def check_numbers(dataset: Dataset) -> None:
         raise ImageReadError(
             "non_finite", f"{element('RescaleSlope')} is 0 or beyond {MAX_SLOPE:g}; correct the export."
         )
+
+
+def _drop_large(dataset: Dataset) -> None:
+    """Leaves out private elements that were too large to be read into memory; refuses others, which may count."""
+    large = [tag for tag, item in dataset.items() if isinstance(item, RawDataElement) and item.value is None]
+    for tag in large:
+        if not tag.is_private:
+            raise ImageReadError(
+                "budget",
+                f"({tag.group:04X},{tag.element:04X}) is longer than {MAX_ELEMENT} bytes, more than a header needs; "
+                "export the image again.",
+            )
+        del dataset[tag]
 
 
 def _check_class(dataset: Dataset, keyword: str) -> None:

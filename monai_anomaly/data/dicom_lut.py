@@ -15,10 +15,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
+from monai_anomaly.data.decoded import scale
 from monai_anomaly.data.dicom_elements import element
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["LookupTable", "read_palette", "read_table"]
+__all__ = ["LookupTable", "Palette", "read_palette", "read_table"]
 
 COLORS = ("Red", "Green", "Blue")
 
@@ -43,12 +44,41 @@ class LookupTable:
         return np.asarray(self.entries[np.clip(index, 0, len(self.entries) - 1)])
 
 
-def read_table(dataset: Dataset, sequence: str) -> LookupTable:
+class Palette:
+    """The colors of stored values.
+
+    Args:
+        tables: red, green and blue.
+        dtype: type of stored values.
+    """
+
+    def __init__(self, tables: tuple[LookupTable, LookupTable, LookupTable], dtype: np.dtype) -> None:
+        self._tables = tables
+        self._maximum = max(table.maximum for table in tables)  # the three have one depth, however dark one of them is
+        self._dtype = dtype
+        self._every: np.ndarray | None = None
+        if dtype.itemsize <= 2:
+            self._every = self._look_up(np.arange(256**dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype))
+
+    def __call__(self, stored: np.ndarray) -> np.ndarray:
+        """Returns float32 ``(3, H, W)`` in [0, 1] for ``(H, W)``."""
+        stored = stored.astype(self._dtype, copy=False)
+        if self._every is None:
+            return self._look_up(stored)
+        return np.take(self._every, stored.view(f"u{self._dtype.itemsize}"), axis=1)
+
+    def _look_up(self, stored: np.ndarray) -> np.ndarray:
+        return np.stack([scale(table(stored), 0, self._maximum) for table in self._tables])
+
+
+def read_table(dataset: Dataset, sequence: str, low: float, high: float) -> LookupTable:
     """Returns the first table of a Modality LUT or VOI LUT Sequence.
 
     Args:
         dataset: the header, with its ``file_meta``.
         sequence: the sequence's DICOM keyword.
+        low: smallest input that is possible.
+        high: largest.
 
     Raises:
         ImageReadError: ``inconsistent`` when it cannot be understood.
@@ -60,17 +90,18 @@ def read_table(dataset: Dataset, sequence: str) -> LookupTable:
         entries = _words(data, count, _is_little(dataset)) if isinstance(data, bytes) else np.atleast_1d(data)[:count]
         if not 8 <= bits <= 16 or len(entries) < count:
             raise ValueError
+        first = _place(first, count, low, high)
         return LookupTable(first, np.asarray(entries).astype(np.uint16), 2.0**bits - 1)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         raise ImageReadError("inconsistent", f"{element(sequence)} is malformed; correct the export.") from None
 
 
-def read_palette(dataset: Dataset, *, signed: bool) -> tuple[LookupTable, LookupTable, LookupTable]:
-    """Returns the red, green and blue table of a palette image, segmented ones expanded.
+def read_palette(dataset: Dataset, dtype: np.dtype) -> Palette:
+    """Returns the palette of an image, a segmented one expanded.
 
     Args:
         dataset: the header, with its ``file_meta``.
-        signed: whether stored values have a sign.
+        dtype: type of stored values.
 
     Raises:
         ImageReadError: ``missing_tag`` or ``inconsistent``.
@@ -82,18 +113,19 @@ def read_palette(dataset: Dataset, *, signed: bool) -> tuple[LookupTable, Lookup
                 "missing_tag", f"{element(descriptor)} or {element(data)} is missing; export the image as RGB."
             )
     try:
-        red, green, blue = (_read_color(dataset, color, signed) for color in COLORS)
+        red, green, blue = (_read_color(dataset, color, dtype.kind == "i") for color in COLORS)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         raise ImageReadError(
             "inconsistent",
             f"{element('RedPaletteColorLookupTableDescriptor')} and the palettes do not fit each other; export the "
             "image as RGB.",
         ) from None
-    return red, green, blue
+    return Palette((red, green, blue), dtype)
 
 
 def _read_color(dataset: Dataset, color: str, signed: bool) -> LookupTable:
-    count, first, bits = _descriptor(dataset, f"{color}PaletteColorLookupTableDescriptor")
+    count, stated, bits = _descriptor(dataset, f"{color}PaletteColorLookupTableDescriptor")
+    first = stated
     if signed and first > 0x7FFF:
         first -= 0x10000
     elif not signed and first < 0:
@@ -106,7 +138,7 @@ def _read_color(dataset: Dataset, color: str, signed: bool) -> LookupTable:
     elif count > 2**bits:
         raise ValueError("pydicom's index would wrap")
     else:
-        entries = apply_color_lut(np.arange(count) + first, dataset)[..., COLORS.index(color)]
+        entries = apply_color_lut(np.arange(count) + stated, dataset)[..., COLORS.index(color)]
     if len(entries) < count:
         raise ValueError(len(entries))
     wide = entries.dtype.itemsize == 2 and (bits == 16 or entries.max() > 255)
@@ -117,6 +149,18 @@ def _descriptor(dataset: Dataset, keyword: str) -> tuple[int, int, int]:
     """Returns the number of entries, the first input and the bits of an entry; 0 entries stand for 65536."""
     count, first, bits = (int(value) for value in dataset[keyword].value)
     return count % 0x10000 or 0x10000, first, bits
+
+
+def _place(first: int, count: int, low: float, high: float) -> int:
+    """Returns the first input of a table; writers often give a negative one as an unsigned word, or the reverse.
+
+    Raises:
+        ValueError: for a table that no possible input falls in.
+    """
+    for start in (first, first - 0x10000 if first >= 0 else first + 0x10000):
+        if start <= high and start + count > low:
+            return start
+    raise ValueError(first)
 
 
 def _words(data: bytes, count: int, little: bool) -> np.ndarray:

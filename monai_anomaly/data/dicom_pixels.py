@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from pydicom.dataset import Dataset
 
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary, scale
+from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
 from monai_anomaly.data.dicom_color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom_elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom_fragments import PixelData
@@ -131,7 +131,7 @@ class _FrameRules:
         self.gray = self._palette = None
         self._bits = header.bits
         if header.photometric == "PALETTE COLOR":
-            self._palette = read_palette(dataset, signed=header.signed)
+            self._palette = read_palette(dataset, header.dtype)
         elif header.samples == 1:
             self.gray = GrayRules(dataset, header, voi=voi, masks=masks)
             self.warnings += self.gray.warnings
@@ -159,7 +159,7 @@ class _FrameRules:
                 hidden = padding if hidden is None else hidden | padding
             pixels = gray[None]
         elif self._palette is not None:
-            pixels = np.stack([scale(table(stored), 0, table.maximum) for table in self._palette])
+            pixels = self._palette(stored)
         else:
             convert = ybr_to_unit if colors in ("YBR_FULL", "YBR_FULL_422") else rgb_to_unit
             pixels = convert(stored, self._bits)

@@ -57,6 +57,24 @@ def test_modality_table_then_window(tmp_path: Path):
     np.testing.assert_allclose(image[0], np.clip((table[PICTURE] - 1999.5) / 1000 + 0.5, 0, 1), atol=1e-6)
 
 
+@pytest.mark.parametrize("keyword", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_negative_first_input_as_an_unsigned_word(tmp_path: Path, keyword: str):
+    stored = (np.arange(64).reshape(8, 8) - 32).astype(np.int16)
+    item = make_item(np.arange(64) * 4, 8, first=0x10000 - 32)
+    image, meta = read(save(tmp_path / "a.dcm", make_dataset(stored, **{keyword: [item]})))
+    np.testing.assert_allclose(image[0] * 255, (stored + 32) * 4, atol=1e-4)
+    assert meta["warnings"] == []
+
+
+def test_table_beside_all_values(tmp_path: Path):
+    item = make_item(np.arange(64) * 4, 8, first=300)
+    image, meta = read(save(tmp_path / "a.dcm", make_dataset(PICTURE, VOILUTSequence=[item])))
+    np.testing.assert_allclose(image[0], PICTURE / 255, atol=1e-6)
+    assert not meta["voi"] and "(0028,3010) VOI LUT Sequence" in meta["warnings"][0]
+    error = refusal(save(tmp_path / "b.dcm", make_dataset(PICTURE, ModalityLUTSequence=[item])))
+    assert error.code == "inconsistent"
+
+
 def test_malformed_modality_table_is_refused(tmp_path: Path):
     error = refusal(save(tmp_path / "a.dcm", make_dataset(PICTURE, ModalityLUTSequence=[Dataset()])))
     assert error.code == "inconsistent" and "(0028,3000) Modality LUT Sequence" in error.message
@@ -66,7 +84,7 @@ def make_palette(stored: np.ndarray, tables: list[bytes], descriptor: list[int],
     dataset = make_dataset(stored, "PALETTE COLOR")
     for color, table in zip(("Red", "Green", "Blue"), tables, strict=True):
         name = f"{color}PaletteColorLookupTable"
-        vr = "SS" if dataset.PixelRepresentation else "US"
+        vr = "SS" if min(descriptor) < 0 else "US"
         dataset.add_new(f"{name}Descriptor", vr, descriptor)
         dataset.add_new(f"{prefix}{name}Data", "OW", table)
     return dataset
@@ -120,3 +138,31 @@ def test_missing_palette_is_named(tmp_path: Path, missing: str):
 def test_short_palette_is_refused(tmp_path: Path):
     error = refusal(save(tmp_path / "a.dcm", make_palette(PICTURE, [bytes(100)] * 3, [256, 0, 16])))
     assert error.code == "inconsistent" and "(0028,1101)" in error.message
+
+
+def to_words(entries: np.ndarray) -> bytes:
+    return entries.astype("<u2").tobytes()
+
+
+def test_dark_channel_of_a_wide_palette(tmp_path: Path):
+    full, dark = np.arange(256) * 257, np.full(256, 200)
+    image, _ = read(
+        save(tmp_path / "a.dcm", make_palette(PICTURE, [to_words(x) for x in (full, dark, full)], [256, 0, 8]))
+    )
+    np.testing.assert_allclose(image, np.stack([full, dark, full])[:, PICTURE] / 65535, atol=1e-6)
+
+
+def test_segmented_palette_of_signed_indices(tmp_path: Path):
+    stored = PICTURE.view(np.int8)
+    entries = np.arange(50) * 1000
+    segment = np.concatenate([[0, 50], entries])  # one discrete segment
+    dataset = make_palette(stored, [to_words(segment)] * 3, [50, 0x10000 - 20, 16], prefix="Segmented")
+    image, _ = read(save(tmp_path / "a.dcm", dataset))
+    expected = entries[np.clip(stored.astype(int) + 20, 0, 49)] / 65535
+    np.testing.assert_allclose(image, [expected] * 3, atol=1e-6)
+
+
+def test_thirty_two_bit_indices(tmp_path: Path):
+    entries = RNG.integers(0, 2**16, 256)
+    dataset = make_palette(PICTURE.astype(np.uint32), [to_words(entries)] * 3, [256, 0, 16])
+    np.testing.assert_allclose(read(save(tmp_path / "a.dcm", dataset))[0][0], entries[PICTURE] / 65535, atol=1e-6)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,35 @@ def test_missing_elements_are_named(tmp_path: Path, keyword: str, name: str):
 )
 def test_bad_elements_are_named(tmp_path: Path, elements: dict[str, Any], code: str, words: str):
     check(refusal(save(tmp_path / "a.dcm", changed(make_dataset(PICTURE), **elements))), code, words)
+
+
+@pytest.mark.parametrize("frames", [None, 1, 2])
+def test_more_pixels_than_declared_frames(tmp_path: Path, frames: int | None):
+    dataset = changed(make_dataset(np.stack([PICTURE] * 3)), NumberOfFrames=frames)
+    check(refusal(save(tmp_path / "a.dcm", dataset)), "frame_count", "(0028,0008) Number of Frames")
+
+
+def test_planes_of_422(tmp_path: Path):
+    dataset = changed(make_dataset(COLOR, "YBR_FULL_422"), PlanarConfiguration=1, PixelData=bytes(40 * 56 * 2))
+    check(refusal(save(tmp_path / "a.dcm", dataset)), "inconsistent", "(0028,0006) Planar Configuration")
+
+
+@pytest.mark.parametrize("group", [0x10, 0x11])
+def test_huge_elements_take_no_memory(tmp_path: Path, group: int):
+    content = Path(save(tmp_path / "a.dcm", make_dataset(PICTURE))).read_bytes()
+    at, size = content.index(b"\x28\x00\x02\x00US"), 200 * 2**20
+    with open(tmp_path / "b.dcm", "wb") as stream:
+        stream.write(content[:at] + bytes([group]) + b"\x00\x01\x90UN\x00\x00" + struct.pack("<I", size))
+        stream.seek(size, 1)  # a hole
+        stream.write(content[at:])
+    tracemalloc.start()
+    if group % 2:  # private
+        np.testing.assert_allclose(read(tmp_path / "b.dcm")[0][0] * 255, PICTURE, atol=1e-4)
+    else:
+        check(refusal(tmp_path / "b.dcm"), "budget", "(0010,9001)")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < size / 4
 
 
 def test_half_a_frame(tmp_path: Path):
