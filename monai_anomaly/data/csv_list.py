@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from monai_anomaly.data.columns import read_columns
 from monai_anomaly.data.csv_table import Row, read_table
 from monai_anomaly.data.dicom_elements import element
 from monai_anomaly.data.entries import (
@@ -48,7 +49,9 @@ class _Folder:
     unreadable: int = 0
 
 
-def read_labels(root: Path, naming: Naming, *, seed: int, shares: Sequence[float]) -> dict[str, list[Entry]]:
+def read_labels(
+    root: Path, naming: Naming, *, seed: int, shares: Sequence[float], columns: Sequence[str] = ()
+) -> dict[str, list[Entry]]:
     """Returns the sections ``training``, ``validation``, ``test`` and ``inference`` (the rows without a label).
 
     The table has exactly one of the columns ``file`` (path relative to the folder), ``sop_instance_uid`` and
@@ -61,11 +64,12 @@ def read_labels(root: Path, naming: Naming, *, seed: int, shares: Sequence[float
         naming: how files are called in messages.
         seed: draws the split.
         shares: of training, validation and test.
+        columns: further columns to keep; upper and lower case do not matter.
 
     Raises:
         DataListError: whatever is wrong with the table, or rows that match no file.
     """
-    rows = read_table(root / LABELS_NAME, COLUMNS, "label")
+    rows = read_table(root / LABELS_NAME, (*COLUMNS, *(column.lower() for column in columns)), "label")
     keys = [key for key in KEYS if key in rows[0].values]
     if len(keys) != 1:
         raise DataListError(
@@ -73,7 +77,7 @@ def read_labels(root: Path, naming: Naming, *, seed: int, shares: Sequence[float
             "name the images in one way."
         )
     folder = _list_folder(root, keys[0])
-    entries = _match(root, rows, keys[0], folder, naming)
+    entries = _match(root, rows, keys[0], folder, naming, columns)
     refuse_repeats(entries, naming)
     _report_unused(entries, folder)
     if "split" in rows[0].values:
@@ -85,13 +89,15 @@ def read_labels(root: Path, naming: Naming, *, seed: int, shares: Sequence[float
     return {section: fill_masks(found, naming) for section, found in sections.items()}
 
 
-def _match(root: Path, rows: Sequence[Row], key: str, folder: _Folder, naming: Naming) -> list[Entry]:
+def _match(
+    root: Path, rows: Sequence[Row], key: str, folder: _Folder, naming: Naming, columns: Sequence[str]
+) -> list[Entry]:
     """Returns the entries of all rows, sorted by name, so that the order of the rows does not matter."""
     _refuse_repeated_rows(rows, key)
     entries: list[Entry] = []
     unmatched: list[int] = []
     for row in rows:
-        read = _read_row(root, row, naming)
+        read = replace(_read_row(root, row, naming), columns=read_columns(row.values, columns, LABELS_NAME))
         files = _files(root, row, key, folder, naming)
         entries += [replace(read, name=name) for name in files]
         if not files:

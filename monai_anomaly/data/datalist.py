@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from monai_anomaly.data.columns import COLUMN, check_columns, require_columns
 from monai_anomaly.data.csv_list import LABELS_NAME, read_labels
 from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
@@ -40,13 +41,14 @@ def load_datalist(
     seed: int = 0,
     split_shares: Sequence[float] = DEFAULT_SHARES,
     source_names: bool = False,
+    columns: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Returns the items of one section of a data set.
 
     ``dataset_dir`` holds one of
 
     - ``dataset.json``, a MONAI data list with ``training``, ``validation`` and ``test``, each a list of ``{"image",
-      "label", "group"?, "mask"?, "frame"?, "frames"?}`` with paths relative to the folder;
+      "label", "group"?, "mask"?, "frame"?, "frames"?, ...}`` with paths relative to the folder;
     - ``labels.csv``, a table for a folder of DICOM; see :func:`~monai_anomaly.data.csv_list.read_labels`;
     - the folders ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched
       without regard to case and with common synonyms.
@@ -75,12 +77,14 @@ def load_datalist(
         seed: decides which groups are held out, and the split of a table without one.
         split_shares: shares of training, validation and test in the split of a table without one.
         source_names: name files and groups as they are called; groups from a DICOM header stay hashed.
+        columns: further columns of the list or the table to give with each item, as they are: name none that holds what
+            a report must not show.
 
     Returns:
         Items with ``image`` (absolute path), ``name`` (stands for the path relative to the folder, with ``/``),
         ``label`` (0 normal, 1 abnormal), ``group`` (stands for the patient), ``index`` (0, 1, ...) and, where given,
         ``frame``, ``frames`` (a rule) and ``mask`` (absolute path; empty for normal images of a list that marks its
-        abnormal ones).
+        abnormal ones); a text under ``column:NAME`` for each of `columns`, empty where the entry has none.
 
     Raises:
         DataListError: whatever is wrong with the folder or the list; no pixel has been read by then.
@@ -98,9 +102,10 @@ def load_datalist(
         )
     naming = Naming(source_names)
     try:
-        sections = _read(root, section, naming, seed, shares)
+        sections = _read(root, section, naming, seed, shares, check_columns(columns))
         _check_splits(sections, naming)
         entries = _select(sections, section, seed)
+        require_columns(entries, columns)
         if section != "inference":  # there, a file that is not there is a record like any other
             _check_files(root, entries, naming)
     except OSError as error:  # its own text has the path
@@ -110,14 +115,16 @@ def load_datalist(
     return [_item(root, entry, index, naming) for index, entry in enumerate(entries)]
 
 
-def _read(root: Path, section: str, naming: Naming, seed: int, shares: Sequence[float]) -> dict[str, list[Entry]]:
+def _read(
+    root: Path, section: str, naming: Naming, seed: int, shares: Sequence[float], columns: Sequence[str]
+) -> dict[str, list[Entry]]:
     """Returns all sections as listed, with the patients that a section needs."""
     if (root / LIST_NAME).is_file():
         if (root / LABELS_NAME).is_file():
             raise DataListError(f"dataset_dir has {LIST_NAME} and {LABELS_NAME}; keep one.")
-        sections = read_list(root, naming)
+        sections = read_list(root, naming, columns)
     elif (root / LABELS_NAME).is_file():
-        return read_labels(root, naming, seed=seed, shares=shares)
+        return read_labels(root, naming, seed=seed, shares=shares, columns=columns)
     elif section == "inference":
         return {"training": [], "validation": [], "test": [], "inference": _find_inference(root, naming)}
     elif section == "normals" and not any(find_split(root, split) for split in SPLITS):
@@ -142,6 +149,7 @@ def _item(root: Path, entry: Entry, index: int, naming: Naming) -> dict[str, Any
         item["frame"] = entry.frame
     if entry.frames is not None:
         item["frames"] = entry.frames
+    item.update((f"{COLUMN}{name}", value) for name, value in entry.columns)
     return item
 
 

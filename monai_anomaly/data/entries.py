@@ -33,6 +33,7 @@ class Entry:
         mask: the mask's path relative to the folder, empty where nothing is marked, None without a mask.
         frame: the frame of a cine that the entry stands for.
         frames: the entry's own frame rule.
+        columns: further columns that were asked for, name and text; an empty text where the entry has none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Entry:
     mask: str | None = None
     frame: int | None = None
     frames: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
 
     @property
     def patient(self) -> str:

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from monai_anomaly.data.columns import read_columns
 from monai_anomaly.data.entries import (
     Entry,
     Naming,
@@ -25,12 +28,13 @@ __all__ = ["LIST_NAME", "read_list"]
 LIST_NAME = "dataset.json"
 
 
-def read_list(root: Path, naming: Naming) -> dict[str, list[Entry]]:
+def read_list(root: Path, naming: Naming, columns: Sequence[str] = ()) -> dict[str, list[Entry]]:
     """Returns the sections ``training``, ``validation``, ``test`` and ``inference``, empty where the list has none.
 
     Args:
         root: the folder that holds ``dataset.json``; entries are relative to it.
         naming: how files are called in messages.
+        columns: further keys of the entries to keep.
 
     Raises:
         DataListError: whatever is wrong with the list.
@@ -49,7 +53,10 @@ def read_list(root: Path, naming: Naming) -> dict[str, list[Entry]]:
         if not isinstance(listed, list):
             raise DataListError(f'"{section}" of {LIST_NAME} must be a list of entries; correct it.')
         places = [f"{section}[{number}] of {LIST_NAME}" for number in range(len(listed))]
-        entries = [_read_entry(root, place, one, section, naming) for place, one in zip(places, listed, strict=True)]
+        entries = [
+            replace(_read_entry(root, place, one, section, naming), columns=read_columns(one, columns, place))
+            for place, one in zip(places, listed, strict=True)
+        ]
         refuse_repeats(entries, naming)
         sections[section] = fill_masks(entries, naming)
     return sections

@@ -26,6 +26,7 @@ import monai_anomaly
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
+from monai_anomaly.data.columns import COLUMN
 from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
 from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.evaluation_numbers import Case, Rules, evaluation_numbers
@@ -74,7 +75,7 @@ class EvaluationReport:
             (:meth:`monai_anomaly.calibration.calibration.Calibration.require_match`).
         guard: says which images the detector was never shown the like of; None asks nobody.
         false_alarm_rate: the rate that decisions are made at.
-        subgroups: keys of items (columns of the data list) by whose values the AUC is given, too.
+        subgroups: columns of the data list (or keys of items) by whose values the AUC is given, too.
 
     Raises:
         ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
@@ -240,7 +241,7 @@ class EvaluationReport:
 
 def _plain(item: Mapping[str, Any], key: str) -> Any:
     """The value of a column, which must be a number or a text."""
-    value = item.get(key)
+    value = item.get(f"{COLUMN}{key}", item.get(key))
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
     if not isinstance(value, (str, int, float)):
