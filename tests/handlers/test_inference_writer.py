@@ -14,6 +14,7 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
+from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.records import RecordDataset
 from monai_anomaly.engines.evaluator import isolate_failures
@@ -25,8 +26,11 @@ TOO_LARGE = 200.0
 """A value on which the stub's forward pass raises."""
 
 
-def _items(values):
-    return make_items(values, status="ok", code="", reason="")
+KEYS = "image,status,score,p_value,decision,decision_reason,threshold,false_alarm_rate,map,map_range,code,reason,frame"
+
+
+def _items(values, **more):
+    return make_items(values, status="ok", code="", reason="", **more)
 
 
 def _read(path):
@@ -44,7 +48,7 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
     assert [r["image"] for r in records] == [item["name"] for item in items]
     for record, item in zip(records, items, strict=True):
         anomaly_map = 2 * item["image"][0]
-        assert ",".join(record) == "image,status,score,p_value,decision,decision_reason,threshold,false_alarm_rate,map,map_range,code,reason,frame,frames,frame_scores,warnings"
+        assert ",".join(record) == f"{KEYS},frames,frame_scores,warnings"
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
@@ -200,3 +204,114 @@ def test_a_maps_folder_that_leads_elsewhere_is_refused(tmp_path):
 def test_a_senseless_map_range_is_refused(tmp_path, map_range):
     with pytest.raises(ValueError, match="two rising finite numbers"):
         InferenceWriter(tmp_path, map_range)
+
+
+# ---- p-values and decisions ------------------------------------------------------------------------------------------
+
+
+def _calibration(scores=None, **more):
+    scores = [0.05 * i for i in range(40)] if scores is None else scores
+    identity = {"model_hash": "a" * 64, "spec_hash": "b" * 64, "data_hash": "c" * 64}
+    settings = identity | {"frames": "middle", "aggregate": "max"} | more
+    return Calibration(tuple(scores), tuple(range(len(scores))), **settings)
+
+
+class StubGuard:
+    """Refuses images whose middle is above a value."""
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.facts: list[dict] = []
+
+    def check(self, image, facts):
+        assert image.shape == (1, 8, 6) and not image.requires_grad
+        self.facts.append(dict(facts))
+        return "It is too bright." if float(image[0, 4, 4]) > self.most else ""
+
+
+def _decide(folder, items, **options):
+    make_evaluator(items, [InferenceWriter(folder, **options)], iteration_update=isolate_failures).run()
+    return _read(folder / "records.jsonl")
+
+
+def test_a_calibrated_record_has_three_answers_and_the_reason(tmp_path, capsys):
+    calibration = _calibration()
+    records = _decide(tmp_path, _items([0.1, 0.5, 0.99, 3.0]), calibration=calibration, alpha=0.1)
+    for record in records:
+        assert record["p_value"] == calibration.p_value(record["score"])
+        assert record["decision"] == ("anomalous" if record["p_value"] <= 0.1 else "normal")
+        assert (record["threshold"], record["false_alarm_rate"]) == (calibration.threshold(0.1), 0.1)
+        assert "10 % of normal images (from normals of 40 patients)" in record["decision_reason"]
+    assert [record["decision"] for record in records] == ["normal", "normal", "anomalous", "anomalous"]
+    assert "Decisions: 2 anomalous, 2 normal" in capsys.readouterr().out
+
+
+def test_a_score_at_the_edge_of_the_threshold(tmp_path):
+    items = _items([0.5])
+    score = _infer(tmp_path / "first", items)[0]["score"]
+    tied = _calibration([score] + [0.0] * 18)  # ties are taken for the higher p-value
+    assert _decide(tmp_path / "a", items, calibration=tied)[0]["decision"] == "normal"
+    below = _calibration([math.nextafter(score, 0)] + [0.0] * 18)
+    assert _decide(tmp_path / "b", items, calibration=below)[0]["decision"] == "anomalous"
+
+
+def test_without_a_calibration_records_are_marked(tmp_path, capsys):
+    record = _infer(tmp_path, _items([0.5]))[0]
+    assert record["decision"] == "uncalibrated" and record["score"] > 0
+    assert record["p_value"] is record["threshold"] is record["false_alarm_rate"] is None
+    assert "Decisions: 1 uncalibrated" in capsys.readouterr().out
+
+
+def test_images_without_a_score_have_no_decision(tmp_path):
+    items = _items([0.1, math.nan, TOO_LARGE, 0.1])
+    items[0].update(status="rejected", code="truncated", reason="The file ends early.")
+    guard = StubGuard(0.0)
+    *records, scored = _decide(tmp_path, items, calibration=_calibration(), guard=guard)
+    assert [r["status"] for r in records] == ["rejected", "failed", "failed"] and scored["decision"]
+    for record in records:
+        assert all(record[key] is None for key in ("score", "p_value", "decision", "decision_reason", "threshold"))
+    assert len(guard.facts) == 3  # what was not read is not looked at
+
+
+def test_the_guard_decides_before_the_threshold_and_the_score_stays(tmp_path):
+    guard = StubGuard(0.4)
+    items = _items([0.1, 0.5, 0.99], rows=480, columns=640, colored=0.25)
+    dark, bright, high = _decide(tmp_path, items, calibration=_calibration(), guard=guard)
+    assert dark["decision"] == "normal" and high["score"] > high["threshold"]
+    for record in (bright, high):
+        assert record["decision"] == "not_applicable" and record["decision_reason"] == "It is too bright."
+        assert record["p_value"] == _calibration().p_value(record["score"])
+    assert guard.facts == [{"rows": 480, "columns": 640, "colored": 0.25}] * 3
+    uncalibrated = _decide(tmp_path, items, guard=StubGuard(0.4))
+    assert [r["decision"] for r in uncalibrated] == ["uncalibrated", "not_applicable", "not_applicable"]
+
+
+def test_one_refused_frame_makes_its_study_not_applicable_and_no_other(tmp_path):
+    items = []
+    for study, values in enumerate([[0.1, 0.6, 0.2], [0.1], [0.2, 0.3]]):
+        frames = _items(values)
+        items += [f | {"name": f"s{study}", "frame": 5 * i, "study_frames": len(values)} for i, f in enumerate(frames)]
+    records = _decide(tmp_path, items, calibration=_calibration(), guard=StubGuard(0.5))
+    assert [r["decision"] for r in records] == ["not_applicable", "normal", "normal"]
+    assert records[0]["decision_reason"] == "Frame 5: It is too bright."
+
+
+def test_a_rate_that_cannot_be_had_ends_the_run_before_anything_is_written(tmp_path):
+    for calibration in (_calibration(), _calibration):
+        with pytest.raises(CalibrationError, match=r"the smallest rate that it supports is 0\.0244"):
+            _decide(tmp_path / "out", _items([0.1]), calibration=calibration, alpha=0.01)
+        assert not (tmp_path / "out").exists()
+    with pytest.raises(ValueError, match="false_alarm_rate must be a number above 0"):
+        InferenceWriter(tmp_path, alpha=1.0)
+
+
+def test_a_calibration_may_be_read_when_the_run_starts(tmp_path):
+    def read():
+        calls.append(1)
+        return _calibration()
+
+    calls = []
+    writer = InferenceWriter(tmp_path, calibration=read)
+    assert not calls
+    make_evaluator(_items([0.1]), [writer]).run()
+    assert calls == [1] and _read(tmp_path / "records.jsonl")[0]["decision"] == "normal"
