@@ -15,6 +15,7 @@ from torch import nn
 
 from monai_anomaly.data.cached import CachedDataset
 from monai_anomaly.data.duplicates import warn_of_shared_images
+from monai_anomaly.data.pool import UNLABELLED
 from monai_anomaly.handlers.training_checkpoint import load_checkpoint
 
 __all__ = ["file_hash", "run_details", "summarize_data"]
@@ -35,9 +36,9 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
     """
     details: dict[str, Any] = {
         **_identity(checkpoint),
-        **_data(checkpoint),
-        "training seed": spec.get("training", {}).get("seed"),
         "checkpoint rule": "the last iteration; no label was looked at",
+        **_data(checkpoint),  # may know of another rule
+        "training seed": spec.get("training", {}).get("seed"),
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
@@ -56,10 +57,12 @@ def summarize_data(training: CachedDataset, validation: CachedDataset) -> dict[s
     Returns:
         counts by name.
     """
-    return {
+    n_pool = sum(item.get("label") == UNLABELLED for item in validation.items)
+    pool = {"unlabelled images of the pool": n_pool} if n_pool else {}
+    return pool | {
         "training images": len(training),
         "training files quarantined": len(training.quarantined),
-        "validation images": len(validation),
+        "validation images": len(validation) - n_pool,
         "validation files quarantined": len(validation.quarantined),
         "identical training images": sum(len(group) - 1 for group in training.duplicates),
         "validation images that are in training": len(warn_of_shared_images(training, validation)),

@@ -35,6 +35,17 @@ class Stateful(Protocol):
         """Go back to a state."""
 
 
+class WeightChoice(Protocol):
+    """What chooses other weights than those of the last iteration; see :mod:`monai_anomaly.handlers.best_weights`."""
+
+    def put_back(self) -> None:
+        """Give the chosen weights to the detector."""
+
+    @property
+    def rule(self) -> str:
+        """How they were chosen, in words for a report."""
+
+
 def save_checkpoint(content: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Save tensors (moved to the CPU) and plain values, whole or not at all.
 
@@ -94,6 +105,8 @@ class TrainingCheckpoint:
         normals: training normals ``(N, C, H, W)``; at the end the range of their maps is kept beside the weights, so
             that every heat map of this detector is drawn on one scale.
         data: what is to be said of the training data beside the weights, numbers and texts by name.
+        choice: chooses the weights of ``model.pt``; None takes those of the last iteration. ``checkpoint.pt`` always
+            holds the last ones.
 
     Raises:
         CheckpointError: on resuming, when the file is missing, damaged or of another architecture.
@@ -109,7 +122,9 @@ class TrainingCheckpoint:
         interval: int = 1,
         normals: Tensor | None = None,
         data: Mapping[str, int | str] | None = None,
+        choice: WeightChoice | None = None,
     ) -> None:
+        self.choice = choice
         self.data = dict(data or {})
         self.normals = normals
         self.save_dir = Path(save_dir)
@@ -155,6 +170,8 @@ class TrainingCheckpoint:
             ) from error
         self.trainer.objective.to(self.trainer.state.device)
         for name, other in self.others.items():
+            if name not in content["others"]:
+                raise CheckpointError(f"'{self.path}' cannot be resumed: it has no {name}; resume as it was trained.")
             other.load_state_dict(content["others"][name])
         self._resume_trainer(content["trainer"])
         logger.info("resumed from epoch %d of %s", content["trainer"]["epoch"], self.path)
@@ -188,7 +205,11 @@ class TrainingCheckpoint:
     def _finish(self, _: Engine) -> None:
         content = self._content()
         save_checkpoint(content, self.path)
-        model = {"model": content["model"], "spec": content["spec"], "data": self.data}
+        data = self.data
+        if self.choice is not None:
+            self.choice.put_back()
+            data = data | {"checkpoint rule": self.choice.rule}
+        model = {"model": self.trainer.objective.detector.state_dict(), "spec": content["spec"], "data": data}
         if self.normals is not None:
             model["map_range"] = fit_map_range(self.trainer.objective.detector, self.normals)
         save_checkpoint(model, self.model_path)

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The overlay that chooses a checkpoint by unlabelled images, through monai.bundle."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import torch
+from monai.bundle import run
+
+from monai_anomaly.data.errors import DataListError
+from monai_anomaly.handlers import best_weights
+from tests.bundles.conftest import config, train
+
+OVERLAY = [config("train"), config("select_by_pool")]
+
+
+def _load(path):
+    return torch.load(path, weights_only=True)
+
+
+def test_the_best_epoch_becomes_the_model_and_the_report_says_so(small_phantom, tmp_path, at_root, monkeypatch):
+    seen = {}
+
+    class Watched(best_weights.BestWeights):
+        def _look(self, engine):
+            super()._look(engine)
+            seen[engine.state.epoch] = {k: v.clone() for k, v in self.network.state_dict().items()}
+
+    monkeypatch.setattr(best_weights, "BestWeights", Watched)
+    arguments = {"config_file": OVERLAY, "pool_dir": str(small_phantom / "test"), "val_interval": 1}
+    train(tmp_path, small_phantom, **arguments, pool_normal_share=0.5)
+
+    rows = list(csv.DictReader((tmp_path / "output" / "history.csv").open()))
+    values = [float(row["val_pool_auroc"]) for row in rows]
+    best = values.index(max(values)) + 1
+    model, checkpoint = (_load(tmp_path / "models" / f"{name}.pt") for name in ("model", "checkpoint"))
+    for name, weight in model["model"].items():
+        assert torch.equal(weight, seen[best][name]), name
+    for name, weight in checkpoint["model"].items():  # a resumed run goes on from the last weights
+        assert torch.equal(weight, seen[3][name]), name
+    rule = model["data"]["checkpoint rule"]
+    assert f"epoch {best}, the best of 3" in rule and "unlabelled pool" in rule and "share of 0.5" in rule
+    assert model["data"]["unlabelled images of the pool"] == 12
+    assert model["data"]["validation images"] == 3  # its three abnormal ones are not looked at
+
+    run(
+        config_file=config("evaluate"),
+        checkpoint=str(tmp_path / "models" / "model.pt"),
+        dataset_dir=str(small_phantom),
+        output_dir=str(tmp_path / "evaluation"),
+        device="cpu",
+    )
+    assert json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["details"]["checkpoint rule"] == rule
+
+
+def test_without_a_pool_it_is_one_sentence_before_any_training(small_phantom, tmp_path, at_root):
+    with pytest.raises(RuntimeError) as caught:
+        train(tmp_path, small_phantom, config_file=OVERLAY)
+    cause = caught.value.__cause__
+    assert isinstance(cause, DataListError) and "--pool_dir" in str(cause)
+    assert not (tmp_path / "models").exists()
