@@ -9,6 +9,7 @@ import csv
 import hashlib
 import json
 import math
+import os
 import re
 import signal
 import sys
@@ -59,7 +60,7 @@ def read_data(folder: str | Path) -> DataSet:
     Raises:
         DataListError: whatever is wrong with it, one class in its test section included.
     """
-    path = Path(folder).expanduser().absolute()
+    path = Path(os.path.abspath(Path(folder).expanduser()))
     sections = {name: load_datalist(path, name) for name in ("training", "validation")}
     sections["test"] = load_datalist(path, "test", require_both=True)
     digest = hashlib.sha256()
@@ -72,7 +73,7 @@ def read_data(folder: str | Path) -> DataSet:
             digest.update(repr((*facts, item.get("frame"), item.get("frames"))).encode("utf-8", "surrogateescape"))
     labels = {item["name"]: int(item["label"]) for item in sections["test"]}
     counts = len(sections["training"]), len(sections["validation"])
-    return DataSet(path.resolve().name, path, labels, *counts, digest.hexdigest()[:16])
+    return DataSet(path.name, path, labels, *counts, digest.hexdigest()[:16])
 
 
 @dataclass(frozen=True)
