@@ -214,6 +214,11 @@ def test_huge_elements_take_no_memory(tmp_path: Path, group: int):
     assert peak < size / 4
 
 
+def test_empty_elements_are_no_huge_ones(tmp_path: Path):
+    dataset = changed(make_dataset(PICTURE), ImagerPixelSpacing=[], FocalSpots=[], PatientAge="")
+    np.testing.assert_allclose(read(save(tmp_path / "a.dcm", dataset))[0][0] * 255, PICTURE, atol=1e-4)
+
+
 def test_half_a_frame(tmp_path: Path):
     path = Path(save(tmp_path / "a.dcm", make_dataset(PICTURE, NumberOfFrames=1999)))
     path.write_bytes(path.read_bytes().replace(b"1999", b"1.5 "))
