@@ -104,8 +104,9 @@ class ImageAUROC(IgniteMetricHandler):
     """ROC AUC of the image scores of a validation set, as a key metric of an evaluator.
 
     :class:`monai.handlers.ROCAUC` computes the same number, but takes tensors only, repeats its warning in every epoch
-    and ranks a NaN score as the most anomalous. Here a validation set with one class, or a score that is not finite,
-    gives NaN and one warning per run: validation sets of normals only are common, and must not stop a training.
+    and ranks a NaN score as the most anomalous. Here a validation set with one class or equal scores, or a score that
+    is not finite, gives NaN and one warning per run: validation sets of normals only are common, and must not stop a
+    training.
 
     Args:
         output_transform: gives the scores and the labels from ``engine.state.output``; by default the keys ``score``
@@ -118,7 +119,7 @@ class ImageAUROC(IgniteMetricHandler):
 
     def compute(self) -> float:
         """The AUC of the epoch, or NaN when it is undefined."""
-        scores, labels = self.metric_fn.get_buffer()
+        scores, labels = self.metric_fn.get_buffer() or (None, None)
         reason = _undefined(scores, labels)
         if reason is None:
             return float(super().compute())
@@ -135,4 +136,6 @@ def _undefined(scores: torch.Tensor | None, labels: torch.Tensor | None) -> str 
         return "a score is not finite, training may have diverged"
     if len(labels.unique()) == 1:
         return f"every validation image has the label {labels[0].item():g}, and it needs both normal and abnormal ones"
+    if len(scores) > 1 and scores.min() == scores.max():
+        return f"all {len(scores)} scores are equal"
     return None

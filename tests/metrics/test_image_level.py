@@ -161,7 +161,12 @@ def test_is_a_key_metric_of_a_stock_evaluator():
 
 @pytest.mark.parametrize(
     ("labels", "values", "reason"),
-    [([0, 0, 0, 0], [1, 2, 3, 4], "label 0"), ([1, 1], [1, 2], "label 1"), ([0, 1, 0], [1, math.nan, 2], "finite")],
+    [
+        ([0, 0, 0, 0], [1, 2, 3, 4], "label 0"),
+        ([1, 1], [1, 2], "label 1"),
+        ([0, 1, 0], [1, math.nan, 2], "finite"),
+        ([0, 1], [3, 3], "equal"),
+    ],
 )
 def test_an_undefined_validation_auc_is_nan_with_one_warning_per_run(labels, values, reason):
     evaluator = _evaluator(_items(labels, values))
