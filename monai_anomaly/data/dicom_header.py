@@ -148,7 +148,11 @@ def check_numbers(dataset: Dataset) -> None:
 
 def _drop_large(dataset: Dataset) -> None:
     """Leaves out private elements that were too large to be read into memory; refuses others, which may count."""
-    large = [tag for tag, item in dataset.items() if isinstance(item, RawDataElement) and item.length > MAX_ELEMENT]
+    large = [
+        tag
+        for tag, item in dataset.items()
+        if isinstance(item, RawDataElement) and item.value is None and item.length > MAX_ELEMENT
+    ]
     for tag in large:
         if not tag.is_private:
             raise ImageReadError(
