@@ -107,10 +107,12 @@ class Bootstrap:
             return None, None, "no interval: fewer than two groups (patients) of a class"
         if self.n_bootstrap == 0:
             return None, None, "no interval: no resamples"
-        # Newcombe's (2006) variance of an AUC near 1, in pairs that would vary as much.
-        pairs = self.n_normal * self.n_abnormal / (1 + (self.n_normal + self.n_abnormal - 2) / 4)
-        effective = pairs if of == "pairs" else cases
-        return *interval(self.value[name], self.resampled[name], cases=cases, effective=effective), ""
+        value, resampled = self.value[name], self.resampled[name]
+        if of != "pairs":
+            return *interval(value, resampled, cases=cases, effective=cases), ""
+        pairs = _effective_pairs(float(value), self.n_normal, self.n_abnormal)
+        variance = value * (1 - value) / pairs
+        return *interval(value, resampled, cases=cases, effective=pairs, variance=variance), ""
 
     def measure(self, name: Hashable, of: str = "both") -> dict[str, Any]:
         """The statistic as :func:`~monai_anomaly.metrics.intervals.measure` gives it, or ``undefined``."""
@@ -118,6 +120,13 @@ class Bootstrap:
             return undefined(self.reason)
         low, high, why = self.interval(name, of)
         return measure(self.value[name], None if why else (float(low), float(high)), why)
+
+
+def _effective_pairs(auroc: float, n_normal: int, n_abnormal: int) -> float:
+    """Independent pairs that would vary as an AUC does: Hanley and McNeil's (1982) model, as Newcombe (2006) has it."""
+    more = (n_normal + n_abnormal) / 2 - 1
+    a = max(auroc, 1 - auroc)
+    return n_normal * n_abnormal / (1 + more * ((1 - a) / (2 - a) + a / (1 + a)))
 
 
 def bootstrap(

@@ -10,9 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logit, stdtrit
 
-__all__ = ["interval", "measure", "undefined"]
+__all__ = ["MODEL_CASES", "interval", "measure", "undefined"]
 
 Floats = npt.NDArray[np.float64]
+MODEL_CASES = 2
+"""Weight of a model's variance beside that of the resamples; by simulation, see the coverage in the tests."""
+
 _NORMAL_QUANTILE = 1.959964
 
 
@@ -29,7 +32,9 @@ def undefined(reason: str) -> dict[str, Any]:
     return {"value": None, "interval": None, "reason": reason}
 
 
-def interval(value: npt.ArrayLike, resampled: Floats, *, cases: int, effective: float) -> tuple[Floats, Floats]:
+def interval(
+    value: npt.ArrayLike, resampled: Floats, *, cases: int, effective: float, variance: float | None = None
+) -> tuple[Floats, Floats]:
     """The 95 % interval of a number between 0 and 1, such as an AUC or a rate.
 
     The bootstrap's standard error is taken to the scale of the logit, with Student's quantile for ``cases - 1`` degrees
@@ -43,12 +48,16 @@ def interval(value: npt.ArrayLike, resampled: Floats, *, cases: int, effective: 
         resampled: its resamples, ``(R,)`` or ``(R, P)`` with R > 0.
         cases: independent cases behind it (of the rarer class), 2 or more.
         effective: cases that Wilson's interval counts.
+        variance: of the number under a model; it counts as much as :data:`MODEL_CASES` cases, since a few cases that
+            happen to score alike make resamples that vary too little.
 
     Returns:
         low and high end, of the shape of `value`.
     """
     v = np.asarray(value, dtype=np.float64)
     error = resampled.std(axis=0)
+    if variance is not None:
+        error = np.sqrt((cases * error**2 + MODEL_CASES * variance) / (cases + MODEL_CASES))
     usual = (v > 0) & (v < 1) & (error > 1e-12)
     p = np.where(usual, v, 0.5)
     half = stdtrit(cases - 1, 0.975) * error / (p * (1 - p))

@@ -43,9 +43,18 @@ def _slow_interval(labels, scores, groups, seed, n_bootstrap):
             values.append(roc_auc_score(labels[chosen], scores[chosen]))
     auc = roc_auc_score(labels, scores)
     cases = min(len({g for g, y in zip(groups, labels, strict=True) if y == label}) for label in (0, 1))
-    error = np.sqrt(np.mean((np.array(values) - np.mean(values)) ** 2)) / (auc * (1 - auc))
+    error = np.sqrt((cases * np.var(values) + 2 * _model_variance(auc, labels, groups)) / (cases + 2))
+    error = error / (auc * (1 - auc))
     ends = math.log(auc / (1 - auc)) + student_t(cases - 1).ppf([0.025, 0.975]) * error
     return 1 / (1 + np.exp(-ends)), len(values)
+
+
+def _model_variance(auc, labels, groups):
+    """Hanley and McNeil (1982) with Newcombe's (2006) mean of the two sizes, of patients."""
+    n, m = (len({g for g, y in zip(groups, labels, strict=True) if y == label}) for label in (0, 1))
+    a = max(auc, 1 - auc)
+    q1, q2 = a / (2 - a), 2 * a**2 / (1 + a)
+    return (a * (1 - a) + ((n + m) / 2 - 1) * (q1 + q2 - 2 * a**2)) / (n * m)
 
 
 @pytest.mark.parametrize("decimals", [9, 1, 0])  # 0: nearly all scores tied
