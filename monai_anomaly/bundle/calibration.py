@@ -46,7 +46,9 @@ def identify_detector(checkpoint: str | os.PathLike[str], spec: Mapping[str, Any
     content = load_checkpoint(checkpoint)
     used = {key: spec.get(key) for key in ("detector", "network", "preprocessing")}
     spec_hash = hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
-    return DetectorIdentity(file_hash(checkpoint), spec_hash, content.get("fingerprints"))
+    rule = str(content.get("data", {}).get("checkpoint rule", ""))
+    chosen_by = rule if rule.startswith("epoch") else ""  # as BestWeights says it; "the last iteration" chose nothing
+    return DetectorIdentity(file_hash(checkpoint), spec_hash, content.get("fingerprints"), chosen_by)
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:

@@ -48,11 +48,13 @@ class DetectorIdentity(NamedTuple):
         spec_hash: SHA-256 of how detector and preprocessing are made.
         fingerprints: of the training images, as :func:`monai_anomaly.data.duplicates.fingerprint` gives them; None
             where the checkpoint has none.
+        chosen_by: how the weights were chosen among epochs; empty for the last ones.
     """
 
     model_hash: str
     spec_hash: str
     fingerprints: Iterable[int] | torch.Tensor | None = None
+    chosen_by: str = ""
 
 
 class CalibrationWriter:
@@ -108,6 +110,8 @@ class CalibrationWriter:
         self._known = set() if fingerprints is None else {int(one) for one in fingerprints}
         if fingerprints is None:
             _log.warning("The checkpoint does not list its training images: nobody sees if normals are among them.")
+        if self._detector.chosen_by:
+            _log.warning("The weights are of %s. Images that chose them do not calibrate.", self._detector.chosen_by)
         self._studies = StudyCollector()
         self._hashes: list[str] = []
         self._n_items = 0

@@ -4,7 +4,8 @@
 """How many false alarms calibrated thresholds give: normal scores are split at random, again and again.
 
 ``python -m tests.calibration.splits scores.csv`` reads any table with a column ``score`` and, where they exist,
-``label`` (only rows with 0 are used) and ``group`` (the patient; else each row is one), such as an evaluation writes.
+``label`` (only rows with 0 are used) and ``group`` (the patient; else each row is one), such as an evaluation writes,
+and any ``calibration.json``.
 In each of 200 splits half of the patients calibrate and the others are tested. A split's rate is the mean over its
 tested patients of the share of their images that is called anomalous; its expectation over splits is at most alpha, for
 any scores.
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import conformal_threshold, patients_needed
 
 ALPHAS = (0.01, 0.05, 0.1)
@@ -78,7 +80,10 @@ def split_rates(
 
 
 def read_normals(path: str) -> tuple[list[float], list[str]]:
-    """Returns the scores and patients of the rows of a table with label 0, or without labels."""
+    """Returns the scores and patients of a calibration, or of a table's rows with label 0, or without labels."""
+    if path.endswith(".json"):
+        calibration = Calibration.load(path)
+        return list(calibration.scores), [str(group) for group in calibration.groups]
     with open(path, newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if float(row.get("label") or 0) == 0 and row["score"]]
     return [float(row["score"]) for row in rows], [row.get("group") or str(i) for i, row in enumerate(rows)]
@@ -102,7 +107,7 @@ def table(scores: list[float], groups: list[str], *, repeats: int = 200) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("scores", help="table with score, and where they exist label and group")
+    parser.add_argument("scores", help="table with score, and where they exist label and group; or calibration.json")
     parser.add_argument("--repeats", type=int, default=200)
     words = parser.parse_args()
     print(table(*read_normals(words.scores), repeats=words.repeats))

@@ -31,9 +31,9 @@ def fingerprints(items):
     return torch.tensor([fingerprint(pixel_hash(item["image"])) for item in items])
 
 
-def calibrate(path, items, *, trained_on=(), aggregate="max", frames="middle", **more) -> Calibration:
+def calibrate(path, items, *, trained_on=(), aggregate="max", frames="middle", chosen_by="", **more) -> Calibration:
     known = None if trained_on is None else fingerprints(trained_on) if len(trained_on) else torch.empty(0, dtype=int)
-    detector = DetectorIdentity(MODEL, SPEC, known)
+    detector = DetectorIdentity(MODEL, SPEC, known, chosen_by)
     writer = CalibrationWriter(path, identify=lambda: detector, frames=frames, aggregate=aggregate)
     make_evaluator(items, [writer], iteration_update=isolate_failures, **more).run()
     return Calibration.load(path)
@@ -95,6 +95,11 @@ def test_patients_of_the_training_are_left_out_and_that_is_said(tmp_path, caplog
 def test_a_checkpoint_without_fingerprints_is_said(tmp_path, caplog):
     calibrate(tmp_path / "c.json", items_of([0.1, 0.2, 0.3]), trained_on=None)
     assert "does not list its training images" in caplog.text
+
+
+def test_weights_that_were_chosen_are_said(tmp_path, caplog):
+    calibrate(tmp_path / "c.json", items_of([0.1, 0.2, 0.3]), chosen_by="epoch 3, the best of 4 by something")
+    assert "The weights are of epoch 3, the best of 4 by something. Images that chose them do not" in caplog.text
 
 
 def test_copies_and_equal_scores_are_said(tmp_path, caplog):
