@@ -10,7 +10,7 @@ from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.root import find_bundle_root
-from monai_anomaly.bundle.spec import check_resumable, read_map_range, read_spec
+from monai_anomaly.bundle.spec import check_resumable, read_guard, read_map_range, read_spec
 
 __all__ = [
     "calibration_normals",
@@ -22,6 +22,7 @@ __all__ = [
     "identify_detector",
     "prepare_features",
     "read_calibration",
+    "read_guard",
     "read_map_range",
     "read_spec",
     "run_details",

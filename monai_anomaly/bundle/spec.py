@@ -13,9 +13,10 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
+from monai_anomaly.calibration.input_guard import InputGuard
 from monai_anomaly.handlers.training_checkpoint import check_spec, load_checkpoint
 
-__all__ = ["check_resumable", "read_map_range", "read_spec"]
+__all__ = ["check_resumable", "read_guard", "read_map_range", "read_spec"]
 
 logger = logging.getLogger(__name__)
 
@@ -68,3 +69,13 @@ def read_map_range(checkpoint: str | os.PathLike[str]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = load_checkpoint(checkpoint).get("map_range", (0.0, 1.0))
     return float(low), float(high)
+
+
+def read_guard(checkpoint: str | os.PathLike[str]) -> InputGuard | None:
+    """The input guard that a detector was trained with; None before any training, and where the checkpoint has none.
+
+    Raises:
+        CheckpointError: when the checkpoint exists and is damaged or not of this package, or its guard is.
+    """
+    state = load_checkpoint(checkpoint).get("guard") if os.path.isfile(checkpoint) else None
+    return None if state is None else InputGuard.from_state(state)

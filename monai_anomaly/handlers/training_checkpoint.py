@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +16,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
+from monai_anomaly.calibration.input_guard import InputGuard
+from monai_anomaly.data.duplicates import fingerprint
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.atomic import TEMPORARY_MARK, atomic_path
 from monai_anomaly.utils.exceptions import CheckpointError
@@ -104,6 +106,10 @@ class TrainingCheckpoint:
         interval: epochs between two saves.
         normals: training normals ``(N, C, H, W)``; at the end the range of their maps is kept beside the weights, so
             that every heat map of this detector is drawn on one scale.
+        facts: of each of the normals (see :mod:`monai_anomaly.data.picture_facts`) and its ``group``; at the end an
+            input guard is fitted and kept beside the weights. None leaves it out.
+        pixel_hashes: of each of the normals (see :func:`monai_anomaly.data.duplicates.pixel_hash`); their fingerprints
+            are kept beside the weights, so that no calibration takes a training image for a new one.
         data: what is to be said of the training data beside the weights, numbers and texts by name.
         choice: chooses the weights of ``model.pt``; None takes those of the last iteration. ``checkpoint.pt`` always
             holds the last ones.
@@ -121,12 +127,16 @@ class TrainingCheckpoint:
         others: Mapping[str, Stateful] | None = None,
         interval: int = 1,
         normals: Tensor | None = None,
+        facts: Sequence[Mapping[str, Any]] | None = None,
+        pixel_hashes: Sequence[str] | None = None,
         data: Mapping[str, int | str] | None = None,
         choice: WeightChoice | None = None,
     ) -> None:
         self.choice = choice
         self.data = dict(data or {})
         self.normals = normals
+        self.facts = facts
+        self.pixel_hashes = pixel_hashes
         self.save_dir = Path(save_dir)
         self.trainer = trainer
         self.spec = dict(spec)
@@ -212,6 +222,10 @@ class TrainingCheckpoint:
         model = {"model": self.trainer.objective.detector.state_dict(), "spec": content["spec"], "data": data}
         if self.normals is not None:
             model["map_range"] = fit_map_range(self.trainer.objective.detector, self.normals)
+            if self.facts is not None:
+                model["guard"] = InputGuard.fit(self.normals, self.facts).state()
+        if self.pixel_hashes is not None:
+            model["fingerprints"] = torch.tensor([fingerprint(one) for one in self.pixel_hashes], dtype=torch.int64)
         save_checkpoint(model, self.model_path)
         logger.info("the trained detector is in %s", self.model_path)
 

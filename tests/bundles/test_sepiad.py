@@ -32,7 +32,9 @@ from monai.utils import optional_import
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from monai_anomaly.bundle import read_guard
 from monai_anomaly.data.datalist import load_datalist
+from monai_anomaly.data.duplicates import fingerprint, pixel_hash
 from monai_anomaly.handlers.detector_loader import load_detector
 from monai_anomaly.networks.nets.sepiad import SEPIAD
 from monai_anomaly.transforms.preprocessing import Preprocessing
@@ -74,7 +76,7 @@ def spec_args(folder: Path) -> dict:
 def test_training_leaves_a_model_a_history_and_curves(trained):
     model = load(trained / "models" / "model.pt")
     assert model["spec"]["network"]["latent_channels"] == 8
-    assert set(model) == {"model", "spec", "map_range", "data"}
+    assert set(model) == {"model", "spec", "map_range", "data", "guard", "fingerprints"}
     assert model["data"]["training images"] == 12 and model["data"]["training files quarantined"] == 0
     assert model["map_range"][0] == 0 < model["map_range"][1]
     rows = list(csv.DictReader((trained / "output" / "history.csv").open()))
@@ -87,11 +89,25 @@ def test_training_leaves_a_model_a_history_and_curves(trained):
 
 def test_the_same_seed_gives_the_same_bits(trained, small_phantom, tmp_path, at_root):
     train(tmp_path, small_phantom)
-    assert_same(load(tmp_path / "models" / "checkpoint.pt"), load(trained / "models" / "checkpoint.pt"))
+    for name in ("checkpoint.pt", "model.pt"):
+        assert_same(load(tmp_path / "models" / name), load(trained / "models" / name))
+
+
+def test_a_model_knows_its_normals(trained, small_phantom):
+    model = trained / "models" / "model.pt"
+    preprocessing = Preprocessing(**spec_args(trained)["preprocessing"])
+    items = [preprocessing(item) for item in load_datalist(str(small_phantom), "training")]
+    assert load(model)["fingerprints"].tolist() == [fingerprint(pixel_hash(item["image"])) for item in items]
+    guard = read_guard(model)
+    assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
+    assert {guard.check(item["image"], item) for item in items} == {""}
+    assert "blank" in guard.check(torch.zeros(1, 32, 32), items[0])
+    assert "rows to columns 0.25" in guard.check(items[0]["image"], {"rows": 100, "columns": 400})
 
 
 def test_another_seed_gives_others(trained, small_phantom, tmp_path, at_root):
-    train(tmp_path, small_phantom, seed=1, max_epochs=1)
+    train(tmp_path, small_phantom, seed=1, max_epochs=1, input_guard=False)
+    assert read_guard(tmp_path / "models" / "model.pt") is None
     a, b = load(tmp_path / "models" / "model.pt")["model"], load(trained / "models" / "model.pt")["model"]
     assert not torch.equal(a["encoder.head.1.weight"], b["encoder.head.1.weight"])
 
@@ -118,7 +134,8 @@ def test_a_killed_run_resumes_bit_identical(trained, small_phantom, tmp_path, at
     assert not (tmp_path / "models" / "model.pt").exists()
     assert load(tmp_path / "models" / "checkpoint.pt")["trainer"]["epoch"] == 2
     train(tmp_path, small_phantom, resume=True)
-    assert_same(load(tmp_path / "models" / "checkpoint.pt"), load(trained / "models" / "checkpoint.pt"))
+    for name in ("checkpoint.pt", "model.pt"):
+        assert_same(load(tmp_path / "models" / name), load(trained / "models" / name))
     whole, resumed = (f / "output" / "history.csv" for f in (trained, tmp_path))
     assert resumed.read_text() == whole.read_text()
 

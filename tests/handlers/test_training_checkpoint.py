@@ -12,6 +12,8 @@ import pytest
 import torch
 from torch import nn
 
+from monai_anomaly.bundle import read_guard
+from monai_anomaly.data.duplicates import fingerprint, pixel_hash
 from monai_anomaly.handlers.detector_loader import load_detector
 from monai_anomaly.handlers.training_checkpoint import (
     TrainingCheckpoint,
@@ -40,6 +42,33 @@ def test_train_save_resume_equals_train_through(tmp_path):
     assert second.state.epoch == 4 and second.state.iteration == 8
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_the_guard_and_the_fingerprints_are_beside_the_weights(tmp_path):
+    _, trainer = make_trainer(TwoPlayers())
+    images = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    facts = [{"rows": 10, "columns": 10 + i, "colored": 0.0, "group": "a"} for i in range(3)]
+    hashes = [pixel_hash(image) for image in images]
+    checkpoint = TrainingCheckpoint(tmp_path, trainer, spec=SPEC, facts=facts, pixel_hashes=hashes)
+    checkpoint.normals = images
+    checkpoint.trainer.objective.detector = nn.Conv2d(1, 1, 1)
+    checkpoint._finish(trainer)
+    model = load_checkpoint(tmp_path / "model.pt")
+    assert model["fingerprints"].tolist() == [fingerprint(one) for one in hashes]
+    guard = read_guard(tmp_path / "model.pt")
+    assert guard is not None and (guard.n_images, guard.n_groups) == (3, 1)
+    assert guard.check(images[0], {"rows": 10, "columns": 40})
+    assert "guard" not in load_checkpoint(tmp_path / "checkpoint.pt")
+
+
+def test_checkpoints_without_a_guard_and_with_a_foreign_one(tmp_path):
+    path = tmp_path / "model.pt"
+    assert read_guard(path) is None
+    save_checkpoint({"model": {}, "spec": SPEC}, path)
+    assert read_guard(path) is None
+    save_checkpoint({"model": {}, "spec": SPEC, "guard": {"version": 0}}, path)
+    with pytest.raises(CheckpointError, match="another version"):
+        read_guard(path)
 
 
 def test_epochs_of_another_length_cannot_be_resumed(tmp_path):
