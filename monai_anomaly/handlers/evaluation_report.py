@@ -221,12 +221,7 @@ class EvaluationReport:
         print(f"average precision  {numbers['average_precision']:.3f}")
         print(f"images             {numbers['n_normal']} normal, {numbers['n_abnormal']} abnormal")
         print(f"groups (patients)  {numbers['n_groups']}")
-        if numbers["calibration"] is None:
-            print("decisions          none: no calibration (run calibrate makes one from held-out normals)")
-        else:
-            alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
-            rate = f"{100 * numbers['false_alarm_rate']:g} %"
-            print(f"anomalous at {rate:<5} {alarms} of the normal, {found} of the abnormal images")
+        print(f"called anomalous   {_decided(numbers)}")
         if numbers["guard"] is not None:
             guard = numbers["guard"]
             counts = f"{guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal"
@@ -237,6 +232,18 @@ class EvaluationReport:
             print(f"not scored         {len(self._rejected)}")
             _log.warning("%d files could not be read and have no score; the report lists them.", len(self._rejected))
         print(f"report             {self.output_dir / 'report.html'}")
+
+
+def _decided(numbers: Mapping[str, Any]) -> str:
+    """What was decided, or why nothing was."""
+    if numbers["calibration"] is None:
+        return "none: no calibration (run calibrate makes one from held-out normals)"
+    rate = numbers["false_alarm_rate"]
+    point = numbers["operating_points"]["thresholds"][f"{rate:g}"]
+    if point["threshold"] is None:
+        return f"none at a false-alarm rate of {100 * rate:g} %: {point['reason']}"
+    alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
+    return f"{alarms} normal, {found} abnormal (false-alarm rate {100 * rate:g} %)"
 
 
 def _plain(item: Mapping[str, Any], key: str) -> Any:
