@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from monai_anomaly.metrics.bootstrap import Bootstrap, Counts, bootstrap, count_above
 from monai_anomaly.metrics.checked_scores import ScoreTable, check_scores, one_class_reason
-from monai_anomaly.metrics.intervals import undefined
+from monai_anomaly.metrics.intervals import measure, undefined
 
 __all__ = ["SPECIFICITIES", "operating_points", "roc_band"]
 
@@ -72,9 +72,9 @@ def operating_points(
     result: dict[str, Any] = {"thresholds": {}, "oracle_sensitivity_at_specificity": {}}
     for name, given in thresholds.items():
         why = "" if given is not None else (reasons or {}).get(name, "the calibration has no such threshold")
-        result["thresholds"][name] = {"threshold": known.get(name), "reason": why} | {
-            key: sure.measure((name, key), of) if given is not None else undefined(why) for key, of in _KEYS.items()
-        }
+        found = {k: sure.measure((name, k), of) if given is not None else undefined(why) for k, of in _KEYS.items()}
+        found["balanced_accuracy"] = _balanced(found["false_alarm_rate"], found["sensitivity"])
+        result["thresholds"][name] = {"threshold": known.get(name), "reason": why} | found
     for s in SPECIFICITIES:
         result["oracle_sensitivity_at_specificity"][f"{s:.2f}"] = _at_specificity(table, curve, s, sure)
     best = int(np.argmax(np.nan_to_num(_f1(curve)[0], nan=-1.0)))
@@ -131,7 +131,7 @@ def roc_band(
     return empty | {"sensitivity": sure.value["roc"], "lower": low, "upper": high, "reason": why}
 
 
-_KEYS = {"false_alarm_rate": "normal", "sensitivity": "abnormal", "balanced_accuracy": "both", "f1": "both"}
+_KEYS = {"false_alarm_rate": "normal", "sensitivity": "abnormal", "f1": "both"}
 """What is said of a decision, and of which images."""
 
 
@@ -144,8 +144,28 @@ def _statistics(counts: Counts, thresholds: Mapping[str, float]) -> dict[Hashabl
         k = counts.column(threshold)
         far, hit = counts.false_alarm_rate[:, k], counts.sensitivity[:, k]
         found |= {(name, "false_alarm_rate"): far, (name, "sensitivity"): hit}
-        found |= {(name, "balanced_accuracy"): (1 - far + hit) / 2, (name, "f1"): f1[:, k]}
+        found[name, "f1"] = f1[:, k]
     return found
+
+
+def _balanced(false_alarms: Mapping[str, Any], sensitivity: Mapping[str, Any]) -> dict[str, Any]:
+    """Balanced accuracy, its interval from those of its two rates (Newcombe's 2001 way for the difference of two).
+
+    Resamples of the sum would know of no doubt about a rate of 0 or 1. Patients with images of both classes make it a
+    little too wide.
+    """
+    for rate in (false_alarms, sensitivity):
+        if rate["value"] is None:
+            return undefined(rate["reason"])
+    far, hit = false_alarms["value"], sensitivity["value"]
+    value = (1 - far + hit) / 2
+    for rate in (false_alarms, sensitivity):
+        if rate["interval"] is None:
+            return measure(value, None, rate["reason"])
+    far_low, far_high = false_alarms["interval"]
+    hit_low, hit_high = sensitivity["interval"]
+    down, up = np.hypot(hit - hit_low, far_high - far) / 2, np.hypot(hit_high - hit, far - far_low) / 2
+    return measure(value, (float(value - down), float(value + up)))
 
 
 def _f1(counts: Counts) -> Floats:

@@ -58,6 +58,7 @@ def test_no_false_alarm_is_not_known_to_be_none():
     low, high = binomtest(0, 33).proportion_ci(method="wilson")
     assert found["false_alarm_rate"]["interval"] == pytest.approx([low, high], abs=1e-6)
     assert found["sensitivity"]["interval"] == pytest.approx([1 - high, 1.0], abs=1e-6)
+    assert found["balanced_accuracy"]["interval"] == pytest.approx([1 - math.sqrt(2) * high / 2, 1.0], abs=1e-6)
 
 
 def test_an_interval_of_a_rate_is_near_the_binomial_one():
