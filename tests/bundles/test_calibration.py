@@ -143,6 +143,17 @@ def test_inference_decides_by_the_calibration(models, site, small_phantom, tmp_p
     assert {r["p_value"] for r in uncalibrated} == {None}
 
 
+def test_the_guard_can_be_switched_off(models, site, tmp_path):
+    calibration = calibrate(models, site, section="normals")
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.zeros((80, 90), np.uint8)).save(tmp_path / "in" / "blank.png")
+    (guarded,) = infer(models, tmp_path / "in", tmp_path / "out")
+    assert guarded["decision"] == "not_applicable" and "not like the 12 training normals" in guarded["decision_reason"]
+    assert guarded["p_value"] == calibration.p_value(guarded["score"])
+    (free,) = infer(models, tmp_path / "in", tmp_path / "out", guard=False)
+    assert free["score"] == guarded["score"] and free["decision"] == calibration.decide(free["score"], 0.05)
+
+
 def test_inference_without_a_calibration_says_what_to_do_and_writes_nothing(models, small_phantom, tmp_path):
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config("inference")]
     command += ["--dataset_dir", str(small_phantom), "--checkpoint", str(models / "model.pt"), "--device", "cpu"]
