@@ -18,7 +18,8 @@ from monai_anomaly.calibration.picture_features import flat_shares
 
 __all__ = ["PictureRules"]
 
-SIZE_MARGIN = 1.5
+ASPECT_MARGIN = 1.75
+ENLARGED_MARGIN = 1.5
 COLOR_MARGIN = 0.05
 LOWEST_COLOR = 0.25
 MIN_COLORED = 20
@@ -32,7 +33,7 @@ class PictureRules:
     """Limits with wide margins, so that a few normals of one size do not make every other size a foreign one.
 
     - Size: only what resizing does not hide counts. The ratio of rows to columns may leave the normals' range by a
-      factor of 1.5 (4:3 beside 1:1 is accepted, 16:9 is not). The picture may be enlarged to the network's size 1.5
+      factor of 1.75 (4:3 beside 1:1 is accepted, 16:9 is not). The picture may be enlarged to the network's size 1.5
       times as much as the most enlarged normal; a picture with more pixels than the network takes is never too large.
     - Color: the share of colored pixels may exceed the normals' highest by .05, or by half of its distance from their
       median where that is more. It must reach a quarter of their lowest, where 20 normals or more have color.
@@ -78,8 +79,8 @@ class PictureRules:
         ]
         dark, bright = (float(share + FLAT_MARGIN * (1 - share)) for share in flat.max(axis=1))
         return cls(
-            (float(aspects.min() / SIZE_MARGIN), float(aspects.max() * SIZE_MARGIN)) if sizes else None,
-            min(_enlarged(size, images) for size in sizes) / SIZE_MARGIN if sizes else None,
+            (float(aspects.min() / ASPECT_MARGIN), float(aspects.max() * ASPECT_MARGIN)) if sizes else None,
+            min(_enlarged(size, images) for size in sizes) / ENLARGED_MARGIN if sizes else None,
             _color_limits(colored) if len(colored) else None,
             contrast,
             dark,
