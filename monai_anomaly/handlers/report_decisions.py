@@ -58,12 +58,12 @@ def guard_section(numbers: Mapping[str, Any]) -> str:
         return f"<h2>Input guard</h2>\n{text}</p>"
     rest = guard["without_refused"]
     if rest.get("reason"):
-        without = f"Without them it is undefined: {escape(rest['reason'])}"
+        without = f"Without them it is undefined: {escape(rest['reason'])}."
     else:
         interval = rest["auroc_interval"]
         between = f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
         without = f"Without them it is {rest['auroc']:.3f}{between}."
-    text += " They count in every other number of this page. "
+    text += " A refused image is for a person to look at; here it counts by its score in every other number. "
     text += f"The ROC AUC with them is {numbers['auroc']:.3f}. {without}</p>"
     rows = [(f"{one['image']} ({('normal', 'abnormal')[one['label']]})", one["reason"]) for one in guard["refused"]]
     more = f"<p>And {len(rows) - _SHOWN} more; scores.csv has all.</p>" if len(rows) > _SHOWN else ""
@@ -91,7 +91,7 @@ def _chosen(numbers: Mapping[str, Any]) -> str:
 def _calibrated_table(thresholds: Mapping[str, Mapping[str, Any]]) -> str:
     rows: list[tuple[str, ...]] = []
     for name, point in thresholds.items():
-        promised = f"at most {100 * float(name):g} %"
+        promised = f"at most {100 * float(name):g}&nbsp;%"
         if point["threshold"] is None:
             why = f'none<small class="why">{escape(point["reason"])}</small>'
             rows.append((promised, why, "&#8211;", "&#8211;", "&#8211;", "&#8211;"))

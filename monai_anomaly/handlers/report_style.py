@@ -52,7 +52,8 @@ td small, th small { display: block; color: var(--quiet); }
 td small { white-space: nowrap; } td small.why { white-space: normal; min-width: 9rem; max-width: 14rem; }
 th[scope=row] { min-width: 8rem; max-width: 24rem; color: var(--text); }
 @media (max-width: 30rem) { body { padding: 1.25rem 1rem 3rem; } th, td { padding-right: .8rem; }
-  th[scope=row] { min-width: 6rem; } }
+  th[scope=row] { min-width: 6rem; } .facts th, .facts td { display: block; max-width: none; }
+  .facts th { border: 0; padding-bottom: 0; overflow-wrap: anywhere; } .facts td { overflow-wrap: anywhere; } }
 @media print { body { padding: 0; max-width: none; font-size: 10pt; } h2, h3 { break-after: avoid; }
   figure, tr, .card, .headline { break-inside: avoid; } .scroll { overflow: visible; }
   * { print-color-adjust: exact; } }

@@ -34,7 +34,7 @@ def estimate(found: Mapping[str, Any], *, percent: bool = False) -> str:
 def facts_table(rows: Sequence[tuple[str, str]]) -> str:
     """Two columns, names and texts; both are escaped here."""
     body = "".join(f'<tr><th scope="row">{escape(name)}</th><td>{escape(text)}</td></tr>' for name, text in rows)
-    return f'<div class="scroll"><table>{body}</table></div>'
+    return f'<div class="scroll"><table class="facts">{body}</table></div>'
 
 
 def grid_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -50,6 +50,7 @@ def grid_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]
         f'<tr><th scope="row">{row[0]}</th>{"".join(f"<td>{cell}</td>" for cell in row[1:])}</tr>' for row in rows
     )
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+        # What scrolls must be reached by keyboard, and have a name.
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
     )
