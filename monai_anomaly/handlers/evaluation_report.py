@@ -11,7 +11,7 @@ import logging
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.columns import COLUMN
-from monai_anomaly.data.duplicates import find_duplicates, pixel_hash
+from monai_anomaly.data.duplicates import find_duplicates, fingerprint, pixel_hash
 from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.evaluation_numbers import Case, Rules, evaluation_numbers
+from monai_anomaly.handlers.evaluation_summary import result_lines
 from monai_anomaly.handlers.gallery import Gallery, Picture
 from monai_anomaly.handlers.guarding import Guard, check_frame
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
@@ -76,6 +77,9 @@ class EvaluationReport:
         guard: says which images the detector was never shown the like of; None asks nobody.
         false_alarm_rate: the rate that decisions are made at.
         subgroups: columns of the data list (or keys of items) by whose values the AUC is given, too.
+        fingerprints: of the training images, as :func:`monai_anomaly.data.duplicates.fingerprint` gives them: images of
+            this section that are among them are counted, since they make every number better than it is; None where
+            nobody knows them.
 
     Raises:
         ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
@@ -99,6 +103,7 @@ class EvaluationReport:
         guard: Guard | None = None,
         false_alarm_rate: float = 0.05,
         subgroups: Sequence[str] = (),
+        fingerprints: Iterable[int] | torch.Tensor | None = None,
     ) -> None:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
@@ -109,6 +114,7 @@ class EvaluationReport:
         self.guard = guard
         self.subgroups = [subgroups] if isinstance(subgroups, str) else list(subgroups)
         self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
+        self.training = None if fingerprints is None else {int(one) for one in fingerprints}
         self._gallery_size = gallery
         self.reset()
 
@@ -174,7 +180,7 @@ class EvaluationReport:
         """Writes the three files and prints where they are."""
         self._studies.require_complete()
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
-        numbers |= {"rejected": self._rejected, "n_copies": self._count_copies()}
+        numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
         _add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()
@@ -206,6 +212,10 @@ class EvaluationReport:
         """How many images have the pixels of another one, which count twice in every number."""
         return sum(len(group) - 1 for group in find_duplicates(self._hashes))
 
+    def _count_known(self) -> int | None:
+        """How many images have the pixels of a training image; None where nobody knows the training images."""
+        return None if self.training is None else sum(fingerprint(one) in self.training for one in self._hashes)
+
     def _csv(self) -> str:
         stream = io.StringIO()
         writer = csv.writer(stream, lineterminator="\n")
@@ -215,35 +225,16 @@ class EvaluationReport:
 
     def _print(self, numbers: Mapping[str, Any]) -> None:
         """Prints, because this is the result that the person at the terminal waits for."""
-        interval = numbers["auroc_interval"]
-        between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
-        print(f"ROC AUC            {numbers['auroc']:.3f}{between}")
-        print(f"average precision  {numbers['average_precision']:.3f}")
-        print(f"images             {numbers['n_normal']} normal, {numbers['n_abnormal']} abnormal")
-        print(f"groups (patients)  {numbers['n_groups']}")
-        print(f"called anomalous   {_decided(numbers)}")
-        if numbers["guard"] is not None:
-            guard = numbers["guard"]
-            counts = f"{guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal"
-            print(f"guard refused      {counts}")
+        for line in result_lines(numbers):
+            print(line)
+        print(f"report             {self.output_dir / 'report.html'}")
+        if numbers["n_trained_on"]:
+            text = "%d of %d images are training images: every number is better than it is on new images."
+            _log.warning(text, numbers["n_trained_on"], len(self._cases))
         if numbers["n_copies"]:
             _log.warning("%d images are copies of another one in this section.", numbers["n_copies"])
         if self._rejected:
-            print(f"not scored         {len(self._rejected)}")
             _log.warning("%d files could not be read and have no score; the report lists them.", len(self._rejected))
-        print(f"report             {self.output_dir / 'report.html'}")
-
-
-def _decided(numbers: Mapping[str, Any]) -> str:
-    """What was decided, or why nothing was."""
-    if numbers["calibration"] is None:
-        return "none: no calibration (run calibrate makes one from held-out normals)"
-    rate = numbers["false_alarm_rate"]
-    point = numbers["operating_points"]["thresholds"][f"{rate:g}"]
-    if point["threshold"] is None:
-        return f"none at a false-alarm rate of {100 * rate:g} %: {point['reason']}"
-    alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
-    return f"{alarms} normal, {found} abnormal (false-alarm rate {100 * rate:g} %)"
 
 
 def _plain(item: Mapping[str, Any], key: str) -> Any:

@@ -32,8 +32,17 @@ def summary_section(title: str, numbers: Mapping[str, Any]) -> str:
     return (
         f"<h1>{escape(title)}</h1>\n"
         f'<div class="headline"><strong>{numbers["auroc"]:.3f}</strong><span>ROC AUC, {between}</span></div>\n'
-        f'<dl class="counts">{cells}</dl>\n<p>{_meaning(numbers)}{alone}</p>\n<p>{_limits(numbers)}</p>'
+        f'<dl class="counts">{cells}</dl>\n'
+        f"<p>{_trained_on(numbers)}{_meaning(numbers)}{alone}</p>\n<p>{_limits(numbers)}</p>"
     )
+
+
+def _trained_on(numbers: Mapping[str, Any]) -> str:
+    """A warning of images that the detector knows."""
+    count = numbers["n_trained_on"]
+    if not count:
+        return ""
+    return f"<b>{count} of these images are training images: every number is better than it is on new images.</b> "
 
 
 def _meaning(numbers: Mapping[str, Any]) -> str:

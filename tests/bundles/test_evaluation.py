@@ -51,7 +51,7 @@ def calibration(trained, tmp_path) -> Path:
 def test_without_a_calibration_nothing_is_decided(trained, small_phantom, tmp_path, at_root):
     assert not Path(calibration_path(trained / "models" / "model.pt")).exists()
     metrics, rows = evaluate(trained, small_phantom, tmp_path)
-    assert metrics["calibration"] is None
+    assert metrics["calibration"] is None and metrics["n_trained_on"] == 0
     assert {row["decision"] for row in rows} <= {"uncalibrated", "not_applicable"}
     assert "There is no calibration of this detector" in (tmp_path / "report.html").read_text()
 

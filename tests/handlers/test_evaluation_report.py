@@ -20,6 +20,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.calibration.calibration import Calibration
+from monai_anomaly.data.duplicates import fingerprint, pixel_hash
 from monai_anomaly.handlers.evaluation_report import EvaluationReport
 from monai_anomaly.handlers.gallery import Gallery, Picture
 from monai_anomaly.handlers.report_gallery import gallery_map_range
@@ -306,6 +307,18 @@ def test_copies_are_counted(tmp_path, caplog):
     folder = _evaluate(tmp_path, make_items([*VALUES, VALUES[0], VALUES[0], VALUES[2]], [*LABELS, 0, 1, 0]))
     assert json.loads((folder / "metrics.json").read_text())["n_copies"] == 3
     assert "3 images are copies" in caplog.text and "copies of an image" in _page(folder).text
+
+
+def test_training_images_are_counted(tmp_path, caplog):
+    items = make_items(VALUES, LABELS)
+    known = [fingerprint(pixel_hash(item["image"])) for item in items[:2]]
+    folder = _evaluate(tmp_path, items, fingerprints=torch.tensor([*known, 5]))
+    assert json.loads((folder / "metrics.json").read_text())["n_trained_on"] == 2
+    assert "2 of these images are training images" in _page(folder).text and "2 of 7 images" in caplog.text
+    folder = _evaluate(tmp_path / "new", items[2:], fingerprints=torch.tensor(known))
+    assert json.loads((folder / "metrics.json").read_text())["n_trained_on"] == 0
+    assert "training images:" not in _page(folder).text
+    assert json.loads((_evaluate(tmp_path / "old") / "metrics.json").read_text())["n_trained_on"] is None
 
 
 @pytest.mark.parametrize(
