@@ -101,7 +101,7 @@ class EvaluationReport:
         aggregate: str = "max",
         calibration: Calibration | None = None,
         guard: Guard | None = None,
-        false_alarm_rate: float = 0.05,
+        false_alarm_rate: float = 0.1,
         subgroups: Sequence[str] = (),
         fingerprints: Iterable[int] | torch.Tensor | None = None,
     ) -> None:

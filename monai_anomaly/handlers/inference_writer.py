@@ -10,21 +10,19 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from ignite.engine import Engine, Events
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import decide
-from monai_anomaly.data.frame_items import FRAMES_OF_STUDY
 from monai_anomaly.data.frame_rule import check_aggregate
-from monai_anomaly.data.picture_facts import PICTURE_FACTS
+from monai_anomaly.handlers.guarding import Guard, check_frame
 from monai_anomaly.handlers.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.studies import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_path
@@ -34,13 +32,6 @@ __all__ = ["InferenceWriter"]
 
 _log = logging.getLogger(__name__)
 _OUR_MAP = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.png")
-
-
-class Guard(Protocol):
-    """Says of an image whether the method applies to it; :class:`monai_anomaly.calibration.input_guard.InputGuard`."""
-
-    def check(self, image: torch.Tensor, facts: Mapping[str, Any]) -> str:
-        """Returns an empty text, or one sentence why the method does not apply."""
 
 
 class InferenceWriter:
@@ -101,7 +92,7 @@ class InferenceWriter:
         *,
         aggregate: str = "max",
         calibration: Calibration | Callable[[], Calibration] | None = None,
-        alpha: float = 0.05,
+        alpha: float = 0.1,
         guard: Guard | None = None,
     ) -> None:
         low, high = (float(value) for value in map_range)
@@ -165,7 +156,7 @@ class InferenceWriter:
         with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             for item in evaluated_items(engine):
                 self._n_items += 1
-                self._refusal = self._refusal or self._check(item)
+                self._refusal = self._refusal or check_frame(self.guard, item)
                 study = self._studies.add(item)
                 if study is None:
                     continue
@@ -206,15 +197,6 @@ class InferenceWriter:
                 f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
                 "Does the checkpoint fit the configuration's channels and image size?"
             )
-
-    def _check(self, item: Mapping[str, Any]) -> str:
-        """Returns why the method does not apply to a frame, empty where it does or the frame was not read."""
-        if self.guard is None or item.get("status", "ok") != "ok":
-            return ""
-        facts = {key: float(item[key]) for key in PICTURE_FACTS if key in item}
-        refusal = self.guard.check(torch.as_tensor(item["image"]).detach().float().cpu(), facts)
-        several = refusal and int(item.get(FRAMES_OF_STUDY, 1)) > 1
-        return f"Frame {int(item.get('frame', -1))}: {refusal}" if several else refusal
 
     def _record(self, study: Study) -> dict[str, Any]:
         shown = study.top.get("frame", -1)

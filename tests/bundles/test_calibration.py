@@ -132,8 +132,8 @@ def test_inference_decides_by_the_calibration(models, site, small_phantom, tmp_p
     for record in records:
         if record["status"] == "scored":
             assert record["p_value"] == calibration.p_value(record["score"])
-            assert (record["threshold"], record["false_alarm_rate"]) == (calibration.threshold(0.05), 0.05)
-            assert record["decision"] in (calibration.decide(record["score"], 0.05), "not_applicable")
+            assert (record["threshold"], record["false_alarm_rate"]) == (calibration.threshold(0.1), 0.1)
+            assert record["decision"] in (calibration.decide(record["score"], 0.1), "not_applicable")
         else:
             assert record["decision"] is record["p_value"] is None
     stricter = infer(models, tmp_path / "in", tmp_path / "out", false_alarm_rate=calibration.least_rate)
@@ -151,7 +151,7 @@ def test_the_guard_can_be_switched_off(models, site, tmp_path):
     assert guarded["decision"] == "not_applicable" and "not like the 12 training normals" in guarded["decision_reason"]
     assert guarded["p_value"] == calibration.p_value(guarded["score"])
     (free,) = infer(models, tmp_path / "in", tmp_path / "out", guard=False)
-    assert free["score"] == guarded["score"] and free["decision"] == calibration.decide(free["score"], 0.05)
+    assert free["score"] == guarded["score"] and free["decision"] == calibration.decide(free["score"], 0.1)
 
 
 def test_inference_without_a_calibration_says_what_to_do_and_writes_nothing(models, small_phantom, tmp_path):

@@ -250,9 +250,9 @@ def test_a_score_at_the_edge_of_the_threshold(tmp_path):
     items = _items([0.5])
     score = _infer(tmp_path / "first", items)[0]["score"]
     tied = _calibration([score] + [0.0] * 18)  # ties are taken for the higher p-value
-    assert _decide(tmp_path / "a", items, calibration=tied)[0]["decision"] == "normal"
+    assert _decide(tmp_path / "a", items, calibration=tied, alpha=0.05)[0]["decision"] == "normal"
     below = _calibration([math.nextafter(score, 0)] + [0.0] * 18)
-    assert _decide(tmp_path / "b", items, calibration=below)[0]["decision"] == "anomalous"
+    assert _decide(tmp_path / "b", items, calibration=below, alpha=0.05)[0]["decision"] == "anomalous"
 
 
 def test_without_a_calibration_records_are_marked(tmp_path, capsys):
