@@ -137,6 +137,7 @@ class ObjectiveTrainer(Trainer):
         self.add_event_handler(Events.STARTED, self._start)
         self.add_event_handler(Events.ITERATION_COMPLETED(every=check_interval), self._check_finite)
         self.add_event_handler(Events.EPOCH_COMPLETED, self._check_finite)
+        self.add_event_handler(Events.COMPLETED, self._check_finite)  # a run that a budget ended within an epoch
 
     # ---- one iteration -------------------------------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from monai_anomaly.calibration.input_guard import InputGuard
 from monai_anomaly.data.duplicates import fingerprint
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.atomic import TEMPORARY_MARK, atomic_path
-from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
 
 __all__ = ["TrainingCheckpoint", "check_spec", "fit_map_range", "load_checkpoint", "save_checkpoint"]
 
@@ -200,8 +200,10 @@ class TrainingCheckpoint:
         # A run that ended within an epoch goes on from that epoch's start, with the weights it ended with.
         state = self.trainer.state
         epoch = min(state.epoch, state.iteration // state.epoch_length)
+        model = self.trainer.objective.detector.state_dict()
+        _require_finite(model)
         return {
-            "model": self.trainer.objective.detector.state_dict(),
+            "model": model,
             "spec": self.spec,
             "objective": self.trainer.objective.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.trainer.optimizers.items()},
@@ -228,6 +230,16 @@ class TrainingCheckpoint:
             model["fingerprints"] = torch.tensor([fingerprint(one) for one in self.pixel_hashes], dtype=torch.int64)
         save_checkpoint(model, self.model_path)
         logger.info("the trained detector is in %s", self.model_path)
+
+
+def _require_finite(model: Mapping[str, Any]) -> None:
+    """Refuses to save weights that the last step spoiled, which no loss has shown yet."""
+    broken = [name for name, value in model.items() if isinstance(value, Tensor) and not value.isfinite().all()]
+    if broken:
+        raise TrainingError(
+            f"the training diverged: {len(broken)} of {len(model)} tensors of the detector are not finite "
+            f"('{broken[0]}' first); the last checkpoint is from before that. Lower the learning rates."
+        )
 
 
 @torch.no_grad()

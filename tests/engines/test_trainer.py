@@ -160,6 +160,13 @@ def test_divergence_ends_with_a_sentence(factor):
     assert trainer.state.iteration == 1
 
 
+def test_divergence_is_seen_when_a_run_is_ended_within_an_epoch():
+    _, trainer = make_trainer(TwoPlayers(factor=math.nan))
+    trainer.add_event_handler(Events.ITERATION_COMPLETED(once=1), lambda: trainer.terminate())
+    with pytest.raises(TrainingError, match="diverged"):
+        trainer.run()
+
+
 def test_bfloat16_stays_near_float32():
     low, full = TwoPlayers(), TwoPlayers()
     make_trainer(low, amp=True)[1].run()

@@ -10,6 +10,7 @@ import textwrap
 
 import pytest
 import torch
+from ignite.engine import Events
 from torch import nn
 
 from monai_anomaly.bundle import read_guard
@@ -21,7 +22,7 @@ from monai_anomaly.handlers.training_checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
 from tests.engines.test_trainer import TwoPlayers, make_trainer
 
 SPEC = {"detector": "Linear", "network": {"in_features": 4}, "preprocessing": {}}
@@ -146,3 +147,18 @@ def test_a_detector_loads_wholly_or_not_at_all(tmp_path):
         load_detector(network, tmp_path / "b.pt")
     with pytest.raises(CheckpointError, match="no checkpoint"):
         load_detector(network, tmp_path / "none.pt")
+
+
+def test_spoiled_weights_are_never_saved(tmp_path):
+    _, good = make_trainer(TwoPlayers())
+    TrainingCheckpoint(tmp_path, good, spec=SPEC).attach(good)
+    good.run()
+    before = (tmp_path / "checkpoint.pt").read_bytes()
+    objective = TwoPlayers()
+    _, trainer = make_trainer(objective)
+    # as by a last step that no loss has shown yet
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: objective.detector.weight.data.fill_(torch.inf))
+    TrainingCheckpoint(tmp_path, trainer, spec=SPEC).attach(trainer)
+    with pytest.raises(TrainingError, match="not finite"):
+        trainer.run()
+    assert (tmp_path / "checkpoint.pt").read_bytes() == before
