@@ -288,7 +288,8 @@ def compare_scoring(
         RuntimeError: when a picture was not scored.
     """
     results = folder / "results"
-    own = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results), "checkpoint": str(model)}
+    own: dict[str, Any] = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results)}
+    own |= {"checkpoint": str(model), "uncalibrated": True}
     device, network, batches = _prepared(_read(bundle, "inference", own, overrides))
     count = sum(len(batch) for batch in batches)
     comparison = Comparison(f"scoring {count} PNG", SCORING_BAR)
