@@ -32,7 +32,7 @@ from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.evaluation_numbers import Case, Rules, evaluation_numbers
 from monai_anomaly.handlers.evaluation_summary import result_lines
 from monai_anomaly.handlers.gallery import Gallery, Picture
-from monai_anomaly.handlers.guarding import Guard, check_frame
+from monai_anomaly.handlers.guarding import Guard, check_frames
 from monai_anomaly.handlers.items import evaluated_items, require_single_process
 from monai_anomaly.handlers.map_collector import MapCollector
 from monai_anomaly.handlers.report_page import render_report
@@ -138,8 +138,9 @@ class EvaluationReport:
 
     def collect(self, engine: Engine) -> None:
         """Takes what it needs of one batch."""
-        for item in evaluated_items(engine):
-            self._refusal = self._refusal or check_frame(self.guard, item)
+        items = evaluated_items(engine)
+        for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
+            self._refusal = self._refusal or refusal
             study = self._studies.add(item)
             if study is not None:
                 self._take(study)

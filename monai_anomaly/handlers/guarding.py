@@ -1,10 +1,10 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
-"""What the input guard says of one frame of an evaluator."""
+"""What the input guard says of the frames of an evaluator's batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -12,26 +12,30 @@ import torch
 from monai_anomaly.data.frame_items import FRAMES_OF_STUDY
 from monai_anomaly.data.picture_facts import PICTURE_FACTS
 
-__all__ = ["Guard", "check_frame"]
+__all__ = ["Guard", "check_frames"]
 
 
 class Guard(Protocol):
-    """Says whether the method applies to an image; :class:`monai_anomaly.calibration.input_guard.InputGuard` does."""
+    """Says whether the method applies to images; :class:`monai_anomaly.calibration.input_guard.InputGuard` does."""
 
-    def check(self, image: torch.Tensor, facts: Mapping[str, Any]) -> str:
-        """Returns an empty text, or one sentence why the method does not apply."""
+    def check_all(self, images: torch.Tensor, facts: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Returns of each image an empty text, or one sentence why the method does not apply."""
 
 
-def check_frame(guard: Guard | None, item: Mapping[str, Any]) -> str:
-    """Returns why the method does not apply to a frame; empty where it does, or the frame was not read.
+def check_frames(guard: Guard | None, items: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Returns why the method does not apply to each frame; empty where it does, or the frame was not read.
 
     Args:
         guard: None refuses nothing.
-        item: one of :func:`monai_anomaly.handlers.items.evaluated_items`.
+        items: of :func:`monai_anomaly.handlers.items.evaluated_items`.
     """
-    if guard is None or item.get("status", "ok") != "ok":
-        return ""
-    facts = {key: float(item[key]) for key in PICTURE_FACTS if key in item}
-    refusal = guard.check(torch.as_tensor(item["image"]).detach().float().cpu(), facts)
-    several = refusal and int(item.get(FRAMES_OF_STUDY, 1)) > 1
-    return f"Frame {int(item.get('frame', -1))}: {refusal}" if several else refusal
+    refusals = [""] * len(items)
+    read = [index for index, item in enumerate(items) if item.get("status", "ok") == "ok"]
+    if guard is None or not read:
+        return refusals
+    images = torch.stack([torch.as_tensor(items[i]["image"]).detach().float().cpu() for i in read])
+    facts = [{key: float(items[i][key]) for key in PICTURE_FACTS if key in items[i]} for i in read]
+    for index, refusal in zip(read, guard.check_all(images, facts), strict=True):
+        several = refusal and int(items[index].get(FRAMES_OF_STUDY, 1)) > 1
+        refusals[index] = f"Frame {int(items[index].get('frame', -1))}: {refusal}" if several else refusal
+    return refusals

@@ -22,7 +22,7 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import decide
 from monai_anomaly.data.frame_rule import check_aggregate
-from monai_anomaly.handlers.guarding import Guard, check_frame
+from monai_anomaly.handlers.guarding import Guard, check_frames
 from monai_anomaly.handlers.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.studies import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_path
@@ -154,9 +154,10 @@ class InferenceWriter:
         """Writes the maps and the records of one batch."""
         # backslashreplace: a file name that is no UTF-8 becomes a JSON escape instead of an error
         with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            for item in evaluated_items(engine):
+            items = evaluated_items(engine)
+            for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
                 self._n_items += 1
-                self._refusal = self._refusal or check_frame(self.guard, item)
+                self._refusal = self._refusal or refusal
                 study = self._studies.add(item)
                 if study is None:
                     continue

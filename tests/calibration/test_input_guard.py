@@ -171,6 +171,16 @@ def test_the_state_is_plain_and_gives_the_same_guard(guard, normals, tmp_path):
     assert (tmp_path / "guard.pt").stat().st_size < 400_000
 
 
+def test_a_batch_is_judged_as_one_by_one(guard, normals):
+    broken = torch.full((1, 64, 64), torch.nan)
+    images = torch.stack([normals[3], 1 - normals[3], broken, normals[5].flip(1), torch.zeros(1, 64, 64), normals[7]])
+    facts = [FACTS] * 5 + [{"rows": 10, "columns": 400}]
+    whole = guard.check_all(images, facts)
+    assert whole == [guard.check(image, fact) for image, fact in zip(images, facts, strict=True)]
+    assert whole[0] == "" and all(whole[i] for i in (1, 2, 4, 5))
+    assert guard.check_all(images[:0], []) == []
+
+
 def test_it_depends_on_the_data_alone_and_draws_no_random_number(normals):
     before = torch.get_rng_state()
     # names of patients differ from site to site, because they are keyed hashes

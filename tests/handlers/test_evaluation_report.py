@@ -36,8 +36,8 @@ HOSTILE = '<script>alert(1)</script>"\'&<img src="http://evil.example/x.png">.pn
 class RefuseBright:
     """An input guard."""
 
-    def check(self, image, facts):
-        return "It is <too> bright." if float(image.max()) > 0.75 else ""
+    def check_all(self, images, facts):
+        return ["It is <too> bright." if float(image.max()) > 0.75 else "" for image in images]
 
 
 class _Page(HTMLParser):
