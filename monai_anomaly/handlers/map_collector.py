@@ -13,8 +13,8 @@ import torch
 
 __all__ = ["MapCollector"]
 
-MAX_POSITIONS = 2**26
-"""Positions of all maps together: 256 MiB of float32, 1024 images of 256 x 256; the metrics sort them all at once."""
+MAX_POSITIONS = 2**24
+"""Positions of all maps together, 4096 images of 64 x 64; the metrics sort all at once and need some 80 bytes each."""
 
 
 class MapCollector:
