@@ -87,24 +87,28 @@ class PictureRules:
             bright,
         )
 
-    def check(self, image: Tensor, facts: Mapping[str, Any]) -> str:
-        """Returns the first rule that the picture breaks as half a sentence, or nothing.
+    def check(self, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Returns of each picture the first rule that it breaks as half a sentence, or an empty text.
 
         Args:
-            image: float32 ``(C, H, W)``, finite.
-            facts: of the picture; rules whose facts are not there are left out.
+            images: float32 ``(B, C, H, W)``, finite.
+            facts: of each picture; rules whose facts are not there are left out.
         """
-        return self._check_size(image, facts) or self._check_color(facts) or self._check_gray(image)
+        numbers = torch.stack([_contrast(images), *flat_shares(images)], 1).tolist()
+        return [
+            self._check_size(images, fact) or self._check_color(fact) or self._check_gray(*own)
+            for own, fact in zip(numbers, facts, strict=True)
+        ]
 
-    def _check_size(self, image: Tensor, facts: Mapping[str, Any]) -> str:
+    def _check_size(self, images: Tensor, facts: Mapping[str, Any]) -> str:
         size = _size(facts)
         if size is None or self.aspect is None or self.enlarged is None:
             return ""
         seen = f"it is {size[0]:.0f} x {size[1]:.0f} pixels"
         if not self.aspect[0] <= size[0] / size[1] <= self.aspect[1]:
             return f"{seen}, rows to columns {size[0] / size[1]:.2f}, limits {_range(self.aspect)}"
-        if _enlarged(size, image) < self.enlarged:
-            needed = [self.enlarged * side for side in image.shape[-2:]]
+        if _enlarged(size, images) < self.enlarged:
+            needed = [self.enlarged * side for side in images.shape[-2:]]
             return f"{seen}, at least {needed[0]:.0f} x {needed[1]:.0f} are needed"
         return ""
 
@@ -116,17 +120,14 @@ class PictureRules:
             return ""
         return f"{100 * colored:.1f} % of its pixels are colored, limits {_range(self.colored, percent=True)}"
 
-    def _check_gray(self, image: Tensor) -> str:
-        contrast = float(_contrast(image[None]))
+    def _check_gray(self, contrast: float, dark: float, bright: float) -> str:
         if contrast < self.contrast:
             return (
                 f"it is blank or nearly so (standard deviation {contrast:.3f}, at least {self.contrast:.3f} is needed)"
             )
-        for name, share, limit in zip(
-            ("dark", "bright"), flat_shares(image[None]), (self.dark, self.bright), strict=True
-        ):
-            if float(share) > limit:
-                return f"{100 * float(share):.0f} % of its pixels have its {name}est value, limit {100 * limit:.0f} %"
+        for name, share, limit in (("dark", dark, self.dark), ("bright", bright, self.bright)):
+            if share > limit:
+                return f"{100 * share:.0f} % of its pixels have its {name}est value, limit {100 * limit:.0f} %"
         return ""
 
     def state(self) -> dict[str, Any]:
