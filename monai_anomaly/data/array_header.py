@@ -11,6 +11,7 @@ ultrasound or radiograph has no position in the patient.
 from __future__ import annotations
 
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from typing import IO, Protocol
@@ -20,7 +21,16 @@ import numpy as np
 from monai_anomaly.data.decoded import ReadLimits, check_budget
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["ArrayHeader", "ZlibStream", "check_inflated", "check_sizes", "check_stored", "count_frames", "to_spacing"]
+__all__ = [
+    "ArrayHeader",
+    "ZlibStream",
+    "check_inflated",
+    "check_sizes",
+    "check_stored",
+    "count_frames",
+    "parse_sizes",
+    "to_spacing",
+]
 
 CHUNK = 2**20
 
@@ -86,6 +96,28 @@ def count_frames(shape: tuple[int, ...], frames_axis: int | None) -> int:
             f"the array has shape {shape}, more than one picture; set frames_axis to the axis that counts frames.",
         )
     return 1 if frames_axis is None else shape[frames_axis]
+
+
+def parse_sizes(sizes: str, axes: str, *, names: tuple[str, str], most: int) -> tuple[int, ...]:
+    """Returns the length of every axis that a text header gives.
+
+    Args:
+        sizes: whole numbers between spaces.
+        axes: their number.
+        names: what the header calls the two.
+        most: axes that are read.
+
+    Raises:
+        ImageReadError: ``inconsistent``, or ``unsupported`` for another number of axes than 2 to ``most``.
+    """
+    words = sizes.split()
+    if not all(re.fullmatch("[0-9]{1,12}", word) for word in words) or axes != str(len(words)):
+        raise ImageReadError(
+            "inconsistent", f"{names[0]} holds not as many whole numbers as {names[1]} says; export the file again."
+        )
+    if not 2 <= len(words) <= most:
+        raise ImageReadError("unsupported", f"the array has {len(words)} axes; store a picture with two.")
+    return tuple(int(word) for word in words)
 
 
 def check_sizes(header: ArrayHeader, limits: ReadLimits, frames_axis: int | None) -> int:

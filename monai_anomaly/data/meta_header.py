@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from monai_anomaly.data.array_header import ArrayHeader, to_spacing
+from monai_anomaly.data.array_header import ArrayHeader, parse_sizes, to_spacing
 from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["read_meta_header"]
@@ -130,12 +130,7 @@ def _flag(fields: dict[str, str], key: str, default: bool | None = None) -> bool
 
 def _read_shape(fields: dict[str, str]) -> tuple[int, ...]:
     """Returns the length of every axis; the numbers of a pixel are none."""
-    words = _need(fields, "DimSize").split()
-    if not all(re.fullmatch("[0-9]{1,12}", word) for word in words) or _need(fields, "NDims") != str(len(words)):
-        raise ImageReadError("inconsistent", "DimSize is not as many whole numbers as NDims says; export it again.")
-    if not 2 <= len(words) <= MAX_AXES:
-        raise ImageReadError("unsupported", f"the MetaImage has {len(words)} axes; store a picture with two.")
-    return tuple(int(word) for word in words)
+    return parse_sizes(_need(fields, "DimSize"), _need(fields, "NDims"), names=("DimSize", "NDims"), most=MAX_AXES)
 
 
 def _read_dtype(fields: dict[str, str]) -> np.dtype:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from monai_anomaly.data.array_header import ArrayHeader, to_spacing
+from monai_anomaly.data.array_header import ArrayHeader, parse_sizes, to_spacing
 from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["read_nrrd_header"]
@@ -119,12 +119,7 @@ def _need(fields: dict[str, str], name: str) -> str:
 
 def _read_sizes(fields: dict[str, str]) -> tuple[int, ...]:
     """Returns the length of every stored axis."""
-    words = _need(fields, "sizes").split()
-    if not all(re.fullmatch("[0-9]{1,12}", word) for word in words) or _need(fields, "dimension") != str(len(words)):
-        raise ImageReadError("inconsistent", "sizes are not as many whole numbers as dimension says; export it again.")
-    if not 2 <= len(words) <= MAX_AXES:
-        raise ImageReadError("unsupported", f"the NRRD file has {len(words)} axes; store a picture with two.")
-    return tuple(int(word) for word in words)
+    return parse_sizes(_need(fields, "sizes"), _need(fields, "dimension"), names=("sizes", "dimension"), most=MAX_AXES)
 
 
 def _read_dtype(fields: dict[str, str]) -> np.dtype:
