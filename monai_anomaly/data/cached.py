@@ -35,8 +35,9 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     MONAI's ``CacheDataset`` serves batches as fast, but from a dictionary per item: the whole set cannot be moved to a
     device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must
-    be deterministic; random ones belong on the batch. Items hold ``image``, ``index`` and an allow list of the item's
-    numbers and texts (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
+    be deterministic; random ones belong on the batch. Items hold ``image``, ``row`` (its place in the tensor), ``index``
+    (its file's place in the data list; the frames of a cine share it) and an allow list of the item's numbers and texts
+    (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
     in a warning.
 
     Args:
@@ -103,10 +104,10 @@ class CachedDataset(Dataset[dict[str, Any]]):
         return [{"image": image, **self.items[i]} for image, i in zip(images.unbind(0), indices, strict=True)]
 
 
-def _plain(item: Mapping[str, Any], index: int) -> dict[str, Any]:
+def _plain(item: Mapping[str, Any], index: int, row: int) -> dict[str, Any]:
     """Returns what is kept of a transformed item."""
     kept = {key: item[key] for key in KEPT if isinstance(item.get(key), (int, float, str))}
-    return {**kept, "index": item.get("index", index)}
+    return {**kept, "index": item.get("index", index), "row": row}
 
 
 def _decode(
@@ -144,7 +145,7 @@ def _decode(
                 f"({data[index].get('name', '')}) after {tuple(images.shape[1:])}; resize them in the transform."
             )
         images[len(items)] = image
-        items.append(_plain(item, index))
+        items.append(_plain(item, index, len(items)))
     if tried != len(data):
         raise RuntimeError(f"only {tried} of {len(data)} images were decoded; the loop ended early.")
     quarantine.close(tried)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["scalars"]
 
-_NOT_LOSSES = frozenset({"label", "index", "frame"})
+_NOT_LOSSES = frozenset({"label", "index", "row", "frame"})
 
 
 def scalars(output: Any) -> dict[str, float]:

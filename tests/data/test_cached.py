@@ -36,7 +36,22 @@ def test_same_as_the_transform_in_order(items, workers):
         expected = transform(item)
         got = dataset[number]
         torch.testing.assert_close(got.pop("image"), expected.pop("image"), rtol=0, atol=0)
-        assert got == expected
+        assert got == expected | {"row": number}
+
+
+def test_row_is_the_place_in_the_tensor_also_where_files_share_an_index_or_are_left_out(items):
+    frames = [items[i] | {"frame": frame} for i, frame in ((0, 0), (0, 1), (1, 0), (2, 0))]
+
+    def transform(item):
+        if item["name"] == "1.png":
+            raise ImageReadError("damaged", "1.png")
+        return {**item, "image": torch.full((1, 2, 2), float(10 * item["index"] + item["frame"]))}
+
+    dataset = CachedDataset(frames, transform, progress=False, on_bad="quarantine", max_bad_share=0.5)
+    batch = next(iter(DataLoader(dataset, batch_size=3)))
+    assert batch["index"].tolist() == [0, 0, 2]
+    torch.testing.assert_close(dataset.images[batch["row"]], batch["image"], rtol=0, atol=0)
+    assert batch["image"][:, 0, 0, 0].tolist() == [0.0, 1.0, 20.0]
 
 
 def test_each_file_is_decoded_once(items):
@@ -67,7 +82,7 @@ def test_batches_equal_items_and_are_copies(items):
 def test_loader_yields_every_item(items):
     batches = list(DataLoader(CachedDataset(items, Preprocessing(16), progress=False), batch_size=3, shuffle=True))
     assert sorted(torch.cat([b["index"] for b in batches]).tolist()) == list(range(COUNT))
-    assert set(batches[0]) == {"image", "name", "label", "index", "frame", "warnings", *PICTURE_FACTS}
+    assert set(batches[0]) == {"image", "name", "label", "index", "row", "frame", "warnings", *PICTURE_FACTS}
 
 
 def test_masks_and_paths_are_left_out(items):

@@ -192,7 +192,7 @@ def test_nothing_kept_is_a_path(tmp_path: Path):
     item |= {"mask": "", "frames": "all", "source": str(tmp_path), "patient": "DOE"}
     dataset = cache([item])
     facts = {"rows", "columns", "colored"}
-    assert set(dataset[0]) == {"image", "name", "label", "group", "index", "frame", "warnings"} | facts
+    assert set(dataset[0]) == {"image", "name", "label", "group", "index", "row", "frame", "warnings"} | facts
     Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "mask.png")
     for name in ("0.png", "none.png"):
         listed = {"image": str(tmp_path / name), "mask": str(tmp_path / "mask.png"), "name": "id0", "index": 0}

@@ -122,7 +122,7 @@ class SEPIADObjective(Objective):
         }
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """Reconstruction and adversarial losses for a batch `image` ``(B, C, H, W)``, with `index` when cached."""
+        """Reconstruction and adversarial losses for a batch `image` ``(B, C, H, W)``, with `row` when cached."""
         image = self._augmented(batch["image"])
         x = 2.0 * image - 1.0
         seen = x if self.corrupt is None else 2.0 * self.corrupt(image)[0] - 1.0
@@ -214,7 +214,7 @@ class SEPIADObjective(Objective):
     def cache_features(self, images: Tensor, batch_size: int = 32) -> bool:
         """Compute the features of all training images once; without augmentation they never change.
 
-        Call it after the features' weights and statistics are final. Batches then need `index`, the row of an image.
+        Call it after the features' weights and statistics are final. Batches then need `row`, that of an image in them.
 
         Args:
             images: all training images ``(N, C, H, W)``.
@@ -239,8 +239,8 @@ class SEPIADObjective(Objective):
         return True
 
     def _real_features(self, image: Tensor, batch: Batch) -> list[Tensor]:
-        if self._cache is not None and "index" in batch:
-            return [store[batch["index"]] for store in self._cache]
+        if self._cache is not None and "row" in batch:
+            return [store[batch["row"]] for store in self._cache]
         with torch.no_grad():
             return list(self.detector.features(image))
 

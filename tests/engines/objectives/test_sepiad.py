@@ -38,7 +38,7 @@ def make(se=True, **kwargs):
 
 def batch(n=4):
     torch.manual_seed(5)
-    return {"image": torch.rand(n, 1, 32, 32), "index": torch.arange(n)}
+    return {"image": torch.rand(n, 1, 32, 32), "row": torch.arange(n)}
 
 
 def gradients(module):
@@ -170,7 +170,7 @@ def test_cached_features_change_nothing():
     plain, cached = make(), make()
     data = batch()
     assert cached.cache_features(data["image"], batch_size=3)
-    rows = {"image": data["image"][[2, 0]], "index": torch.tensor([2, 0])}
+    rows = {"image": data["image"][[2, 0]], "row": torch.tensor([2, 0])}
     torch.manual_seed(1)
     a = plain.generator_terms(rows)
     torch.manual_seed(1)
