@@ -185,22 +185,33 @@ def _add_timings(verbs: Any) -> None:
             metavar="KEY=VALUE",
             help=f"override of {config}.json, the value in JSON; may be repeated",
         )
-    parser.add_argument(
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument(
         "--cine",
         nargs="?",
         const="",
         metavar="FILE",
         help="only: reading all frames of a DICOM cine (pydicom's own by default) against pydicom's decoding of them",
     )
+    only.add_argument(
+        "--memory",
+        action="store_true",
+        help="only: reading and writing of the space-aware memory against a loop over images and locations",
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
     parser.set_defaults(verb=_timings)
 
 
-def _timings(json: str | None, train: Any, inference: Any, cine: str | None, **options: Any) -> None:
+def _timings(json: str | None, train: Any, inference: Any, cine: str | None, memory: bool, **options: Any) -> None:
     if cine is not None:
         from monai_anomaly.apps.cine_timing import time_cine
 
         time_cine(cine or None, rounds=options["rounds"], json_path=json)
+        return
+    if memory:
+        from monai_anomaly.apps.memory_timing import time_memory
+
+        time_memory(rounds=options["rounds"], json_path=json)
         return
     from monai_anomaly.apps.timings import time_bundle
 

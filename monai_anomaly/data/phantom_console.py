@@ -13,12 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from scipy.ndimage import gaussian_filter
 
+from monai_anomaly.data.phantom_detail import coarsen, sharpness, split_bands
 from monai_anomaly.data.phantom_physics import SAMPLES, SCAN_LINES, Array, Echo, Probe, received_db
 
-__all__ = ["Settings", "acquire", "adjust", "draw_settings", "sharpness"]
+__all__ = ["Settings", "acquire", "adjust", "draw_settings"]
 
 
 _KNEE = 0.55  # gray level above which the slope of the gray map is free
@@ -120,13 +119,6 @@ def acquire(
     return pictures
 
 
-def sharpness(image: NDArray[np.floating], within: NDArray[np.bool_]) -> float:
-    """Mean absolute difference of neighboring pixels of an image (rows, columns), where both lie `within`."""
-    across = np.abs(np.diff(image, axis=1))[within[:, 1:] & within[:, :-1]].mean()
-    down = np.abs(np.diff(image, axis=0))[within[1:] & within[:-1]].mean()
-    return float((across + down) / 2)
-
-
 def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[NDArray[np.uint8]]:
     """Gray levels of dB pictures: gain, dynamic range and edge enhancement that meet the settings' targets.
 
@@ -139,9 +131,9 @@ def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[N
         (rows, columns) uint8 per frame; 0 outside the scan lines.
     """
     inside = settings.probe.inside
-    weight = _coarse(inside.astype(np.float32)) > 0.99
+    weight = coarsen(inside.astype(np.float32)) > 0.99
     share = float(inside.mean())
-    bands = [_bands(picture) for picture in pictures]
+    bands = [split_bands(picture, 3.0) for picture in pictures]
     pivot = float(bands[middle][0][inside].mean())
     scale = np.array([1.0, 1.0, 1.0]) / 55
     gain, knee = settings.brightness - scale[0] * pivot, 1.0
@@ -153,7 +145,7 @@ def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[N
     for _ in range(_ROUNDS):
         level = screen(middle)
         image = np.clip(level, 0, 1) * inside
-        coarse = _coarse(image)
+        coarse = coarsen(image)
         spread = float(coarse[weight].std())
         tops = [np.quantile(level[inside], 1 - settings.white), np.quantile(coarse[weight], 1 - 0.4 * settings.white)]
         stretch = [(0.9 - _KNEE) / max(float(top) - _KNEE, 0.05) for top in tops]
@@ -164,14 +156,3 @@ def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[N
         gain += scale[0] * (1 - change[0]) * pivot + settings.brightness - float(image.mean()) / share
         scale *= change
     return [np.round(255 * np.clip(screen(frame), 0, 1) * inside).astype(np.uint8) for frame in range(len(pictures))]
-
-
-def _bands(picture: Array) -> Array:
-    """Split a dB picture into structure, texture and fine detail, (3, rows, columns), whose sum it is."""
-    smooth = gaussian_filter(picture, 1.0)
-    structure = gaussian_filter(smooth, 3.0)
-    return np.stack([structure, smooth - structure, picture - smooth])
-
-
-def _coarse(image: Array) -> Array:
-    return np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))

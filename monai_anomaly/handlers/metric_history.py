@@ -66,6 +66,7 @@ class MetricHistory:
             row |= {f"val_{k}": float(v) for k, v in self.validator.state.metrics.items() if _is_number(v)}
         self.rows.append(row)
         if self.path is not None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(self.path, self.table())
 
     def _validated(self, engine: Engine) -> bool:

@@ -16,6 +16,7 @@ from monai.transforms.transform import Transform
 
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.load import LoadClinicalImaged
+from monai_anomaly.transforms.sharpness import EqualizeSharpness
 
 __all__ = ["Preprocessing", "resize_image", "resize_mask"]
 
@@ -64,6 +65,8 @@ class Preprocessing(Compose):
         frames_axis: the stored axis of a NIfTI, NRRD or MetaImage array that counts frames.
         value_range: black and white of such an array whose header does not say.
         meta_key: where to put the reader's meta data; None leaves them out.
+        sharpness: blur images that are sharper than this, at ``image_size`` and before the intensity is normalized; see
+            :class:`~monai_anomaly.transforms.sharpness.EqualizeSharpness`. None leaves them as they are.
 
     Raises:
         ValueError: for a value that is not allowed.
@@ -83,6 +86,7 @@ class Preprocessing(Compose):
         frames_axis: int | None = None,
         value_range: tuple[float, float] | None = None,
         meta_key: str | None = None,
+        sharpness: float | None = None,
     ) -> None:
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels!r}.")
@@ -97,7 +101,8 @@ class Preprocessing(Compose):
             "value_range": value_range,
         }
         load = LoadClinicalImaged(("image",), channels, crop_region, min_size=min_size, meta_key=meta_key, **reader)
-        super().__init__([load, _Fit(image_size, NormalizeImage(intensity))])
+        equalize = None if sharpness is None else EqualizeSharpness(sharpness)
+        super().__init__([load, _Fit(image_size, NormalizeImage(intensity), equalize)])
         self._reader = load.loader.reader
         self.image_shape = (channels, image_size, image_size)
         self._spec = {
@@ -107,6 +112,7 @@ class Preprocessing(Compose):
             "crop_region": crop_region,
             "min_size": min_size,
             "meta_key": meta_key,
+            "sharpness": sharpness,
             **reader,
         }
 
@@ -146,15 +152,17 @@ class Preprocessing(Compose):
 
 
 class _Fit(Transform):
-    """Resizes image and mask and normalizes the image."""
+    """Resizes image and mask; blurs the image where wanted, and normalizes it."""
 
-    def __init__(self, image_size: int, normalize: NormalizeImage) -> None:
+    def __init__(self, image_size: int, normalize: NormalizeImage, equalize: EqualizeSharpness | None = None) -> None:
         self.size = (image_size, image_size)
         self.normalize = normalize
+        self.equalize = equalize
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
-        item["image"] = self.normalize(resize_image(item["image"], self.size))
+        image = resize_image(item["image"], self.size)
+        item["image"] = self.normalize(image if self.equalize is None else self.equalize(image))
         if "mask" in item:
             item["mask"] = resize_mask(item["mask"], self.size)
         return item

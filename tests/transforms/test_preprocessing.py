@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from skimage.transform import resize
 from monai_anomaly.data.errors import ImageReadError, find_read_error
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.preprocessing import Preprocessing, resize_image, resize_mask
+from monai_anomaly.transforms.sharpness import EqualizeSharpness, sharpness
 from tests.data.dicom_files import make_dataset, save
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8)
@@ -128,11 +130,44 @@ def test_percentile_of_mostly_black_stays_finite():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"channels": 2}, {"image_size": 0}, {"image_size": 6.5}, {"min_size": 0}, {"intensity": "minmax"}],
+    [
+        {"channels": 2},
+        {"image_size": 0},
+        {"image_size": 6.5},
+        {"min_size": 0},
+        {"intensity": "minmax"},
+        {"sharpness": 0},
+    ],
 )
 def test_arguments_are_checked(arguments):
     with pytest.raises(ValueError, match="must be"):
         Preprocessing(**arguments)
+
+
+def test_sharpness_is_equal_at_the_working_size(path):
+    plain = Preprocessing(32)({"image": path})["image"]
+    expected = resize_image(torch.from_numpy(PICTURE).float()[None] / 255, (32, 32))
+    torch.testing.assert_close(plain, expected, rtol=0, atol=1e-6)
+    assert torch.equal(Preprocessing(32, sharpness=None)({"image": path})["image"], plain)
+    blurred = Preprocessing(32, sharpness=0.3)({"image": path})["image"]
+    assert float(sharpness(blurred[None])) == pytest.approx(0.3, rel=0.002)
+    assert torch.equal(blurred, EqualizeSharpness(0.3)(plain))
+    normalized = Preprocessing(32, intensity="zscore", sharpness=0.3)({"image": path})["image"]
+    assert torch.equal(normalized, NormalizeImage("zscore")(blurred))
+
+
+def test_sharpness_is_part_of_the_spec(path):
+    first = Preprocessing(32, sharpness=0.3)
+    second = Preprocessing(**json.loads(json.dumps(first.spec)))
+    assert torch.equal(second({"image": path})["image"], first({"image": path})["image"])
+    old = {name: value for name, value in Preprocessing(32).spec.items() if name != "sharpness"}
+    assert Preprocessing(**old).spec == {**old, "sharpness": None}
+
+
+def test_sharpness_leaves_the_mask(path, tmp_path):
+    Image.fromarray((PICTURE > 100).astype(np.uint8) * 255).save(tmp_path / "m.png")
+    item = {"image": path, "mask": str(tmp_path / "m.png")}
+    assert torch.equal(Preprocessing(32, sharpness=0.1)(item)["mask"], Preprocessing(32)(item)["mask"])
 
 
 def test_list_of_items(path):

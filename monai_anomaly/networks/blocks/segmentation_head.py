@@ -33,17 +33,20 @@ class SegmentationHead(nn.Module):
                 f"got {len(in_channels)} and {len(widths)}."
             )
         below = [*widths[1:], in_channels[-1]]
-        self.fuse = nn.ModuleList(
+        fuse = [
             nn.Sequential(
                 nn.Conv2d(deep + skip, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
             )
             for deep, skip, width in zip(below, in_channels, widths, strict=False)
-        )
+        ]
+        self.fuse = nn.ModuleList(fuse[::-1])  # from deep to shallow, as they are applied
         self.out = nn.Conv2d(widths[0], 1, 1)
 
-    def forward(self, maps: Sequence[Tensor]) -> Tensor:
+    def forward(self, maps: list[Tensor]) -> Tensor:
         """Maps ``(B, C_i, H_i, W_i)`` from shallow to deep to logits ``(B, 1, H_0, W_0)``."""
         fused = maps[-1]
-        for skip, fuse in zip(reversed(maps[:-1]), reversed(list(self.fuse)), strict=True):
-            fused = fuse(torch.cat([F.interpolate(fused, size=skip.shape[2:], mode="nearest"), skip], dim=1))
+        for i, fuse in enumerate(self.fuse):
+            skip = maps[len(maps) - 2 - i]
+            size = [skip.shape[2], skip.shape[3]]
+            fused = fuse(torch.cat([F.interpolate(fused, size=size, mode="nearest"), skip], dim=1))
         return self.out(fused)

@@ -1,0 +1,45 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Mean and spread of a detector's scores, from the training normals."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+from torch import Tensor
+
+__all__ = ["ScoreStatistics"]
+
+
+class _Standardizing(Protocol):
+    def fit_scores(self, images: Tensor) -> None: ...
+
+
+class ScoreStatistics:
+    """Fits a detector's score statistics before each validation and at the end of the training.
+
+    Attach it before the validation and the checkpoint, so that both see scores in standard deviations of normals.
+
+    Args:
+        network: a detector with ``fit_scores``, such as SimSID.
+        images: all training normals ``(N, C, H, W)``, preprocessed, not augmented.
+        interval: epochs between two fits; take that of the validation.
+    """
+
+    def __init__(self, network: _Standardizing, images: Tensor, *, interval: int = 1) -> None:
+        self.network = network
+        self.images = images
+        self.interval = interval
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to a trainer; only the first process scores and saves."""
+        if idist.get_rank() == 0:
+            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
+            engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, _: Engine) -> None:
+        """Fit the statistics."""
+        self.network.fit_scores(self.images)

@@ -1,0 +1,67 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from monai_anomaly.networks.blocks.segmentation_head import SegmentationHead
+
+__all__ = ["MapDiscriminator"]
+
+
+class MapDiscriminator(nn.Module):
+    """Tells at every pixel whether an image belongs there: a small U-Net with one logit per pixel.
+
+    It sees an image beside what the memories make of it, and is trained on synthetic anomalies, whose place is known.
+    MONAI's U-Nets count in residual units or fixed depths and are four times as slow at this size.
+
+    Args:
+        in_channels: channels of the image and of the picture, together.
+        channels: widths from full size downwards, each at half the size of the one before.
+
+    Raises:
+        ValueError: with fewer than two widths; in ``forward`` on sides that cannot be halved that often.
+
+    Source: Zavrtanik et al., "DRAEM", ICCV 2021, https://arxiv.org/abs/2108.07610 (an image beside its
+    reconstruction); Schlüter et al., "Natural Synthetic Anomalies", https://arxiv.org/abs/2109.15222 (what it learns).
+
+    Example:
+        >>> MapDiscriminator(2, channels=(4, 8))(torch.rand(3, 2, 16, 16)).shape
+        torch.Size([3, 1, 16, 16])
+    """
+
+    def __init__(self, in_channels: int, *, channels: Sequence[int] = (16, 32, 64, 64)) -> None:
+        super().__init__()
+        if len(channels) < 2:
+            raise ValueError(f"channels needs at least 2 widths, got {tuple(channels)}.")
+        first = nn.Sequential(_conv(in_channels, channels[0]), _conv(channels[0], channels[0]))
+        others = (nn.Sequential(_conv(a, b, stride=2), _conv(b, b)) for a, b in pairwise(channels))
+        self.stages = nn.ModuleList([first, *others])
+        self.head = SegmentationHead(channels)
+        self.reduction = 2 ** (len(channels) - 1)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(B, in_channels, H, W)`` to logits ``(B, 1, H, W)``; high is anomalous."""
+        if not torch.jit.is_tracing() and (  # type: ignore[attr-defined]
+            image.shape[2] % self.reduction != 0 or image.shape[3] % self.reduction != 0
+        ):
+            raise ValueError(
+                f"the image's sides must be multiples of {self.reduction}, got {list(image.shape)}; shorten channels."
+            )
+        maps: list[Tensor] = []
+        x = image
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return self.head(maps)
+
+
+def _conv(before: int, after: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(before, after, 3, stride, 1, bias=False), nn.BatchNorm2d(after), nn.ReLU(inplace=True)
+    )
