@@ -1,8 +1,10 @@
-# Two commands do everything: `make demo` and `make test`. The README shows the same in plain pip and python lines.
+# Two commands do everything: `make demo` (`make demo BUNDLE=simsid` for another bundle) and `make test`. The README shows
+# the same in plain pip and python lines.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
-CONFIGS := bundles/sepiad/configs
+BUNDLE ?= sepiad
+CONFIGS := bundles/$(BUNDLE)/configs
 
 .PHONY: demo test check timings clean
 
@@ -28,7 +30,7 @@ test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
 
 timings: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly timings
+	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly timings --bundle bundles/$(BUNDLE)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -228,9 +228,11 @@ class ComputeFloor:
     def __init__(self, trainer: ObjectiveTrainer) -> None:
         # One copy of both, so that the optimizers' parameters are the copied objective's.
         self.objective, self.optimizers = copy.deepcopy((trainer.objective, trainer.optimizers))
-        for name in ("augment", "corrupt", "policy_interval"):  # work on data, and the policy
+        for name in ("augment", "policy_interval"):  # work on data, and the policy
             if hasattr(self.objective, name):
                 setattr(self.objective, name, None)
+        if getattr(self.objective, "corrupt", None) is not None:
+            self.objective.corrupt = _keep
         self.updates = tuple(self.objective.updates())
         self.amp = {"device_type": trainer.state.device.type, "dtype": trainer.amp_dtype, "enabled": trainer.amp}
         batch = trainer.prepare_batch(next(iter(trainer.data_loader)), trainer.state.device)
@@ -257,6 +259,11 @@ class ComputeFloor:
                 p.requires_grad_(False)
         for p in self.parameters[number]:
             p.requires_grad_(True)
+
+
+def _keep(image: Tensor) -> tuple[Tensor, Tensor]:
+    """In place of synthetic anomalies: the image itself, and an empty mask."""
+    return image, torch.zeros_like(image[:, :1])
 
 
 # ---- scoring -----------------------------------------------------------------------------------------------------

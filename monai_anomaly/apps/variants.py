@@ -21,7 +21,7 @@ from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["ENDLESS", "SCHEDULE", "Variant", "read_variant"]
 
-SCHEDULE = ("max_epochs", "pretrain_epochs")
+SCHEDULE = ("max_epochs", "pretrain_epochs", "teacher_epochs", "student_epochs")
 """Keys for the length of a bundle's stages of training. A benchmark raises those that a bundle has, and its variant
 does not set, to :data:`ENDLESS`, so that the budget is what ends the training."""
 

@@ -35,9 +35,9 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     MONAI's ``CacheDataset`` serves batches as fast, but from a dictionary per item: the whole set cannot be moved to a
     device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must
-    be deterministic; random ones belong on the batch. Items hold ``image``, ``row`` (its place in the tensor), ``index``
-    (its file's place in the data list; the frames of a cine share it) and an allow list of the item's numbers and texts
-    (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
+    be deterministic; random ones belong on the batch. Items hold ``image``, ``row`` (its place in the tensor),
+    ``index`` (its file's place in the data list, which the frames of a cine share) and an allow list of the item's
+    numbers and texts (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
     in a warning.
 
     Args:

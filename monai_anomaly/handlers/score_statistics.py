@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from torch import Tensor
 
@@ -35,10 +34,9 @@ class ScoreStatistics:
         self.interval = interval
 
     def attach(self, engine: Engine) -> None:
-        """Attach to a trainer; only the first process scores and saves."""
-        if idist.get_rank() == 0:
-            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
-            engine.add_event_handler(Events.COMPLETED, self)
+        """Attach to a trainer, in every process: a validation in several compares the scores of all of them."""
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
+        engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, _: Engine) -> None:
         """Fit the statistics."""

@@ -1,49 +1,170 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One small data set and one short training, shared by the tests that only look at the result."""
+"""One small data set and one short training of each bundle, shared by the tests that only look at the result."""
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from monai.bundle import run
+from torch import nn
 
 from monai_anomaly.data.phantom import make_phantom
+from monai_anomaly.handlers.detector_loader import load_detector
+from monai_anomaly.networks.nets.sepiad import SEPIAD
+from monai_anomaly.networks.nets.simsid import SimSID
 
 ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "bundles" / "sepiad"
+DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID}
 
-TINY: dict[str, Any] = {
+SHORT: dict[str, Any] = {
     "image_size": 32,
-    "encoder_channels": [4, 4, 4, 4],
-    "decoder_channels": [4, 4, 4, 4],
-    "critic_channels": [4, 4, 4, 4],
-    "latent_channels": 8,
-    "feature_layers": ["r22"],
-    "feature_width": 0.1,
     "max_epochs": 3,
     "epoch_length": 2,
-    "pretrain_epochs": 1,
     "val_interval": 2,
-    "policy_interval": 2,
     "batch_size": 4,
     "device": "cpu",
 }
+TINY: dict[str, dict[str, Any]] = {
+    "sepiad": {
+        **SHORT,
+        "encoder_channels": [4, 4, 4, 4],
+        "decoder_channels": [4, 4, 4, 4],
+        "critic_channels": [4, 4, 4, 4],
+        "latent_channels": 8,
+        "feature_layers": ["r22"],
+        "feature_width": 0.1,
+        "pretrain_epochs": 1,
+        "policy_interval": 2,
+    },
+    "simsid": {
+        **SHORT,
+        "generator::channels": [4, 4, 8],
+        "generator::token_channels": 8,
+        "generator::slots": 10,
+        "generator::heads": 2,
+        "generator::hidden": 16,
+        "discriminator::channels": [4, 4, 4],
+    },
+}
 
 
-def config(name: str) -> str:
+def bundle_root(bundle: str = "sepiad") -> Path:
+    """The folder of a bundle."""
+    return ROOT / "bundles" / bundle
+
+
+def config(name: str, bundle: str = "sepiad") -> str:
     """A config file as a user names it from the repository's root."""
-    return f"bundles/sepiad/configs/{name}.json"
+    return f"bundles/{bundle}/configs/{name}.json"
+
+
+def train(
+    folder: Path,
+    data: Path,
+    *,
+    bundle: str = "sepiad",
+    overlays: Sequence[str] = (),
+    tiny: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> None:
+    """Train as a user does, in this process; what makes it tiny is that of the bundle's own recipe if not given."""
+    run(
+        run_id="training",
+        config_file=[config(name, bundle) for name in ("train", *overlays)],
+        dataset_dir=str(data),
+        output_dir=str(folder / "output"),
+        ckpt_dir=str(folder / "models"),
+        **{**(TINY[bundle] if tiny is None else tiny), **overrides},
+    )
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    return torch.load(path, weights_only=True)
+
+
+def spec_args(folder: Path) -> dict[str, Any]:
+    """How a trained detector was made."""
+    return load(folder / "models" / "model.pt")["spec"]
+
+
+def load_trained(bundle: str, folder: Path) -> nn.Module:
+    """The trained detector, to be asked."""
+    detector = DETECTORS[bundle](**spec_args(folder)["network"]).eval()
+    load_detector(detector, folder / "models" / "model.pt")
+    return detector
+
+
+def spread(detector: nn.Module) -> float:
+    """What the detector divides its map by: SimSID's score is in deviations of the normals, tiny after few steps."""
+    return float(getattr(detector, "score_std", 1.0))
+
+
+def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:
+    """Bit for bit: tensors, numbers (NaN equals NaN) and structure."""
+    assert type(a) is type(b), where
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    elif not (isinstance(a, float) and math.isnan(a) and math.isnan(b)):
+        assert a == b, where
+
+
+def words(overrides: Mapping[str, Any]) -> list[str]:
+    """Overrides as a user writes them on the command line."""
+    return [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
+
+
+def outputs(folder: Path) -> list[str]:
+    """Where a training on the command line is to write."""
+    return ["--output_dir", str(folder / "out"), "--ckpt_dir", str(folder / "models")]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A bundle, a small data set for it, and the folder of a short training on that."""
+
+    bundle: str
+    data: Path
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """The trained detector's file."""
+        return self.folder / "models" / "model.pt"
+
+    def config(self, name: str) -> str:
+        """A config file of the bundle as a user names it."""
+        return config(name, self.bundle)
 
 
 @pytest.fixture(scope="session")
 def small_phantom(tmp_path_factory) -> Path:
     """A phantom of a few images."""
     return make_phantom(tmp_path_factory.mktemp("phantom"), seed=1, num_train=12, num_val=6, num_test=12)
+
+
+@pytest.fixture(scope="session")
+def small_radiographs(tmp_path_factory) -> Path:
+    """A phantom of a few radiographs."""
+    folder = tmp_path_factory.mktemp("radiographs")
+    return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12)
 
 
 @pytest.fixture
@@ -54,24 +175,30 @@ def at_root(monkeypatch) -> None:
 
 @pytest.fixture(scope="session")
 def trained(small_phantom, tmp_path_factory) -> Path:
-    """The folder of a short training."""
-    folder = tmp_path_factory.mktemp("trained")
+    """The folder of a short training of SEPIAD."""
+    return _train_once(tmp_path_factory.mktemp("trained"), small_phantom, "sepiad")
+
+
+@pytest.fixture(scope="session")
+def trained_simsid(small_radiographs, tmp_path_factory) -> Path:
+    """The folder of a short training of SimSID."""
+    return _train_once(tmp_path_factory.mktemp("trained_simsid"), small_radiographs, "simsid")
+
+
+@pytest.fixture(params=["sepiad", "simsid"])
+def example(request) -> Example:
+    """Each bundle, trained."""
+    data, folder = {"sepiad": ("small_phantom", "trained"), "simsid": ("small_radiographs", "trained_simsid")}[
+        request.param
+    ]
+    return Example(request.param, request.getfixturevalue(data), request.getfixturevalue(folder))
+
+
+def _train_once(folder: Path, data: Path, bundle: str) -> Path:
     before = Path.cwd()
     os.chdir(ROOT)
     try:
-        train(folder, small_phantom)
+        train(folder, data, bundle=bundle)
     finally:
         os.chdir(before)
     return folder
-
-
-def train(folder: Path, data: Path, **overrides: Any) -> None:
-    """Train as a user does, in this process."""
-    run(
-        run_id="training",
-        config_file=overrides.pop("config_file", config("train")),
-        dataset_dir=str(data),
-        output_dir=str(folder / "output"),
-        ckpt_dir=str(folder / "models"),
-        **{**TINY, **overrides},
-    )

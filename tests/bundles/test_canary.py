@@ -131,7 +131,7 @@ def home(data, tmp_path_factory) -> Path:
     """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
     home = tmp_path_factory.mktemp("home")
     places = ["--output_dir", str(home / "output"), "--ckpt_dir", str(home / "models")]
-    tiny = [word for key, value in TINY.items() for word in (f"--{key}", json.dumps(value).strip('"'))]
+    tiny = [word for key, value in TINY["sepiad"].items() for word in (f"--{key}", json.dumps(value).strip('"'))]
     tracking = ["--tracking", "mlflow"] if has_mlflow else []
     words = [*places, *tiny, "--max_epochs", "1"]
     _run(home, "train", data, *words, *tracking, "--on_bad", "quarantine", "--max_bad_share", "0.9")

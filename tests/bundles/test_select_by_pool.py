@@ -16,14 +16,16 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.handlers import best_weights
 from tests.bundles.conftest import config, train
 
-OVERLAY = [config("train"), config("select_by_pool")]
-
 
 def _load(path):
     return torch.load(path, weights_only=True)
 
 
-def test_the_best_epoch_becomes_the_model_and_the_report_says_so(small_phantom, tmp_path, at_root, monkeypatch):
+@pytest.mark.parametrize(("bundle", "phantom"), [("sepiad", "small_phantom"), ("simsid", "small_radiographs")])
+def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
+    bundle, phantom, request, tmp_path, at_root, monkeypatch
+):
+    data = request.getfixturevalue(phantom)
     seen = {}
 
     class Watched(best_weights.BestWeights):
@@ -32,8 +34,8 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(small_phantom, 
             seen[engine.state.epoch] = {k: v.clone() for k, v in self.network.state_dict().items()}
 
     monkeypatch.setattr(best_weights, "BestWeights", Watched)
-    arguments = {"config_file": OVERLAY, "pool_dir": str(small_phantom / "test"), "val_interval": 1}
-    train(tmp_path, small_phantom, **arguments, pool_normal_share=0.5)
+    arguments = {"bundle": bundle, "overlays": ["select_by_pool"], "val_interval": 1}
+    train(tmp_path, data, **arguments, pool_dir=str(data / "test"), pool_normal_share=0.5)
 
     rows = list(csv.DictReader((tmp_path / "output" / "history.csv").open()))
     values = [float(row["val_pool_auroc"]) for row in rows]
@@ -49,9 +51,9 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(small_phantom, 
     assert model["data"]["validation images"] == 3  # its three abnormal ones are not looked at
 
     run(
-        config_file=config("evaluate"),
+        config_file=config("evaluate", bundle),
         checkpoint=str(tmp_path / "models" / "model.pt"),
-        dataset_dir=str(small_phantom),
+        dataset_dir=str(data),
         output_dir=str(tmp_path / "evaluation"),
         device="cpu",
     )
@@ -60,7 +62,7 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(small_phantom, 
 
 def test_without_a_pool_it_is_one_sentence_before_any_training(small_phantom, tmp_path, at_root):
     with pytest.raises(RuntimeError) as caught:
-        train(tmp_path, small_phantom, config_file=OVERLAY)
+        train(tmp_path, small_phantom, overlays=["select_by_pool"])
     cause = caught.value.__cause__
     assert isinstance(cause, DataListError) and "--pool_dir" in str(cause)
     assert not (tmp_path / "models").exists()

@@ -13,21 +13,31 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
-from monai.bundle import ckpt_export, onnx_export, run
+from monai.bundle import ConfigParser, ckpt_export, onnx_export, run
+from PIL import Image
 
 from monai_anomaly.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = ROOT / "bundles" / "sepiad" / "configs"
-BUNDLE_PAGE = ROOT / "bundles" / "sepiad" / "docs" / "README.md"
+BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (folder / "configs").is_dir())
+BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
 ADDING = ROOT / "docs" / "adding_a_method.md"
-PAGES = [p for p in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")), BUNDLE_PAGE)]
+USER_GUIDE = ROOT / "docs" / "user_guide.md"
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS, *BUNDLE_PAGES.values()]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 TOOLS = {"editable", "logdir", "standalone", "nproc_per_node"}
 """Options of pip, tensorboard and torchrun."""
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
+NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
+NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
+NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
+NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated"}
+NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
+"""Keys that put a run together."""
 
 
 def read(page: Path) -> str:
@@ -53,8 +63,16 @@ def verb_options() -> set[str]:
     return found
 
 
-def configuration(*names: str) -> dict:
-    return {k: v for name in names for k, v in json.loads((CONFIGS / name).read_text()).items()}
+def configs(bundle: str) -> list[Path]:
+    files = (ROOT / "bundles" / bundle / "configs").glob("*.json")
+    return sorted(file for file in files if file.name != "metadata.json")
+
+
+def configuration(bundle: str, *names: str) -> dict:
+    """What configurations of a bundle hold, the later over the earlier; keys inside another one are left out."""
+    folder = ROOT / "bundles" / bundle / "configs"
+    merged = {k: v for name in names for k, v in json.loads((folder / f"{name}.json").read_text()).items()}
+    return {k: v for k, v in merged.items() if re.fullmatch(r"\w+", k)}
 
 
 def commands() -> list[str]:
@@ -83,16 +101,15 @@ def test_relative_links_lead_somewhere(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_option_exists(page):
-    known = (
-        {key for file in CONFIGS.glob("*.json") for key in configuration(file.name)} | TOOLS | TRACKING | verb_options()
-    )
+    known = {key for bundle in BUNDLES for file in configs(bundle) for key in configuration(bundle, file.stem)}
+    known |= TOOLS | TRACKING | verb_options()
     known |= {name for verb in VERBS.values() for name in inspect.signature(verb).parameters}
     mistyped = {"max_epoch"}  # the example of a mistake in the user guide
     assert set(options(read(page))) - known - (mistyped if page.name == "user_guide.md" else set()) == set()
 
 
 def test_there_are_commands():
-    assert len(commands()) >= 8
+    assert all(sum(f"bundles/{bundle}/" in command for command in commands()) >= 8 for bundle in BUNDLES)
 
 
 @pytest.mark.parametrize("command", commands())
@@ -101,42 +118,83 @@ def test_commands_name_files_and_keys_that_belong_together(command):
     verb = words[words.index("monai.bundle") + 1]
     files = re.findall(r"[\w./]+\.json", words[words.index("--config_file") + 1])
     assert files and all((ROOT / file).is_file() for file in files)
-    known = set(configuration(*(Path(file).name for file in files))) | TRACKING | TOOLS
+    (bundle,) = {Path(file).parts[1] for file in files}
+    known = set(configuration(bundle, *(Path(file).stem for file in files))) | TRACKING | TOOLS
     known |= set(inspect.signature(VERBS[verb]).parameters)
     assert set(options(command)) <= known
     if "--meta_file" in words:
         assert (ROOT / words[words.index("--meta_file") + 1]).is_file()
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Key, where and default of the bundle page's table of keys."""
-    section = read(BUNDLE_PAGE).split("\n## Keys\n")[1].split("\n## ")[0]
+def rows(bundle: str) -> list[tuple[str, str, str]]:
+    """Key, where and default of the table of keys of a bundle's page."""
+    section = read(BUNDLE_PAGES[bundle]).split("\n## Keys\n")[1].split("\n## ")[0]
     return re.findall(r"^\| `(\w+)` \| ([\w, ]+) \| (.+?) \| .+ \|$", section, flags=re.MULTILINE)
 
 
-def test_the_table_of_keys_is_complete():
-    documented = {key for key, _, _ in rows()}
-    not_for_users = {"imports", "is_not_rank0", "rank", "world_size", "spec", "network_args", "preprocessing_args"}
-    not_for_users |= {"network_def", "network", "budget", "pretrain", "train", "validate", "history", "initialize"}
-    not_for_users |= {"pretraining", "training", "run"}
-    assert documented >= configuration("train.json").keys() - not_for_users - {"checkpoint"}
-    assert {"checkpoint", "section", "gallery"} <= documented
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_the_table_of_keys_is_complete(bundle):
+    keys = {key for file in configs(bundle) for key in configuration(bundle, file.stem)}
+    documented = [key for key, _, _ in rows(bundle)]
+    assert set(documented) == keys - NOT_FOR_USERS
+    assert len(documented) == len(set(documented))
 
 
-@pytest.mark.parametrize(("key", "where", "default"), rows(), ids=[row[0] for row in rows()])
-def test_the_table_of_keys_is_right(key, where, default):
+ROWS = [(bundle, *row) for bundle in BUNDLES for row in rows(bundle)]
+
+
+@pytest.mark.parametrize(("bundle", "key", "where", "default"), ROWS, ids=[f"{row[0]}-{row[1]}" for row in ROWS])
+def test_the_table_of_keys_is_right(bundle, key, where, default):
     places = ("train", "evaluate", "inference") if where == "all" else where.split(", ")
-    values = [configuration(f"{place}.json")[key] for place in places]  # the key is where the table says
+    values = [configuration(bundle, place)[key] for place in places]  # the key is where the table says
     stated = re.fullmatch(r"`([^`]+)`", default)
     for value in values:
         if isinstance(value, str) and value.startswith(("$", "@")):  # computed: the table has words for it
             assert stated is None
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and "_target_" in value:
             assert stated is not None and value["_target_"].endswith(f".{stated[1]}")
         elif stated is not None:
             assert json.loads(stated[1]) == value
         else:  # words for values that differ by configuration, or are long
-            assert len(places) > 1
+            assert len(places) > 1 or isinstance(value, dict)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_every_configuration_is_on_the_page(bundle):
+    page = read(BUNDLE_PAGES[bundle])
+    assert [file.name for file in configs(bundle) if file.name not in page] == []
+
+
+def recipes() -> list[tuple[str, str, str]]:
+    """Recipe, key and value of the table of what SimSID's recipes set."""
+    header, _, *lines = re.findall(r"^\| (?:key|---|`[\w:]+`).*\|$", recipe_section(), flags=re.MULTILINE)
+    names = re.findall(r"`(\w+)\.json`", header)
+    cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+    return [(name, key, value) for key, *values in cells for name, value in zip(names, values, strict=True)]
+
+
+def recipe_section() -> str:
+    return read(BUNDLE_PAGES["simsid"]).split("What the recipes set")[1].split("\n#")[0]
+
+
+@pytest.mark.parametrize(("recipe", "key", "value"), recipes())
+def test_the_table_of_recipes_is_right(recipe, key, value):
+    node = configuration("simsid", "train", recipe)
+    for part in key.split("::"):
+        node = node.get(part) if isinstance(node, dict) else None
+    assert node is None if value == "-" else node == json.loads(value)
+
+
+def test_the_example_of_an_overlay_fits(tmp_path):
+    from monai_anomaly.networks.nets.simsid import SimSID
+
+    (example,) = blocks(BUNDLE_PAGES["simsid"], "json")
+    (tmp_path / "own.json").write_text(example)
+    train = str(ROOT / "bundles" / "simsid" / "configs" / "train.json")
+    parser = ConfigParser(ConfigParser.load_config_files([train, str(tmp_path / "own.json")]))
+    SimSID(**parser.get_parsed_content("network_args"))
+    for key, value in json.loads(example).items():
+        assert parser[key] == value
 
 
 def test_the_example_of_a_method_runs():
@@ -147,14 +205,14 @@ def test_the_example_of_a_method_runs():
 
 def test_the_example_of_a_bundle_names_keys_of_a_bundle():
     (example,) = (json.loads(block) for block in blocks(ADDING, "json"))
-    train = configuration("train.json")
+    train = configuration("sepiad", "train")
     assert example.keys() <= train.keys() and example["train"].keys() <= train["train"].keys()
 
 
 def test_the_example_of_a_data_list_is_read(tmp_path):
     from monai_anomaly.data.datalist import load_datalist
 
-    (text,) = blocks(BUNDLE_PAGE, "json")
+    (text,) = blocks(BUNDLE_PAGES["sepiad"], "json")
     for entry in (entry for section in json.loads(text).values() for entry in section):
         for file in (entry["image"], entry.get("mask")):
             if file:
@@ -162,6 +220,26 @@ def test_the_example_of_a_data_list_is_read(tmp_path):
                 (tmp_path / file).touch()
     (tmp_path / "dataset.json").write_text(text)
     assert [len(load_datalist(tmp_path, s)) for s in ("training", "validation", "test")] == [1, 1, 3]
+
+
+def test_the_example_of_sharpness_runs(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 64, 64), dtype=np.uint8)
+    for i, pixels in enumerate(noise):
+        folder = tmp_path / ("train" if i < 10 else "test") / ("abnormal" if i == 11 else "normal") / f"patient-{i}"
+        folder.mkdir(parents=True)
+        Image.fromarray(pixels).save(folder / "image.png")
+    (example,) = [block for block in blocks(USER_GUIDE, "python") if "sharpness" in block]
+    exec(example.replace('"DIR"', repr(str(tmp_path))), {})
+    expected = [np.hypot(*_differences(pixels / 255)).mean() / (pixels / 255).std() for pixels in noise]
+    assert float(re.findall(r"[\d.]+", capsys.readouterr().out)[0]) == pytest.approx(
+        np.quantile(expected, 0.01), abs=1e-3
+    )
+
+
+def _differences(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    right, down = np.zeros_like(image), np.zeros_like(image)
+    right[:, :-1], down[:-1] = np.diff(image, axis=1), np.diff(image, axis=0)
+    return right, down
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -16,7 +17,25 @@ from monai_anomaly.losses.adversarial_bce import BCEDiscriminatorLoss, BCEGenera
 from monai_anomaly.losses.distillation import DistillationLoss
 from monai_anomaly.networks.nets.simsid import SimSID
 
-__all__ = ["SimSIDObjective"]
+__all__ = ["SimSIDObjective", "remember", "require_image_discriminator"]
+
+
+def remember(detector: SimSID, tokens: Tensor) -> None:
+    """Store the tokens ``(B, P, D)`` of normal images, unless the memory is learned.
+
+    Every process stores those of all processes, so that their memories stay the same.
+    """
+    if not detector.generator.learned:
+        detector.generator.remember(idist.all_gather(tokens.detach().float()))  # type: ignore[arg-type]
+
+
+def require_image_discriminator(detector: SimSID) -> None:
+    """Raises a ValueError for a detector whose discriminator judges pixels beside the picture, not an image."""
+    if detector.score == "map_logit":
+        raise ValueError(
+            "the detector's score must be any but 'map_logit', whose discriminator learns from synthetic anomalies; "
+            "set score, or train with SimSIDSyntheticObjective."
+        )
 
 
 class SimSIDObjective(Objective):
@@ -40,6 +59,9 @@ class SimSIDObjective(Objective):
         discriminator_weight: of the discriminator's own.
         augment: changes the images before.
 
+    Raises:
+        ValueError: for a detector with the score "map_logit".
+
     Source: SQUID (Xiang et al., CVPR 2023, https://arxiv.org/abs/2111.13495); SimSID (Xiang et al., TPAMI 2024,
     https://arxiv.org/abs/2403.08689).
     """
@@ -60,6 +82,7 @@ class SimSIDObjective(Objective):
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         super().__init__()
+        require_image_discriminator(detector)
         self.detector = detector
         self.teacher = teacher
         self.n_critic = n_critic
@@ -96,7 +119,7 @@ class SimSIDObjective(Objective):
         student = generator.decode(painted)
         teacher = self.teacher([f.detach() for f in features])
         picture = self.detector.picture(student[-1])
-        generator.remember(tokens)
+        remember(self.detector, tokens)
         return {
             "student": self.student_weight * F.mse_loss(picture, x),
             "teacher": self.teacher_weight * F.mse_loss(self.detector.picture(teacher[-1]), x),

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
+from monai_anomaly.engines.objectives.simsid import remember, require_image_discriminator
 from monai_anomaly.losses.adversarial_bce import BCEDiscriminatorLoss
 from monai_anomaly.losses.distillation import DistillationLoss
 from monai_anomaly.networks.nets.simsid import SimSID
 
 __all__ = ["DiscriminatorStage", "StudentStage", "TeacherStage"]
 
-_SOURCE_BATCH = 64
+_CACHE_BATCH = 64
 
 
 class TeacherStage(Objective):
@@ -105,25 +106,18 @@ class StudentStage(Objective):
         parts = [part for name, part in self.detector.generator.named_children() if name != "encoder"]
         return [Update("student", tuple(parts), self.terms)]
 
-    def train(self, mode: bool = True) -> StudentStage:
-        """Encoder and teacher keep the statistics that they have."""
-        super().train(mode)
-        self.detector.generator.encoder.eval()
-        self.teacher.eval()
-        return self
-
     def terms(self, batch: Batch) -> Terms:
         """The student's losses for a batch `image` ``(B, C, H, W)``, with `row` when its features are cached."""
         generator = self.detector.generator
         x = self.detector.signal(batch["image"])
         with torch.no_grad():
             features = self._features(x, batch)
-            teacher = self.teacher(features)
+            teacher = self.teacher.eval()(features)
         painted, tokens = generator.inpaint(features)
         student = generator.decode(painted)
         picture = self.detector.picture(student[-1])
         levels = [*student[:-1], picture], [*teacher[:-1], self.detector.picture(teacher[-1])]
-        generator.remember(tokens)
+        remember(self.detector, tokens)
         return {
             "student": self.student_weight * F.mse_loss(picture, x),
             "distillation": self.distillation_weight * self.distillation_loss(*levels),
@@ -143,20 +137,22 @@ class StudentStage(Objective):
             whether they are cached: not if they would take more than `cache_bytes`.
         """
         self._cache = None
-        self.train()
         device = next(self.detector.parameters()).device
-        encode = self.detector.generator.encode
-        first = encode(self.detector.signal(images[:1].to(device)))
+        first = self._encode(self.detector.signal(images[:1].to(device)))
         rows = first[-1].shape[0]  # of an image: 1, or its patches
         if sum(f.numel() * f.element_size() for f in first) * len(images) > self.cache_bytes:
             return False
-        parts = [encode(self.detector.signal(part.to(device))) for part in images.split(_SOURCE_BATCH)]
+        parts = [self._encode(self.detector.signal(part.to(device))) for part in images.split(_CACHE_BATCH)]
         self._cache = [torch.cat(maps).unflatten(0, (-1, rows)) for maps in zip(*parts, strict=True)]
         return True
 
     def _features(self, x: Tensor, batch: Batch) -> list[Tensor]:
         if self._cache is not None and "row" in batch:
             return [store[batch["row"]].flatten(0, 1) for store in self._cache]
+        return self._encode(x)
+
+    def _encode(self, x: Tensor) -> list[Tensor]:
+        self.detector.generator.encoder.eval()  # a validation puts the whole detector back into training mode
         return self.detector.generator.encode(x)
 
 
@@ -169,6 +165,9 @@ class DiscriminatorStage(Objective):
     Args:
         detector: whose discriminator is trained.
 
+    Raises:
+        ValueError: for a detector with the score "map_logit".
+
     Source: S. R., "Unsupervised Anomaly Detection using SimSID algorithm", Anna University, 2025, Algorithm 4.11.
     """
 
@@ -176,6 +175,7 @@ class DiscriminatorStage(Objective):
 
     def __init__(self, detector: SimSID) -> None:
         super().__init__()
+        require_image_discriminator(detector)
         self.detector = detector
         self.loss = BCEDiscriminatorLoss()
         self._cache: Tensor | None = None
@@ -184,28 +184,25 @@ class DiscriminatorStage(Objective):
         """One update of the discriminator."""
         return [Update("discriminator", (self.detector.discriminator,), self.terms)]
 
-    def train(self, mode: bool = True) -> DiscriminatorStage:
-        """The generator is as it is when images are scored."""
-        super().train(mode)
-        self.detector.generator.eval()
-        return self
-
     def terms(self, batch: Batch) -> Terms:
         """The discriminator's loss for a batch `image` ``(B, C, H, W)``, with `row` when the pictures are cached."""
         x = self.detector.signal(batch["image"])
-        with torch.no_grad():
-            if self._cache is not None and "row" in batch:
-                fake = self._cache[batch["row"]]
-            else:
-                fake = self.detector.picture(self.detector.generator(x))
+        if self._cache is not None and "row" in batch:
+            fake = self._cache[batch["row"]]
+        else:
+            fake = self._picture(x)
         return {"discriminator": self.loss(self.detector.discriminator(x), self.detector.discriminator(fake))}
 
-    @torch.no_grad()
     def cache_pictures(self, images: Tensor) -> None:
-        """Compute the frozen student's pictures of all training images ``(N, C, H, W)`` once, on the device."""
-        self.train()
+        """Compute the frozen student's pictures of all training images ``(N, C, H, W)`` once, on the device.
+
+        Batches then need `row`, that of an image in them.
+        """
         device = next(self.detector.parameters()).device
-        parts = images.split(_SOURCE_BATCH)
-        self._cache = torch.cat(
-            [self.detector.picture(self.detector.generator(self.detector.signal(part.to(device)))) for part in parts]
-        )
+        parts = [self._picture(self.detector.signal(part.to(device))) for part in images.split(_CACHE_BATCH)]
+        self._cache = torch.cat(parts)
+
+    @torch.no_grad()
+    def _picture(self, x: Tensor) -> Tensor:
+        self.detector.generator.eval()  # as when images are scored; a validation puts it back into training mode
+        return self.detector.picture(self.detector.generator(x))

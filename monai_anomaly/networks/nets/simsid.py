@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -45,8 +47,10 @@ class SimSID(nn.Module):
             - "feature_distance": the squared difference of the features and the painted ones;
             - "map_logit": the logits of the :class:`MapDiscriminator`.
         top_fraction: share of the map's pixels, the largest, that a score of the last three kinds averages.
+        temperature: T, in units of the map; a score of the last three kinds is then ``T log mean exp(map / T)`` over
+            the pixels, the mean for large T and the maximum for small. None takes the mean.
         bounded: squeeze the standardized score into (0, 1) by a logistic function, as published. It orders images the
-            same, but ties those of more than about 17 deviations.
+            same, but ties those of more than about 14 deviations.
 
     Raises:
         ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
@@ -71,6 +75,7 @@ class SimSID(nn.Module):
         output: str = "sigmoid",
         score: str = "recon_logit",
         top_fraction: float = 1.0,
+        temperature: float | None = None,
         bounded: bool = False,
     ) -> None:
         super().__init__()
@@ -80,13 +85,18 @@ class SimSID(nn.Module):
             raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}.")
         if not 0.0 < top_fraction <= 1.0:
             raise ValueError(f"top_fraction must lie in (0, 1], got {top_fraction}.")
-        if top_fraction < 1.0 and score in ("recon_logit", "logit_difference"):
-            raise ValueError(f"score {score!r} is one number for an image; top_fraction must be 1, got {top_fraction}.")
+        if temperature is not None and not 0.0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be positive, or None, got {temperature}.")
+        if temperature is not None and top_fraction < 1.0:
+            raise ValueError("top_fraction and temperature are two ways to pool a map; give one of them.")
+        if score in ("recon_logit", "logit_difference") and (top_fraction < 1.0 or temperature is not None):
+            raise ValueError(f"score {score!r} is one number for an image; leave top_fraction and temperature out.")
         self.image_size = image_size
         self.in_channels = in_channels
         self.output = output
         self.score = score
         self.bounded = bounded
+        self.temperature = 0.0 if temperature is None else float(temperature)
         self.top_count = max(1, round(top_fraction * image_size**2)) if top_fraction < 1.0 else 0
         self.generator = make_generator(image_size=image_size, in_channels=in_channels, **(generator or {}))
         self.discriminator: nn.Module = (
@@ -160,6 +170,9 @@ class SimSID(nn.Module):
             raw = self.discriminator(x) - self.discriminator(picture)
         elif self.top_count > 0:
             raw = anomaly.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1)
+        elif self.temperature > 0.0:
+            pixels = 2.0 * math.log(self.image_size)
+            raw = self.temperature * ((anomaly / self.temperature).flatten(1).logsumexp(dim=1) - pixels)
         else:
             raw = anomaly.mean(dim=(1, 2, 3))
         return anomaly, raw.float()
@@ -177,7 +190,6 @@ class SimSID(nn.Module):
         return F.interpolate(patches.merge(maps), size=size, mode="nearest")
 
     @torch.jit.unused
-    @torch.no_grad()
     def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
         """Take mean and standard deviation of the scores from all training normals, without augmentation.
 
@@ -190,13 +202,11 @@ class SimSID(nn.Module):
         """
         if len(images) < 2:
             raise ValueError(f"the scores' spread needs at least 2 training normals, got {len(images)}.")
-        training = self.training
-        self.eval()
         device = self.score_mean.device
-        raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).double()
-        self.score_mean.copy_(raw.mean())
-        self.score_std.copy_(raw.std(correction=0) + _MIN_SPREAD)
-        self.train(training)
+        with eval_mode(self):  # without gradients, too
+            raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).cpu().double()
+            self.score_mean.copy_(raw.mean())
+            self.score_std.copy_(raw.std(correction=0) + _MIN_SPREAD)
 
     def _check_image(self, image: Tensor) -> None:
         size = self.image_size

@@ -44,7 +44,7 @@ class UNetGenerator(nn.Module):
         memory: further arguments of the bottleneck's :class:`SpaceAwareMemory`.
         decoder_memories: number of decoder steps, from the deepest, that have a :class:`WindowMemory`; all within the
             steps on single patches. None of them makes SimSID's memory flat.
-        decoder_memory: further arguments of theirs.
+        decoder_memory: further arguments of theirs; they are always learned.
         window_grid: rows and columns of their windows.
         shortcut: of the bottleneck, see :class:`FeatureInpainting`.
         decoder_shortcut: of the decoder's memories, see :class:`WindowMemory`.
@@ -88,7 +88,9 @@ class UNetGenerator(nn.Module):
         if not 0 <= skips <= steps:
             raise ValueError(f"skips must lie in [0, {steps}], the number of decoder steps, got {skips}.")
         if not 0 <= decoder_memories <= merge_at:
-            raise ValueError(f"decoder_memories must lie in [0, {merge_at}], which is merge_at, got {decoder_memories}.")
+            raise ValueError(f"decoder_memories must lie in [0, {merge_at}], up to merge_at, got {decoder_memories}.")
+        if not _is_learned(decoder_memory):
+            raise ValueError("the decoder's memories must be learned, nothing else writes them; set write of memory.")
         height, width = (side >> steps for side in self.patches.patch_size)
         if (height << steps, width << steps) != self.patches.patch_size or min(height, width) < 1:
             raise ValueError(
@@ -98,7 +100,7 @@ class UNetGenerator(nn.Module):
         shape = (self.patches.rows, self.patches.cols)
         self.encoder = ResidualUNetEncoder(in_channels, channels=channels)
         dim = token_channels * height * width
-        self.learned = (memory or {}).get("write", "learned") == "learned"
+        self.learned = _is_learned(memory)
         self.bottleneck = FeatureInpainting(
             shape,
             (channels[-1], height, width),
@@ -196,7 +198,8 @@ class TokenGenerator(nn.Module):
     Raises:
         ValueError: on a grid that does not divide the image, or any argument outside its range.
 
-    Source: S. R., "Unsupervised Anomaly Detection using SimSID algorithm", Anna University, 2025, Algorithms 4.1 to 4.8.
+    Source: S. R., "Unsupervised Anomaly Detection using SimSID algorithm", Anna University, 2025, Algorithms 4.1 to
+    4.8.
     """
 
     def __init__(
@@ -218,7 +221,7 @@ class TokenGenerator(nn.Module):
         shape = (self.patches.rows, self.patches.cols)
         self.encoder = PatchCNN(in_channels, self.patches.patch_size, channels=channels, dim=dim)
         self.memory = HierarchicalMemory(shape, dim, **(memory or {}))
-        self.learned = (memory or {}).get("write", "learned") == "learned"
+        self.learned = _is_learned(memory)
         self.inpainting = TransformerInpainting(shape, dim, memory_dim=self.memory.out_dim, **(inpainting or {}))
         self._decoder_args: dict[str, Any] = {
             "grid": shape,
@@ -288,4 +291,9 @@ def make_generator(kind: str = "unet", **arguments: Any) -> UNetGenerator | Toke
     try:
         return classes[kind](**arguments)
     except TypeError as error:
-        raise ValueError(f"generator {kind!r}: {str(error).split('__init__() ')[-1]}; see {classes[kind].__name__}.") from error
+        problem = str(error).split("__init__() ")[-1]
+        raise ValueError(f"generator {kind!r}: {problem}; see {classes[kind].__name__}.") from error
+
+
+def _is_learned(memory: Mapping[str, Any] | None) -> bool:
+    return (memory or {}).get("write", "learned") == "learned"

@@ -194,3 +194,8 @@ class TokenDecoder(nn.Module):
                 f"tokens must have shape (B, {self.rows * self.cols}, {self.dim}), got {list(tokens.shape)}; "
                 "set grid and dim to those of the encoder."
             )
+        if self.training and tokens.shape[0] < 2:
+            raise ValueError(
+                "the decoder's batch normalization needs at least 2 images in training mode, got "
+                f"{tokens.shape[0]}; raise the batch size, or drop the last, smaller batch (drop_last)."
+            )
