@@ -228,11 +228,10 @@ class ComputeFloor:
     def __init__(self, trainer: ObjectiveTrainer) -> None:
         # One copy of both, so that the optimizers' parameters are the copied objective's.
         self.objective, self.optimizers = copy.deepcopy((trainer.objective, trainer.optimizers))
-        for name in ("augment", "policy_interval"):  # work on data, and the policy
-            if hasattr(self.objective, name):
-                setattr(self.objective, name, None)
-        if getattr(self.objective, "corrupt", None) is not None:
-            self.objective.corrupt = _keep
+        # work on data, and the policy
+        for name, instead in (("augment", None), ("policy_interval", None), ("corrupt", _keep)):
+            if getattr(self.objective, name, None) is not None:
+                setattr(self.objective, name, instead)
         self.updates = tuple(self.objective.updates())
         self.amp = {"device_type": trainer.state.device.type, "dtype": trainer.amp_dtype, "enabled": trainer.amp}
         batch = trainer.prepare_batch(next(iter(trainer.data_loader)), trainer.state.device)

@@ -120,6 +120,18 @@ def test_student_stage_leaves_encoder_teacher_and_discriminator_as_they_are(reci
 
 
 @pytest.mark.parametrize("recipe", KINDS)
+def test_student_stage_builds_no_graph_into_what_the_stage_before_has_trained(recipe):
+    objective = make(StudentStage, recipe)
+    generator = objective.detector.generator
+    frozen = [*generator.encoder.parameters(), *objective.teacher.parameters()]
+    trained = {id(p) for p in objective.updates()[0].parameters()}
+    assert trained == {id(p) for p in generator.parameters()} - {id(p) for p in frozen}
+    assert all(p.requires_grad for p in frozen)  # as that stage leaves them
+    sum(objective.terms(batch(objective)).values()).backward()
+    assert all(p.grad is None for p in frozen)
+
+
+@pytest.mark.parametrize("recipe", KINDS)
 def test_cached_features_change_nothing(recipe):
     plain = make(StudentStage, recipe)
     cached = twin(plain)
