@@ -96,6 +96,7 @@ class SimSID(nn.Module):
         self.output = output
         self.score = score
         self.bounded = bounded
+        self.maps_score = score not in ("recon_logit", "logit_difference")  # the score is one of the map
         self.temperature = 0.0 if temperature is None else float(temperature)
         self.top_count = max(1, round(top_fraction * image_size**2)) if top_fraction < 1.0 else 0
         self.generator = make_generator(image_size=image_size, in_channels=in_channels, **(generator or {}))
@@ -140,7 +141,8 @@ class SimSID(nn.Module):
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             self._check_image(image)
         anomaly, raw = self.judge(image)
-        anomaly = (anomaly - self.score_mean) / self.score_std
+        if self.maps_score:
+            anomaly = anomaly / self.score_std
         score = (raw - self.score_mean) / self.score_std
         if self.bounded:
             score = torch.sigmoid(score)

@@ -23,11 +23,27 @@ def test_one_logit_per_pixel(channels, sides):
     image = torch.rand(3, 2, *sides)
     assert network(image).shape == (3, 1, *sides)
     shapes = []
-    x = image
+    x = torch.cat([image, torch.zeros(3, 2, *sides)], dim=1)
     for stage in network.stages:
         x = stage(x)
         shapes.append(tuple(x.shape[1:]))
     assert shapes == [(width, sides[0] >> i, sides[1] >> i) for i, width in enumerate(channels)]
+
+
+@torch.no_grad()
+def test_pixels_know_their_place():
+    knows = _network()
+    places = []
+    knows.stages[0].register_forward_pre_hook(lambda _, inputs: places.append(inputs[0][:, 2:]))
+    knows(torch.rand(2, 2, 8, 16))
+    for row in range(8):
+        for column in range(16):
+            expected = torch.tensor([2 * row / 7 - 1, 2 * column / 15 - 1]).expand(2, 2)
+            torch.testing.assert_close(places[0][:, :, row, column], expected)
+    flat = torch.zeros(1, 2, 32, 32)
+    blind = MapDiscriminator(2, channels=(4, 6), places=False).eval()
+    inner = (..., slice(8, 24), slice(8, 24))  # away from the border, whose zero padding also tells the place
+    assert blind(flat)[inner].std() < 1e-6 < knows(flat)[inner].std()
 
 
 def test_sees_both_images_and_trains_whole():
