@@ -106,7 +106,7 @@ def load_trained(bundle: str, folder: Path) -> nn.Module:
 
 def spread(detector: nn.Module) -> float:
     """What the detector divides its map by: SimSID's score is in deviations of the normals, tiny after few steps."""
-    return float(getattr(detector, "score_std", 1.0))
+    return float(getattr(detector, "score_std", torch.ones(1)).min())
 
 
 def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:

@@ -16,9 +16,10 @@ from monai_anomaly.networks.nets.map_discriminator import MapDiscriminator
 from monai_anomaly.networks.nets.simsid_discriminator import ImageDiscriminator
 from monai_anomaly.networks.nets.simsid_generators import make_generator
 
-__all__ = ["OUTPUTS", "SCORES", "SimSID"]
+__all__ = ["OUTPUTS", "POOLINGS", "SCORES", "SimSID"]
 
 OUTPUTS = ("sigmoid", "tanh", "none")
+POOLINGS = ("mean", "focal", "either")
 SCORES = ("recon_logit", "logit_difference", "recon_mse", "feature_distance", "map_logit")
 
 _MIN_SPREAD = 1e-8
@@ -46,9 +47,12 @@ class SimSID(nn.Module):
             - "recon_mse": the squared difference of the two;
             - "feature_distance": the squared difference of the features and the painted ones;
             - "map_logit": the logits of the :class:`MapDiscriminator`.
-        top_fraction: share of the map's pixels, the largest, that a score of the last three kinds averages.
-        temperature: T, in units of the map; a score of the last three kinds is then ``T log mean exp(map / T)`` over
-            the pixels, the mean for large T and the maximum for small. None takes the mean.
+        pooling: how a score of the last three kinds sums up its map.
+
+            - "mean", which suits disease that is spread out;
+            - "focal": ``T log mean exp(map / T)``, a smooth maximum, which suits disease in one place;
+            - "either": the larger of the two, each standardized, for when it may be both.
+        temperature: T, in units of the map: towards the mean if large, towards the maximum if small.
         bounded: squeeze the standardized score into (0, 1) by a logistic function, as published. It orders images the
             same, but ties those of more than about 14 deviations.
 
@@ -74,8 +78,8 @@ class SimSID(nn.Module):
         discriminator: Mapping[str, Any] | None = None,
         output: str = "sigmoid",
         score: str = "recon_logit",
-        top_fraction: float = 1.0,
-        temperature: float | None = None,
+        pooling: str = "mean",
+        temperature: float = 0.5,
         bounded: bool = False,
     ) -> None:
         super().__init__()
@@ -83,30 +87,29 @@ class SimSID(nn.Module):
             raise ValueError(f"output must be one of {', '.join(map(repr, OUTPUTS))}, got {output!r}.")
         if score not in SCORES:
             raise ValueError(f"score must be one of {', '.join(map(repr, SCORES))}, got {score!r}.")
-        if not 0.0 < top_fraction <= 1.0:
-            raise ValueError(f"top_fraction must lie in (0, 1], got {top_fraction}.")
-        if temperature is not None and not 0.0 < temperature < float("inf"):
-            raise ValueError(f"temperature must be positive, or None, got {temperature}.")
-        if temperature is not None and top_fraction < 1.0:
-            raise ValueError("top_fraction and temperature are two ways to pool a map; give one of them.")
-        if score in ("recon_logit", "logit_difference") and (top_fraction < 1.0 or temperature is not None):
-            raise ValueError(f"score {score!r} is one number for an image; leave top_fraction and temperature out.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(map(repr, POOLINGS))}, got {pooling!r}.")
+        if not 0.0 < temperature < float("inf"):
+            raise ValueError(f"temperature must be positive, got {temperature}.")
+        self.maps_score = score not in ("recon_logit", "logit_difference")  # the score is one of the map
+        if pooling != "mean" and not self.maps_score:
+            raise ValueError(f"score {score!r} is one number for an image; leave pooling at 'mean', got {pooling!r}.")
         self.image_size = image_size
         self.in_channels = in_channels
         self.output = output
         self.score = score
         self.bounded = bounded
-        self.maps_score = score not in ("recon_logit", "logit_difference")  # the score is one of the map
-        self.temperature = 0.0 if temperature is None else float(temperature)
-        self.top_count = max(1, round(top_fraction * image_size**2)) if top_fraction < 1.0 else 0
+        self.pooling = pooling
+        self.temperature = float(temperature)
         self.generator = make_generator(image_size=image_size, in_channels=in_channels, **(generator or {}))
         self.discriminator: nn.Module = (
             MapDiscriminator(2 * in_channels, **(discriminator or {}))
             if score == "map_logit"
             else ImageDiscriminator(image_size, in_channels, **(discriminator or {}))
         )
-        self.register_buffer("score_mean", torch.zeros(()))
-        self.register_buffer("score_std", torch.ones(()))
+        numbers = 2 if pooling == "either" else 1
+        self.register_buffer("score_mean", torch.zeros(numbers))
+        self.register_buffer("score_std", torch.ones(numbers))
         self.score_mean: Tensor
         self.score_std: Tensor
 
@@ -142,15 +145,17 @@ class SimSID(nn.Module):
             self._check_image(image)
         anomaly, raw = self.judge(image)
         if self.maps_score:
-            anomaly = anomaly / self.score_std
-        score = (raw - self.score_mean) / self.score_std
+            anomaly = anomaly / self.score_std[0]
+        score = ((raw - self.score_mean) / self.score_std).amax(dim=1)
         if self.bounded:
             score = torch.sigmoid(score)
         return anomaly + (score[:, None, None, None] - anomaly.mean(dim=(1, 2, 3), keepdim=True))
 
     @torch.jit.export
     def judge(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Image ``(B, C, S, S)`` to a map ``(B, 1, S, S)`` and the score before it is standardized ``(B,)``, float32.
+        """Image ``(B, C, S, S)`` to a map ``(B, 1, S, S)`` and what is standardized for the score, float32.
+
+        That is ``(B, 1)``, or ``(B, 2)`` for the pooling "either", of which the larger counts.
 
         Where the discriminator gives one number for an image, the map is the absolute difference of image and picture.
         """
@@ -167,17 +172,21 @@ class SimSID(nn.Module):
         else:
             anomaly = (x.float() - picture.float()).abs().mean(dim=1, keepdim=True)
         if self.score == "recon_logit":
-            raw = -self.discriminator(picture)
+            raw = -self.discriminator(picture).unsqueeze(1)
         elif self.score == "logit_difference":
-            raw = self.discriminator(x) - self.discriminator(picture)
-        elif self.top_count > 0:
-            raw = anomaly.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1)
-        elif self.temperature > 0.0:
-            pixels = 2.0 * math.log(self.image_size)
-            raw = self.temperature * ((anomaly / self.temperature).flatten(1).logsumexp(dim=1) - pixels)
+            raw = (self.discriminator(x) - self.discriminator(picture)).unsqueeze(1)
         else:
-            raw = anomaly.mean(dim=(1, 2, 3))
+            raw = self._pool(anomaly.flatten(1))
         return anomaly, raw.float()
+
+    def _pool(self, pixels: Tensor) -> Tensor:
+        """Maps ``(B, pixels)`` to what sums them up, ``(B, 1)`` or, for "either", ``(B, 2)``."""
+        mean = pixels.mean(dim=1, keepdim=True)
+        if self.pooling == "mean":
+            return mean
+        log_sum = (pixels / self.temperature).logsumexp(dim=1, keepdim=True)
+        focal = self.temperature * (log_sum - 2.0 * math.log(self.image_size))
+        return focal if self.pooling == "focal" else torch.cat([focal, mean], dim=1)
 
     def _feature_distance(self, features: Tensor, painted: Tensor) -> Tensor:
         """Squared difference per position of the patches' features, resized to the image."""
@@ -207,8 +216,8 @@ class SimSID(nn.Module):
         device = self.score_mean.device
         with eval_mode(self):  # without gradients, too
             raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).cpu().double()
-            self.score_mean.copy_(raw.mean())
-            self.score_std.copy_(raw.std(correction=0) + _MIN_SPREAD)
+            self.score_mean.copy_(raw.mean(dim=0))
+            self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
 
     def _check_image(self, image: Tensor) -> None:
         size = self.image_size

@@ -153,14 +153,16 @@ def test_a_bounded_score_orders_images_as_the_other():
 
 @pytest.mark.parametrize("score", WIDE)
 @torch.no_grad()
-def test_top_fraction_averages_the_largest(score):
-    whole, top = (_fitted(make_detector(score=score, top_fraction=share)) for share in (1.0, 0.1))
-    images = make_images(whole)
-    before, after = whole(images).flatten(1), top(images).flatten(1)
-    largest = before.sort(dim=1, descending=True).values[:, :26].mean(dim=1)  # 10 % of 256 pixels
-    torch.testing.assert_close(after.mean(dim=1), largest, rtol=1e-4, atol=1e-5)
-    shift = after - before
-    torch.testing.assert_close(shift, shift[:, :1].expand_as(shift), rtol=1e-4, atol=1e-5)
+def test_either_is_the_larger_of_both_each_in_its_own_deviations(score):
+    options = {"score": score, "temperature": 0.1}
+    mean, focal, either = (make_detector(pooling=name, **options) for name in ("mean", "focal", "either"))
+    normals, images = make_images(mean, 9), make_images(mean, 6)
+    for detector in (mean, focal, either):
+        detector.fit_scores(normals)
+    both = torch.stack([detector(images).mean(dim=(1, 2, 3)) for detector in (mean, focal)])
+    torch.testing.assert_close(either(images).mean(dim=(1, 2, 3)), both.amax(dim=0), rtol=1e-3, atol=1e-3)
+    flat = either(images) - mean(images) * (mean.score_std / either.score_std[0])
+    torch.testing.assert_close(flat, flat[:, :, :1, :1].expand_as(flat), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("score", WIDE)
@@ -171,7 +173,7 @@ def test_temperature_pools_softly(score, temperature):
     images = make_images(plain)
     maps = plain(images).flatten(1).double().numpy()
     expected = [temperature * np.log(np.mean(np.exp(row / temperature))) for row in maps]
-    soft = _fitted(make_detector(score=score, temperature=temperature))
+    soft = _fitted(make_detector(score=score, pooling="focal", temperature=temperature))
     result = soft(images).flatten(1).double()
     np.testing.assert_allclose(result.mean(dim=1) * 2.0 + 0.3, expected, rtol=1e-4, atol=1e-4)
     shift = result - torch.from_numpy(maps) / 2.0
@@ -182,7 +184,10 @@ def test_temperature_pools_softly(score, temperature):
 def test_temperature_lies_between_mean_and_maximum():
     images = make_images(make_detector())
     plain = make_detector(score="recon_mse")(images).flatten(1)
-    cold, hot = (make_detector(score="recon_mse", temperature=t)(images).mean(dim=(1, 2, 3)) for t in (1e-4, 1e2))
+    cold, hot = (
+        make_detector(score="recon_mse", pooling="focal", temperature=t)(images).mean(dim=(1, 2, 3))
+        for t in (1e-4, 1e2)
+    )
     torch.testing.assert_close(cold, plain.amax(dim=1), atol=1e-3, rtol=0.0)
     torch.testing.assert_close(hot, plain.mean(dim=1), atol=1e-3, rtol=0.0)
 
@@ -289,10 +294,10 @@ def test_a_spread_needs_two_images():
     [
         ("simsid", {"score": "recon_logit", "output": "tanh", "bounded": True}),
         ("squid", {"score": "feature_distance"}),
-        ("simsid", {"score": "map_logit", "output": "none", "temperature": 0.5}),
+        ("simsid", {"score": "map_logit", "output": "none", "pooling": "either"}),
         ("report", {"score": "feature_distance", "bounded": True}),
         ("report", {"score": "logit_difference"}),
-        ("report", {"score": "recon_mse", "top_fraction": 0.5}),
+        ("report", {"score": "recon_mse", "pooling": "focal"}),
     ],
 )
 @torch.no_grad()
@@ -368,12 +373,10 @@ def test_an_image_of_another_shape_is_refused(shape):
     [
         ({"output": "relu"}, "output must be one of 'sigmoid', 'tanh', 'none', got 'relu'"),
         ({"score": "ssim"}, "score must be one of 'recon_logit', .*, got 'ssim'"),
-        ({"score": "recon_mse", "top_fraction": 0.0}, r"top_fraction must lie in \(0, 1\], got 0.0"),
-        ({"score": "recon_mse", "top_fraction": 1.1}, "top_fraction must lie in"),
-        ({"score": "recon_logit", "top_fraction": 0.5}, "is one number for an image; leave top_fraction"),
-        ({"score": "logit_difference", "temperature": 1.0}, "is one number for an image; leave top_fraction"),
-        ({"score": "map_logit", "temperature": 0.0}, "temperature must be positive, or None, got 0.0"),
-        ({"score": "map_logit", "temperature": 1.0, "top_fraction": 0.5}, "two ways to pool a map; give one of them"),
+        ({"score": "recon_mse", "pooling": "top"}, "pooling must be one of 'mean', 'focal', 'either', got 'top'"),
+        ({"score": "recon_logit", "pooling": "focal"}, "is one number for an image; leave pooling at 'mean'"),
+        ({"score": "logit_difference", "pooling": "either"}, "is one number for an image; leave pooling"),
+        ({"score": "map_logit", "temperature": 0.0}, "temperature must be positive, got 0.0"),
         ({"image_size": 15}, "grid must divide image_size"),
         ({"generator": {**SIMSID, "slots": 1}}, "top_k must be"),
         ({"generator": {**REPORT, "grid": 3}}, "grid must divide image_size"),
