@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["SPARSIFIERS", "add_gumbel_noise", "addressing_weights"]
+__all__ = ["SPARSIFIERS", "add_gumbel_noise", "addressing_weights", "top_rows"]
 
 SPARSIFIERS = ("none", "topk", "topk_strict", "hard", "gumbel_topk")
 
@@ -66,6 +66,13 @@ def _top_weights(logits: torch.Tensor, k: int, strict: bool, even: bool) -> torc
 
     They are chosen by logit, because softmax weights underflow to zero and are then all the same.
     """
+    weights, index = top_rows(logits, k, strict, even)
+    # added, because rows of weight 0 may share a place with one that is kept
+    return torch.zeros_like(logits, dtype=weights.dtype).scatter_add(-1, index, weights)
+
+
+def top_rows(logits: torch.Tensor, k: int, strict: bool, even: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights ``(..., k)`` of the ``k`` largest logits, and which they are; a row that is not kept has the weight 0."""
     slots = logits.shape[-1]
     if not torch.jit.is_tracing() and 32 * k <= slots < 64 * k:  # type: ignore[attr-defined]
         # torch.topk looks for the k largest alone only where 64 k <= S, and orders all others too below: twice the time
@@ -73,7 +80,7 @@ def _top_weights(logits: torch.Tensor, k: int, strict: bool, even: bool) -> torc
     top, index = logits.topk(k, dim=-1)
     kept = (top > top[..., -1:]) if strict else (top > float("-inf"))
     weights = kept.to(top.dtype) if even else _shares(torch.where(kept, _softmax(top), 0.0))
-    return torch.zeros_like(logits, dtype=weights.dtype).scatter(-1, index, weights)[..., :slots]
+    return weights, index.clamp(max=slots - 1)  # of the padding none is kept
 
 
 def _softmax(logits: torch.Tensor) -> torch.Tensor:

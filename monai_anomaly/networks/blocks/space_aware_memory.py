@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from monai_anomaly.networks.blocks.memory_addressing import SPARSIFIERS, add_gumbel_noise, addressing_weights
+from monai_anomaly.networks.blocks.memory_addressing import SPARSIFIERS, add_gumbel_noise, addressing_weights, top_rows
 
 __all__ = ["SpaceAwareMemory"]
 
@@ -205,10 +205,35 @@ class SpaceAwareMemory(nn.Module):
             logits = torch.bmm(asked, memory.transpose(1, 2))
         if self.noise == "always" or (self.noise == "train" and self.training):
             logits = add_gumbel_noise(logits)
-        weights = addressing_weights(logits, self.sparsify, self.top_k, self.threshold, self.reduce)
-        answer = torch.bmm(weights, memory)
+        if torch.jit.is_scripting():
+            answer = self._sum_all_rows(logits, memory)
+        else:  # TorchScript does not look in here
+            sum_rows = self._sum_top_rows if self._few_rows_will_do() else self._sum_all_rows
+            answer = sum_rows(logits, memory)
         answer = answer.transpose(0, 1) if self.is_local else answer.reshape(query.shape)
         return answer.to(query.dtype)
+
+    def _sum_all_rows(self, logits: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """Logits ``(L, N, S)`` and rows ``(L, S, D)`` to answers ``(L, N, D)``, with gradients."""
+        weights = addressing_weights(logits, self.sparsify, self.top_k, self.threshold, self.reduce)
+        return torch.bmm(weights, memory)
+
+    @torch.jit.unused
+    def _few_rows_will_do(self) -> bool:
+        """Whether an answer needs no weights of all rows: nobody asks for a gradient, or exports what happens here."""
+        exported = torch.jit.is_tracing() or torch.compiler.is_compiling()  # type: ignore[attr-defined]
+        return "topk" in self.sparsify and not torch.is_grad_enabled() and not exported
+
+    @torch.jit.unused
+    def _sum_top_rows(self, logits: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
+        """The same without gradients, of the rows kept alone, in a quarter less time."""
+        weights, index = top_rows(logits, self.top_k, self.sparsify == "topk_strict", self.reduce == "sum")
+        places, slots, _ = memory.shape
+        index = index + slots * torch.arange(places, device=index.device).reshape(-1, 1, 1)
+        answer = F.embedding_bag(
+            index.flatten(0, 1), memory.flatten(0, 1), mode="sum", per_sample_weights=weights.flatten(0, 1)
+        )
+        return answer.unflatten(0, (places, -1))
 
     def _enqueue(self, rows: torch.Tensor) -> None:
         """Rows ``(P, B, D)`` into the ring; of more than S only the last S would be left."""

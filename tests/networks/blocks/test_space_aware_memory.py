@@ -433,3 +433,22 @@ def test_a_learned_memory_is_neither_written_nor_grown():
     with pytest.raises(RuntimeError, match="of 6 slots cannot grow; make it with slots=7"):
         memory.ensure_capacity(7)
     memory.ensure_capacity(6)
+
+
+@pytest.mark.parametrize("reduce", ["weighted", "sum"])
+@pytest.mark.parametrize("scope", ["local", "global"])
+@pytest.mark.parametrize("sparsify", ["topk", "topk_strict", "gumbel_topk"])
+@pytest.mark.parametrize("images", [0, 1, 3, 9])
+def test_the_rows_kept_alone_answer_as_all_rows_do(images, sparsify, scope, reduce):
+    torch.manual_seed(images)
+    memory = SpaceAwareMemory(
+        4, 70, 6, scope=scope, write="replace_dissimilar", sparsify=sparsify, top_k=2, reduce=reduce, similarity=1.0
+    )
+    if images:  # fewer, as many and more rows than are kept, of 70: the logits are padded
+        memory.write(torch.randn(images, 4, 6))
+    memory.eval()
+    query = torch.randn(5, 4, 6)
+    with_gradient = memory(query.clone().requires_grad_())
+    with torch.no_grad():
+        torch.testing.assert_close(memory(query), with_gradient.detach(), rtol=1e-5, atol=1e-6)
+    assert images == 0 or with_gradient.any()
