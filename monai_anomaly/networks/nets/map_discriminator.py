@@ -18,7 +18,7 @@ class MapDiscriminator(nn.Module):
     """Tells at every pixel whether an image belongs there: a small U-Net with one logit per pixel.
 
     It sees an image beside what the memories make of it, and is trained on synthetic anomalies, whose place is known.
-    MONAI's U-Nets count in residual units or fixed depths and are four times as slow at this size.
+    The decoder is the head that the features' pretext task has; MONAI's U-Nets bring a decoder of their own.
 
     Every pixel also gets its row and column: what belongs to one place of an aligned image does not belong to another.
 
