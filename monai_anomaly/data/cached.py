@@ -91,6 +91,11 @@ class CachedDataset(Dataset[dict[str, Any]]):
         """All images, float32 ``(N, C, H, W)``; shared, not a copy."""
         return self._images
 
+    @property
+    def normals(self) -> torch.Tensor:
+        """The images that are labeled normal, ``(N, C, H, W)``."""
+        return self._images[[row for row, item in enumerate(self.items) if item.get("label") == 0]]
+
     def __len__(self) -> int:
         return len(self.items)
 

@@ -130,7 +130,7 @@ def _read(
     elif section == "normals" and not any(find_split(root, split) for split in SPLITS):
         sections = {"training": _find_normals(root), "validation": [], "test": []}
     else:
-        sections = read_tree(root, naming)
+        sections = read_tree(root, naming, section)
     return sections if section == "inference" else add_patients(root, sections)
 
 

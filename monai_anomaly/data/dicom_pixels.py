@@ -25,7 +25,7 @@ from monai_anomaly.data.us_regions import UltrasoundRegion, find_region
 
 __all__ = ["DicomSource"]
 
-MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD".split())
+MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD DMS".split())
 
 COLORS_OF_JPEG = (
     f"{element('PhotometricInterpretation')} is RGB, but the JPEG says that it holds Y, Cb, Cr; the JPEG was believed"

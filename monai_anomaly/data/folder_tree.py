@@ -7,39 +7,54 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.folder_names import SPLITS, class_of, is_no_image
+from monai_anomaly.data.folder_names import SPLITS, class_of, is_no_image, section_of
 
 __all__ = ["find_class_folders", "find_split", "list_files", "read_tree", "walk_files"]
 
 logger = logging.getLogger(__name__)
 
+SHOWN = 12
+"""Folders that a message lists."""
+COUNTED = 10_000
+"""Files of a folder that a message counts: the folder may be a whole disk, given by mistake."""
 
-def read_tree(root: Path, naming: Naming) -> dict[str, list[Entry]]:
+
+def read_tree(root: Path, naming: Naming, section: str = "") -> dict[str, list[Entry]]:
     """Returns the sections ``training``, ``validation``, ``test`` and ``inference`` (always empty).
 
     Args:
         root: the folder that holds the splits.
         naming: how files and folders are called in messages.
+        section: what will be taken of it. ``training``, and ``validation`` and ``normals`` without validation images,
+            need normal training images; other sections do without.
 
     Raises:
-        DataListError: for a tree without normal training images or with folders whose meaning is open.
+        DataListError: for a tree with folders whose meaning is open, or whose folder of normal training images is empty
+            and needed.
     """
-    folders = {section: find_class_folders(root, section, naming) for section in SPLITS}
+    folders = {split: find_class_folders(root, split, naming) for split in SPLITS}
     if not any(folders.values()):
         raise DataListError(
             "dataset_dir has neither dataset.json nor labels.csv nor train/normal, val/{normal,abnormal} or "
-            "test/{normal,abnormal}; add one of them."
+            f"test/{{normal,abnormal}}; add one of them. {_describe(root, naming)}"
         )
     _check_names(folders)
     sections: dict[str, list[Entry]] = {"inference": []}
-    for section, found in folders.items():
+    for split, found in folders.items():
         normal, abnormal = found or (None, None)
-        used = ((0, normal),) if section == "training" else ((0, normal), (1, abnormal))
-        sections[section] = [entry for label, path in used if path for entry in list_files(root, path, label=label)]
+        used = ((0, normal),) if split == "training" else ((0, normal), (1, abnormal))
+        sections[split] = [entry for label, path in used if path for entry in list_files(root, path, label=label)]
+    needed = section == "training" or (section in ("validation", "normals") and not sections["validation"])
+    empty = folders["training"][0] if folders["training"] and not sections["training"] else None
+    if needed and empty:
+        place = empty.relative_to(root).as_posix()
+        raise DataListError(f"{place} holds no images; put the normal training images there.")
     return sections
 
 
@@ -80,13 +95,15 @@ def find_class_folders(root: Path, section: str, naming: Naming) -> tuple[Path |
         if section == "test":
             return None
         raise DataListError(
-            f"{split.name} has no folder of normal images; name it {split.name}/normal (or good, benign, healthy)."
+            f"{split.name} has no folder of normal images; name it {split.name}/normal (or good, benign, healthy). "
+            f"{_describe(root, naming)}"
         )
     if unknown:
         folder = repr(entries[unknown[0]].name) if naming.source_names else f"number {unknown[0] + 1}, sorted by name,"
         raise DataListError(
             f"{len(unknown)} of the {len(entries)} folders in {split.name} are neither a normal nor an abnormal class "
-            f"({folder} is the first); rename them to normal or abnormal, or write a dataset.json."
+            f"({folder} is the first); rename them to normal or abnormal, or write a dataset.json. "
+            f"{_describe(root, naming)}"
         )
     return found[0], found[1]
 
@@ -126,7 +143,11 @@ def walk_files(folder: Path) -> list[Path]:
     Raises:
         OSError: when a folder cannot be listed, so that no image is left out in silence.
     """
-    found: list[Path] = []
+    return sorted(_walk(folder), key=lambda path: path.as_posix())
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yields what :func:`walk_files` returns, in no order."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, onerror=_stop, followlinks=True):
         real = os.path.realpath(parent)
@@ -134,8 +155,7 @@ def walk_files(folder: Path) -> list[Path]:
         if real in visited:
             continue
         visited.add(real)
-        found += [Path(parent, name) for name in files if not name.startswith(".")]
-    return sorted(found, key=lambda path: path.as_posix())
+        yield from (Path(parent, name) for name in files if not name.startswith("."))
 
 
 def _stop(error: OSError) -> None:
@@ -164,3 +184,47 @@ def _check_names(folders: dict[str, tuple[Path | None, Path | None] | None]) -> 
                 f"the splits name the same class differently ({', '.join(sorted(used))}); use one name in all or "
                 "write a dataset.json."
             )
+
+
+def _describe(root: Path, naming: Naming) -> str:
+    """Says in a sentence what the folder holds: its folders and theirs, with their numbers of files.
+
+    The name of a folder may be that of a patient, so that only the names that mean something to us are always said.
+    """
+    places = [place for folder in _folders(root) for place in _places(folder)]
+    shown = [f"{_called(root, folder, naming)} ({_count(folder, deep)})" for folder, deep in places[:SHOWN]]
+    if not shown:
+        return f"It holds no folders and {_count(root, False)}."
+    more = f" and {len(places) - SHOWN} more folders" if len(places) > SHOWN else ""
+    return f"It holds {', '.join(shown)}{more}."
+
+
+def _places(split: Path) -> list[tuple[Path, bool]]:
+    """The folders in a folder, whose files count with all below, and itself if it has files of its own or no folder."""
+    try:
+        below = [(folder, True) for folder in _folders(split)]
+        own = not below or any(_files(split))
+    except OSError:
+        return [(split, False)]
+    return [*([(split, False)] if own else []), *below]
+
+
+def _called(root: Path, folder: Path, naming: Naming) -> str:
+    def known(name: str) -> bool:
+        return naming.source_names or class_of(name) is not None or section_of(name) is not None
+
+    return "/".join(name if known(name) else "another name" for name in folder.relative_to(root).parts)
+
+
+def _count(folder: Path, deep: bool) -> str:
+    """How many files are in a folder, or below it; an error of the system is no reason to say nothing."""
+    try:
+        files = _walk(folder) if deep else _files(folder)
+        count = sum(1 for _ in islice(files, COUNTED + 1))
+    except OSError:
+        return "cannot be read"
+    return f"more than {COUNTED} files" if count > COUNTED else f"{count} file{'' if count == 1 else 's'}"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (entry for entry in folder.iterdir() if not entry.name.startswith(".") and not entry.is_dir())

@@ -5,8 +5,9 @@
 
 Every bundle trains on one when no data are given, and tests use them. They are made of physics and chance, of no
 person. Normals and lesion cases of the validation and test sets come in pairs that share machine and settings (of
-radiographs the patient's size, too), and every picture is adjusted to targets drawn without the label, so that no
-simple statistic of an image tells it.
+radiographs the patient's size, too; of dermoscopy the skin, and size and color of the lesion, which is benign in a
+normal), and every picture is adjusted to targets drawn without the label, so that no simple statistic of an image tells
+it.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ from PIL import Image
 from pydicom.dataset import Dataset
 from tqdm import tqdm
 
-from monai_anomaly.data import phantom_radiograph, phantom_ultrasound
+from monai_anomaly.data import phantom_radiograph, phantom_skin, phantom_ultrasound
 from monai_anomaly.data.phantom_dicom import write_dataset
 from monai_anomaly.data.phantom_plan import SPLITS, Case, plan_cases
 from monai_anomaly.data.phantom_radiograph import RADIOGRAPH_VERSION, make_radiograph
+from monai_anomaly.data.phantom_skin import SKIN_VERSION, make_skin
 from monai_anomaly.data.phantom_ultrasound import ULTRASOUND_VERSION, make_ultrasound
 
-__all__ = ["PHANTOM_VERSION", "RADIOGRAPH_VERSION", "PhantomKind", "make_phantom", "phantom_dir"]
+__all__ = ["PHANTOM_VERSION", "RADIOGRAPH_VERSION", "SKIN_VERSION", "PhantomKind", "make_phantom", "phantom_dir"]
 
 PHANTOM_VERSION = ULTRASOUND_VERSION
-"""The ultrasound's; the radiographs have their own, `RADIOGRAPH_VERSION`."""
+"""The ultrasound's; the radiographs have their own, `RADIOGRAPH_VERSION`, and so has the skin, `SKIN_VERSION`."""
 
-PhantomKind = Literal["ultrasound", "radiograph"]
+PhantomKind = Literal["ultrasound", "radiograph", "skin"]
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +77,15 @@ _GENERATORS = {
         most_images=2,
         num_val=80,  # so that there are at least 20 healthy patients, of whom a calibration at 5 % needs 19
     ),
+    "skin": _Generator(
+        make=make_skin,
+        about="Generated dermoscopy, of benign lesions and of cancerous ones, which are known; not of persons",
+        folder=f"phantom-skin-v{SKIN_VERSION}",
+        version=SKIN_VERSION,
+        lesions=phantom_skin.LESION_KINDS,
+        most_images=2,
+        num_val=80,  # see above
+    ),
 }
 
 
@@ -107,16 +118,17 @@ def make_phantom(
 ) -> Path:
     """Write the generated data set: DICOM files, lesion masks (PNG) and the data list `dataset.json`.
 
-    The same seed gives the same bytes. Patients have one to three images (ultrasound) or one or two (radiograph) and
+    The same seed gives the same bytes. Patients have one to three images (ultrasound) or one or two (the others) and
     are in one split only. The training set is normal; half of the validation and test sets holds a lesion each, of the
-    kinds in turn: mass, focus and cyst; nodule, opacity and effusion.
+    kinds in turn: mass, focus and cyst; nodule, opacity and effusion; spreading, nodular and regressing cancer, where
+    the normals are benign lesions.
 
     Args:
         root: folder to make; it may exist, but must be empty.
-        kind: ultrasound images, or radiographs of the chest.
+        kind: ultrasound images, radiographs of the chest, or dermoscopy of the skin.
         seed: a non-negative number that decides everything.
         num_train: normal images to train on.
-        num_val: images to validate on, an even number; by default 40 of ultrasound, 80 radiographs.
+        num_val: images to validate on, an even number; by default 40 of ultrasound, 80 of the others.
         num_test: images to test on, an even number.
         progress: whether to show a progress bar.
 

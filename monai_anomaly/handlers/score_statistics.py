@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Mean and spread of a detector's scores, from the training normals."""
+"""Mean and spread of a detector's scores, from normals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["ScoreStatistics"]
 
 
 class _Standardizing(Protocol):
-    def fit_scores(self, images: Tensor) -> None: ...
+    def fit_scores(self, *images: Tensor) -> None: ...
 
 
 class ScoreStatistics:
@@ -23,14 +23,17 @@ class ScoreStatistics:
     Attach it before the validation and the checkpoint, so that both see scores in standard deviations of normals.
 
     Args:
-        network: a detector with ``fit_scores``, such as SimSID.
+        network: a detector with ``fit_scores``, such as SimSID or OCAD.
         images: all training normals ``(N, C, H, W)``, preprocessed, not augmented.
+        held_out: normals that were not trained on, for a detector that scales its score by them, such as OCAD.
         interval: epochs between two fits; take that of the validation.
     """
 
-    def __init__(self, network: _Standardizing, images: Tensor, *, interval: int = 1) -> None:
+    def __init__(
+        self, network: _Standardizing, images: Tensor, *, held_out: Tensor | None = None, interval: int = 1
+    ) -> None:
         self.network = network
-        self.images = images
+        self.images = (images,) if held_out is None else (images, held_out)
         self.interval = interval
 
     def attach(self, engine: Engine) -> None:
@@ -40,4 +43,4 @@ class ScoreStatistics:
 
     def __call__(self, _: Engine) -> None:
         """Fit the statistics."""
-        self.network.fit_scores(self.images)
+        self.network.fit_scores(*self.images)

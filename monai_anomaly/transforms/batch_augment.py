@@ -61,6 +61,8 @@ class BatchAugment:
     Args:
         flip: probabilities of mirroring left-right and up-down.
         rotate: largest angle, degrees.
+        quarter_turns: turn each image by none to three quarters first, for pictures without an upright, such as those
+            of skin; only square ones.
         zoom: largest relative change of scale.
         shift: largest shift, as a fraction of width and height.
         gain: largest relative change of contrast.
@@ -76,6 +78,7 @@ class BatchAugment:
         flip: Sequence[float] = (0.5, 0.0),
         rotate: float = 8.0,
         *,
+        quarter_turns: bool = False,
         zoom: float = 0.1,
         shift: float = 0.04,
         gain: float = 0.2,
@@ -90,6 +93,7 @@ class BatchAugment:
                 raise ValueError(f"{name} must not be negative{', and below 1' * (name in ('zoom', 'gain'))}: {value}.")
         self.flip = (float(flip[0]), float(flip[1]))
         self.rotate = rotate
+        self.quarter_turns = quarter_turns
         self.zoom = zoom
         self.shift = shift
         self.gain = gain
@@ -107,20 +111,23 @@ class BatchAugment:
             A batch like ``image``.
 
         Raises:
-            ValueError: when ``image`` is not a floating point batch.
+            ValueError: when ``image`` is not a floating point batch, or not square with ``quarter_turns``.
         """
         if image.ndim != 4 or not image.is_floating_point():
             raise ValueError(
                 f"image must be a floating point batch (B, C, H, W), got {image.dtype} {tuple(image.shape)}."
             )
+        if self.quarter_turns and image.shape[2] != image.shape[3]:
+            raise ValueError(f"quarter_turns need square images, got {tuple(image.shape)}; leave quarter_turns out.")
         return self.apply(image, self.draw(image.shape[0], generator))
 
     def draw(self, batch_size: int, generator: torch.Generator | None = None) -> AugmentDraw:
         """Draws the changes of a batch of this size; ``generator`` as in the call."""
         b, g = batch_size, generator
+        turns = torch.randint(4, (b,), generator=g) if self.quarter_turns else torch.zeros(b)
         return AugmentDraw(
             flip=torch.stack([signs(b, self.flip[0], g), signs(b, self.flip[1], g)], dim=1),
-            angle=torch.deg2rad(between(-self.rotate, self.rotate, (b,), g)),
+            angle=torch.deg2rad(90.0 * turns + between(-self.rotate, self.rotate, (b,), g)),
             zoom=between(1.0 - self.zoom, 1.0 + self.zoom, (b,), g),
             shift=between(-self.shift, self.shift, (b, 2), g),
             gain=between(1.0 - self.gain, 1.0 + self.gain, (b,), g),

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+import runpy
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,12 @@ from torch import nn
 
 from monai_anomaly.data.phantom import make_phantom
 from monai_anomaly.handlers.detector_loader import load_detector
+from monai_anomaly.networks.nets.ocad import OCAD
 from monai_anomaly.networks.nets.sepiad import SEPIAD
 from monai_anomaly.networks.nets.simsid import SimSID
 
 ROOT = Path(__file__).parents[2]
-DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID}
+DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID, "ocad": OCAD}
 
 SHORT: dict[str, Any] = {
     "image_size": 32,
@@ -54,7 +57,30 @@ TINY: dict[str, dict[str, Any]] = {
         "generator::hidden": 16,
         "discriminator::channels": [4, 4, 4],
     },
+    "ocad": {
+        **SHORT,
+        "encoder::channels": [4, 4],
+        "encoder::attention_stage": 2,
+        "encoder::heads": 2,
+        "encoder::head_dim": 4,
+        "decoder::channels": [4, 4],
+        "latent": "vector",
+        "latent_channels": 8,
+        "gaussian_share": 0.25,
+        "critic::channels": [4, 4, 4],
+        "interpolation_weight": 0.1,
+        "gaussian_weight": 0.5,
+        "quiet_epochs": 0,
+        "ramp_epochs": 1,
+        "refresh_interval": 2,  # in the first epoch and the third
+    },
 }
+EXAMPLES = {
+    "sepiad": ("small_phantom", "trained"),
+    "simsid": ("small_radiographs", "trained_simsid"),
+    "ocad": ("small_skin", "trained_ocad"),
+}
+"""The fixtures of each bundle's data and training."""
 
 
 def bundle_root(bundle: str = "sepiad") -> Path:
@@ -105,8 +131,8 @@ def load_trained(bundle: str, folder: Path) -> nn.Module:
 
 
 def spread(detector: nn.Module) -> float:
-    """What the detector divides its map by: SimSID's score is in deviations of the normals, tiny after few steps."""
-    return float(getattr(detector, "score_std", torch.ones(1)).min())
+    """What the detector divides its map by: some scores are in deviations of the normals, tiny after few steps."""
+    return min(float(getattr(detector, name, torch.ones(1)).min()) for name in ("score_std", "term_std"))
 
 
 def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:
@@ -153,6 +179,10 @@ class Example:
         """A config file of the bundle as a user names it."""
         return config(name, self.bundle)
 
+    def noise(self, count: int) -> torch.Tensor:
+        """Images of noise ``(count, C, 32, 32)``, in the detector's channels."""
+        return torch.rand(count, spec_args(self.folder)["preprocessing"]["channels"], 32, 32)
+
 
 @pytest.fixture(scope="session")
 def small_phantom(tmp_path_factory) -> Path:
@@ -167,10 +197,35 @@ def small_radiographs(tmp_path_factory) -> Path:
     return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12)
 
 
+@pytest.fixture(scope="session")
+def small_skin(tmp_path_factory) -> Path:
+    """A phantom of a few pictures of the skin."""
+    folder = tmp_path_factory.mktemp("skin")
+    return make_phantom(folder, kind="skin", seed=1, num_train=12, num_val=6, num_test=12)
+
+
 @pytest.fixture
 def at_root(monkeypatch) -> None:
     """Work in the repository's root."""
     monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def sentence(monkeypatch, capfd) -> Callable[..., str]:
+    """Gives a function that runs ``monai.bundle run`` on the command line, to fail, and returns its one sentence."""
+
+    def fail(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", *arguments])
+        monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+        with pytest.raises(Exception) as caught:
+            runpy.run_module("monai.bundle", run_name="__main__")
+        capfd.readouterr()
+        sys.excepthook(caught.type, caught.value, caught.tb)
+        printed = capfd.readouterr().err
+        assert printed.startswith("error: ") and printed.count("\n") == 1, printed
+        return printed
+
+    return fail
 
 
 @pytest.fixture(scope="session")
@@ -185,12 +240,16 @@ def trained_simsid(small_radiographs, tmp_path_factory) -> Path:
     return _train_once(tmp_path_factory.mktemp("trained_simsid"), small_radiographs, "simsid")
 
 
-@pytest.fixture(params=["sepiad", "simsid"])
+@pytest.fixture(scope="session")
+def trained_ocad(small_skin, tmp_path_factory) -> Path:
+    """The folder of a short training of OCAD."""
+    return _train_once(tmp_path_factory.mktemp("trained_ocad"), small_skin, "ocad")
+
+
+@pytest.fixture(params=EXAMPLES)
 def example(request) -> Example:
     """Each bundle, trained."""
-    data, folder = {"sepiad": ("small_phantom", "trained"), "simsid": ("small_radiographs", "trained_simsid")}[
-        request.param
-    ]
+    data, folder = EXAMPLES[request.param]
     return Example(request.param, request.getfixturevalue(data), request.getfixturevalue(folder))
 
 

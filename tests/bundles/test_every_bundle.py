@@ -37,6 +37,7 @@ from monai_anomaly.data.datalist import load_datalist
 from monai_anomaly.data.duplicates import fingerprint, pixel_hash
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.bundles.conftest import (
+    EXAMPLES,
     ROOT,
     TINY,
     Example,
@@ -52,8 +53,8 @@ from tests.bundles.conftest import (
 )
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
-LEAST_SCORE = {"sepiad": 0.0, "simsid": -math.inf}  # SimSID's is in standard deviations
-ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5}
+LEAST_SCORE = {"sepiad": 0.0, "simsid": -math.inf, "ocad": -math.inf}  # the latter are in standard deviations
+ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5, "ocad": 1e-5}
 _, has_onnx = optional_import("onnxscript")
 
 
@@ -73,7 +74,7 @@ def test_a_model_knows_its_normals(example):
     guard = read_guard(example.model)
     assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
     assert {guard.check(item["image"], item) for item in items} == {""}
-    assert "blank" in guard.check(torch.zeros(1, 32, 32), items[0])
+    assert "blank" in guard.check(torch.zeros_like(items[0]["image"]), items[0])
     assert "rows to columns 0.25" in guard.check(items[0]["image"], {"rows": 100, "columns": 400})
 
 
@@ -82,6 +83,7 @@ def test_a_model_knows_its_normals(example):
     [
         ("sepiad", "small_phantom", ["train", "multi_gpu_train"]),
         ("simsid", "small_radiographs", ["train", "squid", "multi_gpu_train"]),  # whose memory all processes write
+        ("ocad", "small_skin", ["train", "multi_gpu_train"]),
     ],
 )
 def test_several_processes(bundle, data, names, tmp_path, request):
@@ -188,13 +190,13 @@ def test_properties(example, tmp_path, at_root, name, kind):
     assert workflow.check_properties() == []
 
 
-@pytest.mark.parametrize("bundle", ["sepiad", "simsid"])
+@pytest.mark.parametrize("bundle", EXAMPLES)
 def test_metadata(bundle, at_root, tmp_path):
     shutil.copy(SCHEMA, tmp_path / "schema.json")
     verify_metadata(meta_file=config("metadata", bundle), filepath=str(tmp_path / "schema.json"))
 
 
-@pytest.mark.parametrize("bundle", ["sepiad", "simsid"])
+@pytest.mark.parametrize("bundle", EXAMPLES)
 @pytest.mark.parametrize("name", ["train", "inference"])
 def test_network_format(at_root, name, bundle):
     files = {"meta_file": config("metadata", bundle), "config_file": config(name, bundle)}
@@ -218,7 +220,7 @@ def test_torchscript_export_scores_the_same(example, tmp_path, at_root):
     ckpt_export(**export_arguments(example, tmp_path / "model.ts"))
     exported, _, _ = load_net_with_metadata(str(tmp_path / "model.ts"))
     detector = load_trained(example.bundle, example.folder)
-    image = torch.rand(3, 1, 32, 32)
+    image = example.noise(3)
     with torch.inference_mode():
         torch.testing.assert_close(exported.eval()(image), detector(image), atol=1e-5 / spread(detector), rtol=1e-5)
 
@@ -227,10 +229,10 @@ def test_torchscript_export_scores_the_same(example, tmp_path, at_root):
 def test_onnx_export_scores_the_same(example, tmp_path, at_root):
     import onnxruntime
 
-    onnx_export(**export_arguments(example, tmp_path / "model.onnx"), input_shape=[1, 1, 32, 32])
+    image = example.noise(1)
+    onnx_export(**export_arguments(example, tmp_path / "model.onnx"), input_shape=list(image.shape))
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     detector = load_trained(example.bundle, example.folder)
-    image = torch.rand(1, 1, 32, 32)
     (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=ONNX_ATOL[example.bundle] / spread(detector))

@@ -14,14 +14,14 @@ from monai.bundle import run
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.handlers import best_weights
-from tests.bundles.conftest import config, train
+from tests.bundles.conftest import EXAMPLES, config, train
 
 
 def _load(path):
     return torch.load(path, weights_only=True)
 
 
-@pytest.mark.parametrize(("bundle", "phantom"), [("sepiad", "small_phantom"), ("simsid", "small_radiographs")])
+@pytest.mark.parametrize(("bundle", "phantom"), [(bundle, data) for bundle, (data, _) in EXAMPLES.items()])
 def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
     bundle, phantom, request, tmp_path, at_root, monkeypatch
 ):

@@ -54,6 +54,23 @@ def test_row_is_the_place_in_the_tensor_also_where_files_share_an_index_or_are_l
     assert batch["image"][:, 0, 0, 0].tolist() == [0.0, 1.0, 20.0]
 
 
+def test_normals_are_the_images_labeled_so(items):
+    labels = [0, 1, None, 0, 1, 0, 2]
+    items = [
+        {k: v for k, v in {**item, "label": label}.items() if v is not None}
+        for item, label in zip(items, labels, strict=True)
+    ]
+    dataset = CachedDataset(items, Preprocessing(16), progress=False)
+    torch.testing.assert_close(dataset.normals, dataset.images[[0, 3, 5]], rtol=0, atol=0)
+    dataset.normals.zero_()
+    assert dataset.images[0].any()
+
+
+def test_without_a_normal_there_are_none_of_the_images_shape(items):
+    dataset = CachedDataset([{**item, "label": 1} for item in items], Preprocessing(16), progress=False)
+    assert dataset.normals.shape == (0, 1, 16, 16)
+
+
 def test_each_file_is_decoded_once(items):
     calls: list[int] = []
 

@@ -338,6 +338,6 @@ def test_each_kind_has_its_own_folder(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_unknown_kind(tmp_path: Path) -> None:
     for make in (make_phantom, lambda root, kind: phantom_dir(kind=kind, root=root)):
-        with pytest.raises(ValueError, match="one of ultrasound, radiograph, got 'mri'"):
+        with pytest.raises(ValueError, match="one of ultrasound, radiograph, skin, got 'mri'"):
             make(tmp_path / "none", kind="mri")
     assert not (tmp_path / "none").exists()

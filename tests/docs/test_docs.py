@@ -165,21 +165,21 @@ def test_every_configuration_is_on_the_page(bundle):
     assert [file.name for file in configs(bundle) if file.name not in page] == []
 
 
-def recipes() -> list[tuple[str, str, str]]:
-    """Recipe, key and value of the table of what SimSID's recipes set."""
-    header, _, *lines = re.findall(r"^\| (?:key|---|`[\w:]+`).*\|$", recipe_section(), flags=re.MULTILINE)
+def recipes(bundle: str) -> list[tuple[str, str, str, str]]:
+    """Bundle, recipe, key and value of the table of what the bundle's recipes set."""
+    section = read(BUNDLE_PAGES[bundle]).split("What the recipes set")[1].split("\n#")[0]
+    header, _, *lines = re.findall(r"^\| (?:key|---|`[\w:]+`).*\|$", section, flags=re.MULTILINE)
     names = re.findall(r"`(\w+)\.json`", header)
     cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
-    return [(name, key, value) for key, *values in cells for name, value in zip(names, values, strict=True)]
+    return [(bundle, name, key, value) for key, *values in cells for name, value in zip(names, values, strict=True)]
 
 
-def recipe_section() -> str:
-    return read(BUNDLE_PAGES["simsid"]).split("What the recipes set")[1].split("\n#")[0]
+RECIPES = [row for bundle in ("ocad", "simsid") for row in recipes(bundle)]
 
 
-@pytest.mark.parametrize(("recipe", "key", "value"), recipes())
-def test_the_table_of_recipes_is_right(recipe, key, value):
-    node = configuration("simsid", "train", recipe)
+@pytest.mark.parametrize(("bundle", "recipe", "key", "value"), RECIPES, ids=[f"{r[0]}-{r[1]}-{r[2]}" for r in RECIPES])
+def test_the_table_of_recipes_is_right(bundle, recipe, key, value):
+    node = configuration(bundle, "train", recipe)
     for part in key.split("::"):
         node = node.get(part) if isinstance(node, dict) else None
     assert node is None if value == "-" else node == json.loads(value)

@@ -8,6 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from monai_anomaly.handlers.score_statistics import ScoreStatistics
+from tests import ocad_detectors
 from tests.simsid_detectors import make_detector, make_images
 
 
@@ -18,8 +19,8 @@ class Recorder:
         self.engine = Engine(lambda engine, batch: None)
         self.fits = []
 
-    def fit_scores(self, images):
-        self.fits.append((self.engine.state.epoch, len(images)))
+    def fit_scores(self, images, held_out=None):
+        self.fits.append((self.engine.state.epoch, len(images), *(() if held_out is None else (len(held_out),))))
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,27 @@ def test_a_run_that_is_ended_within_an_epoch_is_fitted_too():
     network.engine.add_event_handler(Events.ITERATION_COMPLETED(once=2), lambda engine: engine.terminate())
     network.engine.run(range(5), max_epochs=4)
     assert network.fits == [(1, 3)]
+
+
+@pytest.mark.parametrize("count", [0, 4])
+def test_held_out_normals_are_handed_on_even_when_there_are_none(count):
+    network = Recorder()
+    held_out = torch.zeros(count, 1, 2, 2)
+    ScoreStatistics(network, torch.zeros(7, 1, 2, 2), held_out=held_out).attach(network.engine)
+    network.engine.run(range(3), max_epochs=1)
+    assert network.fits == [(1, 7, count)] * 2
+
+
+@torch.no_grad()
+def test_a_score_that_is_scaled_by_held_out_normals_is_so_at_the_end():
+    detector = ocad_detectors.make_detector()
+    images, held_out = (ocad_detectors.make_images(detector, count, seed=count) for count in (6, 5))
+    engine = Engine(lambda engine, batch: None)
+    ScoreStatistics(detector, images, held_out=held_out, interval=9).attach(engine)
+    engine.run(range(1), max_epochs=1)
+    terms = detector.score_terms(held_out)
+    torch.testing.assert_close(terms.mean(dim=0), torch.zeros(2), atol=1e-3, rtol=0.0)
+    torch.testing.assert_close(terms.std(dim=0, correction=0), torch.ones(2), atol=1e-2, rtol=0.0)
 
 
 def test_what_is_attached_afterwards_sees_standardized_scores():

@@ -57,6 +57,63 @@ def test_flips(batch: torch.Tensor, flip: tuple[float, float], axis: int) -> Non
     torch.testing.assert_close(augment(batch, seeded(1)), batch.flip(axis), atol=1e-5, rtol=0)
 
 
+STILL = {"flip": (0.0, 0.0), "rotate": 0.0, "zoom": 0.0, "shift": 0.0, "gain": 0.0, "offset": 0.0}
+
+
+@pytest.mark.parametrize("size", [15, 16, 64])
+def test_quarter_turns_are_those_of_torch(size: int) -> None:
+    images = torch.rand(32, 3, size, size, generator=seeded(0))
+    augment = BatchAugment(**STILL, quarter_turns=True)
+    turns = torch.round(augment.draw(32, seeded(1)).angle / (torch.pi / 2)).int().tolist()
+    assert set(turns) == {0, 1, 2, 3}
+    for image, turned, quarters in zip(images, augment(images, seeded(1)), turns, strict=True):
+        torch.testing.assert_close(turned, torch.rot90(image, quarters, (1, 2)), atol=1e-5, rtol=0)
+
+
+def test_quarter_turns_and_flips_give_all_eight_symmetries() -> None:
+    image = torch.rand(1, 1, 8, 8, generator=seeded(0))
+    augment = BatchAugment(**{**STILL, "flip": (0.5, 0.0)}, quarter_turns=True)
+    results = augment(image.expand(64, -1, -1, -1), seeded(1))
+    found = set()
+    for result in results:
+        symmetries = [torch.rot90(one, k, (1, 2)) for one in (image[0], image[0].flip(2)) for k in range(4)]
+        distances = [float((result - one).abs().max()) for one in symmetries]
+        assert min(distances) < 1e-5
+        found.add(distances.index(min(distances)))
+    assert len(found) == 8
+
+
+def test_quarter_turns_are_equally_likely_and_added_to_the_rotation() -> None:
+    degrees = torch.rad2deg(BatchAugment(rotate=10.0, quarter_turns=True).draw(4000, seeded(1)).angle)
+    quarters = torch.round(degrees / 90.0)
+    assert (degrees - 90.0 * quarters).abs().max() <= 10.001
+    shares = [float((quarters == k).float().mean()) for k in range(4)]
+    assert shares == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def test_without_quarter_turns_the_draws_are_those_of_before() -> None:
+    """A seed's numbers, in the order in which they are drawn; a run of an older version is repeated by its seed."""
+    draw = BatchAugment(flip=(0.4, 0.3), rotate=8.0, gamma=0.2).draw(5, seeded(3))
+    generator = seeded(3)
+
+    def uniform(low: float, high: float, *size: int) -> torch.Tensor:
+        return low + (high - low) * torch.rand(*size, generator=generator)
+
+    flips = [torch.where(torch.rand(5, generator=generator) < p, -1.0, 1.0) for p in (0.4, 0.3)]
+    assert torch.equal(draw.flip, torch.stack(flips, dim=1))
+    assert torch.equal(draw.angle, torch.deg2rad(uniform(-8.0, 8.0, 5)))
+    assert torch.equal(draw.zoom, uniform(0.9, 1.1, 5))
+    assert torch.equal(draw.shift, uniform(-0.04, 0.04, 5, 2))
+    assert torch.equal(draw.gain, uniform(0.8, 1.2, 5))
+    assert torch.equal(draw.offset, uniform(-0.2, 0.2, 5))
+    assert torch.equal(draw.gamma, uniform(-0.2, 0.2, 5).exp())
+
+
+def test_quarter_turns_need_square_images(batch: torch.Tensor) -> None:
+    with pytest.raises(ValueError, match=r"quarter_turns need square images, got \(4, 2, 32, 48\); leave"):
+        BatchAugment(quarter_turns=True)(batch)
+
+
 def test_affine_against_scipy(batch: torch.Tensor) -> None:
     angle, zoom, shift = 0.2, 1.1, np.array([0.03, -0.02])  # shift in x, y
     draw = still(

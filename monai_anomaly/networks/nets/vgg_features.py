@@ -7,7 +7,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,6 +15,7 @@ from torchvision.models import VGG19_BN_Weights, VGG19_Weights
 from torchvision.models.vgg import make_layers
 
 from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
+from monai_anomaly.networks.nets.weights_file import download_state_dict, read_state_dict
 from monai_anomaly.utils.exceptions import WeightsError
 
 __all__ = ["VGG_LAYERS", "VGGFeatures", "load_feature_weights"]
@@ -214,51 +215,29 @@ def _load_imagenet(features: VGGFeatures) -> None:
             "or use a file or weights=self_supervised."
         )
     enum = VGG19_BN_Weights.IMAGENET1K_V1 if features.norm else VGG19_Weights.IMAGENET1K_V1
-    try:
-        state = enum.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:
-        raise WeightsError(
-            f"torchvision's {enum} is not in the cache ({torch.hub.get_dir()}) and could not be downloaded "
-            f"({error}). Without internet, give weights the path of a VGG19 state dict file, or "
-            "use weights=self_supervised, which trains the features on the training normals."
-        ) from error
-    _load_layers(features, state, "weights=imagenet")
+    cure = (
+        "give weights the path of a VGG19 state dict file, or use weights=self_supervised, which trains the features "
+        "on the training normals"
+    )
+    _load_layers(features, download_state_dict(enum, cure), "weights=imagenet")
     features.set_origin(f"imagenet {enum}")
 
 
 def _load_file(features: VGGFeatures, path: Path) -> None:
-    if not path.is_file():
-        raise WeightsError(
-            f"feature weights {str(path)!r}: no such file; weights must be 'imagenet', 'self_supervised' or a file."
-        )
-    try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(
-            f"feature weights {str(path)!r} cannot be read as a state dict of tensors "
-            f"({type(error).__name__}); save it with torch.save(network.state_dict(), file)."
-        ) from error
-    state = _find_state_dict(content)
-    if state is None:
-        raise WeightsError(
-            f"feature weights {str(path)!r} hold no VGG layers (key 'features.0.weight' is missing); "
-            "give the state dict of torchvision's vgg19 or of a VGGFeatures."
-        )
-    _load_layers(features, state, f"feature weights {str(path)!r}")
+    source = f"feature weights {str(path)!r}"
+    state = read_state_dict(
+        path,
+        source,
+        key="features.0.weight",
+        holding="VGG layers",
+        cure="give 'imagenet', 'self_supervised', or the state dict of torchvision's vgg19 or of a VGGFeatures",
+    )
+    _load_layers(features, state, source)
     if "origin_bytes" in state:
         _load_statistics(features, state)
     else:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         features.set_origin(f"file sha256 {digest}")
-
-
-def _find_state_dict(content: Any) -> Mapping[str, torch.Tensor] | None:
-    """The first mapping with VGG layers in it, at the top or below (``{"model": {...}}``)."""
-    if not isinstance(content, Mapping):
-        return None
-    if isinstance(content.get("features.0.weight"), torch.Tensor):
-        return content
-    return next((found for value in content.values() if (found := _find_state_dict(value)) is not None), None)
 
 
 def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], source: str) -> None:

@@ -1,0 +1,308 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from monai_anomaly.networks.blocks.normalization import make_norm
+from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
+
+__all__ = [
+    "LATENT_KINDS",
+    "AttentionEncoder",
+    "Bottleneck",
+    "ConvDecoder",
+    "ImageCritic",
+    "LatentCritic",
+    "check_widths",
+]
+
+LATENT_KINDS = ("vector", "map")
+
+_LEAKY_SLOPE = 0.2
+_SMALL = 0.1  # gain of a network's last layer: its first outputs are close to zero
+
+
+def check_widths(**widths: int | Sequence[int]) -> None:
+    """Refuses a width, or a list of widths, that is not positive or is empty, with a ValueError that names it."""
+    for name, value in widths.items():
+        values = [value] if isinstance(value, int) else list(value)
+        if not values or any(width < 1 for width in values):
+            raise ValueError(f"{name} must be positive and not empty, got {value}.")
+
+
+def _size_after(image_size: int, halvings: int) -> int:
+    """Side of the map after the halvings; it has at least 2 x 2 positions."""
+    size, left = divmod(image_size, 2**halvings)
+    if left or size < 2:
+        raise ValueError(
+            f"image_size must be a multiple of {2**halvings} and at least {2 ** (halvings + 1)} for {halvings} "
+            f"channels, each of which halves the map, got {image_size}; resize the images or shorten channels."
+        )
+    return size
+
+
+def _initialize(
+    layer: nn.Conv2d | nn.Linear, nonlinearity: Literal["linear", "relu", "leaky_relu"], gain: float = 1.0
+) -> None:
+    """He's normal weights by fan-in, times ``gain``, and a bias of zero."""
+    nn.init.kaiming_normal_(layer.weight, a=_LEAKY_SLOPE, mode="fan_in", nonlinearity=nonlinearity)
+    with torch.no_grad():
+        layer.weight.mul_(gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _convolution(before: int, after: int, norm: str) -> list[nn.Module]:
+    """3x3 convolution and a normalization."""
+    conv = nn.Conv2d(before, after, 3, padding=1)
+    _initialize(conv, "relu")
+    return [conv, make_norm(norm, after)]
+
+
+def _linear(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
+    """A layer without activation; at gain 1 it keeps the mean square of its inputs."""
+    _initialize(layer, "linear", gain)
+    return layer
+
+
+class AttentionEncoder(nn.Module):
+    """Image to map: in each stage a 3x3 convolution, ReLU and 2x2 maximum pooling; self-attention after one of them.
+
+    Args:
+        image_size: height and width of the images, in pixels.
+        in_channels: channels of the images.
+        channels: width of each stage; the published ones, at 176 pixels, narrow towards the latent.
+        attention_stage: the stage, counted from 1, whose pooled map passes the :class:`SelfAttentionBlock`; None for an
+            encoder without attention. A stage later is a sixteenth of the pairs of positions.
+        heads: heads of the attention.
+        head_dim: channels of a head.
+        position: whether the attention knows the places; without, it is the same for any order of the positions.
+        norm: normalization after each convolution, "none" or "group"; see :func:`make_norm`.
+
+    Attributes:
+        out_channels: channels of the map, the last of ``channels``.
+        out_size: height and width of the map.
+
+    Raises:
+        ValueError: on an argument outside its range, and for an image size that cannot be halved once per stage down
+            to at least 2.
+
+    Source: W. Aljuhani, "One-Class Anomaly Detection" (OCAD).
+
+    Example:
+        >>> AttentionEncoder(16, 3, (8, 4), heads=2, head_dim=4)(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 4, 4, 4])
+    """
+
+    def __init__(
+        self,
+        image_size: int,
+        in_channels: int,
+        channels: Sequence[int] = (256, 128, 64),
+        *,
+        attention_stage: int | None = 2,
+        heads: int = 4,
+        head_dim: int = 64,
+        position: bool = False,
+        norm: str = "none",
+    ) -> None:
+        super().__init__()
+        check_widths(in_channels=in_channels, channels=channels)
+        self.out_size = _size_after(image_size, len(channels))
+        if attention_stage is not None and not 1 <= attention_stage <= len(channels):
+            raise ValueError(
+                f"attention_stage must be None or from 1 to {len(channels)}, the number of channels, "
+                f"got {attention_stage}."
+            )
+        self.out_channels = channels[-1]
+        layers: list[nn.Module] = []
+        for stage, (before, after) in enumerate(pairwise((in_channels, *channels)), 1):
+            # the maximum commutes with ReLU, which this way works on a quarter of the values
+            layers += [*_convolution(before, after, norm), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+            if stage == attention_stage:
+                layers.append(SelfAttentionBlock(after, heads=heads, head_dim=head_dim, position=position))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(B, in_channels, S, S)`` to ``(B, out_channels, out_size, out_size)``.
+
+        Not negative, unless the attention follows the last stage.
+        """
+        return self.layers(image)
+
+
+class ConvDecoder(nn.Module):
+    """Map to image: in each stage a 3x3 convolution, ReLU and nearest-neighbor upsampling by 2; a last convolution.
+
+    Args:
+        out_channels: channels of the image.
+        channels: width of each stage.
+        in_channels: channels of the map.
+        norm: normalization after each convolution but the last, "none" or "group".
+
+    Raises:
+        ValueError: on an argument outside its range.
+
+    Source: W. Aljuhani, "One-Class Anomaly Detection" (OCAD), without its sigmoid.
+
+    Example:
+        >>> ConvDecoder(3, (4, 8), in_channels=5)(torch.rand(2, 5, 4, 4)).shape
+        torch.Size([2, 3, 16, 16])
+    """
+
+    def __init__(
+        self,
+        out_channels: int,
+        channels: Sequence[int] = (64, 128, 256),
+        *,
+        in_channels: int,
+        norm: str = "none",
+    ) -> None:
+        super().__init__()
+        check_widths(out_channels=out_channels, channels=channels, in_channels=in_channels)
+        layers: list[nn.Module] = []
+        for before, after in pairwise((in_channels, *channels)):
+            layers += [*_convolution(before, after, norm), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2.0)]
+        self.layers = nn.Sequential(*layers, _linear(nn.Conv2d(channels[-1], out_channels, 3, padding=1), _SMALL))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, in_channels, h, w)`` to ``(B, out_channels, h * 2^stages, w * 2^stages)``, unbounded."""
+        return self.layers(x)
+
+
+class Bottleneck(nn.Module):
+    """Between the encoder's map and the latent, there and back, by one linear layer each.
+
+    Args:
+        channels: C, channels of the encoder's map.
+        size: height and width of the encoder's map.
+        latent_channels: D, length of the latent vector or channels of the latent map.
+        kind: "vector", of the whole map; or "map", of each position by itself, which keeps the places. A latent map as
+            wide as the encoder's is the encoder's, without a layer.
+        restore: whether ``decode`` leads back to the encoder's map; otherwise it gives the latent as it is, for a
+            decoder that takes it so.
+
+    Raises:
+        ValueError: on an argument outside its range, and for a latent larger than the map.
+
+    Example:
+        >>> bottleneck = Bottleneck(8, 4, 16)
+        >>> latent = bottleneck.encode(torch.rand(2, 8, 4, 4))
+        >>> latent.shape, bottleneck.decode(latent).shape
+        (torch.Size([2, 16]), torch.Size([2, 8, 4, 4]))
+    """
+
+    def __init__(
+        self, channels: int, size: int, latent_channels: int, *, kind: str = "vector", restore: bool = True
+    ) -> None:
+        super().__init__()
+        check_widths(channels=channels, size=size, latent_channels=latent_channels)
+        if kind not in LATENT_KINDS:
+            raise ValueError(f"kind must be one of {', '.join(map(repr, LATENT_KINDS))}, got {kind!r}.")
+        values = channels * size**2 if kind == "vector" else channels
+        if latent_channels > values:
+            what = f"{channels} x {size} x {size} = {values} values" if kind == "vector" else f"{values} channels"
+            raise ValueError(
+                f"a latent {kind} of {latent_channels} is no bottleneck for a map of {what}; lower latent_channels."
+            )
+        self.latent_channels = latent_channels
+        self.inward: nn.Module = nn.Identity()
+        self.outward: nn.Module = nn.Identity()
+        if kind == "vector":
+            self.inward = nn.Sequential(nn.Flatten(), _linear(nn.Linear(values, latent_channels)))
+            if restore:
+                back = _linear(nn.Linear(latent_channels, values))
+                self.outward = nn.Sequential(back, nn.Unflatten(1, (channels, size, size)))
+        elif latent_channels < channels:
+            self.inward = _linear(nn.Conv2d(channels, latent_channels, 1))
+            if restore:
+                self.outward = _linear(nn.Conv2d(latent_channels, channels, 1))
+
+    @torch.jit.export
+    def encode(self, x: Tensor) -> Tensor:
+        """The encoder's map ``(B, C, size, size)`` to the latent, ``(B, D)`` or ``(B, D, size, size)``."""
+        return self.inward(x)
+
+    @torch.jit.export
+    def decode(self, latent: Tensor) -> Tensor:
+        """The latent to the decoder's input: a map ``(B, C, size, size)``, or the latent if not ``restore``."""
+        return self.outward(latent)
+
+
+class ImageCritic(nn.Module):
+    """Tells how much of a decoded mixture's first source is in it: 4x4 convolutions of stride 2 with leaky ReLU, and
+    the mean over positions of a last convolution.
+
+    No weight is tied to a position, so that the critic is one for all image sizes. The first convolution is not
+    normalized: the contrast of the image is left for it to see.
+
+    Args:
+        image_size: height and width of the images, in pixels.
+        in_channels: channels of the images.
+        channels: width of each convolution.
+        norm: normalization of all convolutions but the first, "none" or "group".
+
+    Raises:
+        ValueError: on an argument outside its range, and for an image size that cannot be halved once per convolution
+            down to at least 2.
+
+    Source: Berthelot et al., "Understanding and improving interpolation in autoencoders via an adversarial
+    regularizer", ICLR 2019, https://arxiv.org/abs/1807.07543 (the mean of a map, without an activation).
+
+    Example:
+        >>> ImageCritic(16, 3, (8, 16))(torch.rand(2, 3, 16, 16)).shape
+        torch.Size([2, 1])
+    """
+
+    def __init__(
+        self, image_size: int, in_channels: int, channels: Sequence[int] = (64, 128, 256, 256), *, norm: str = "group"
+    ) -> None:
+        super().__init__()
+        check_widths(in_channels=in_channels, channels=channels)
+        _size_after(image_size, len(channels))
+        layers: list[nn.Module] = []
+        for i, (before, after) in enumerate(pairwise((in_channels, *channels))):
+            conv = nn.Conv2d(before, after, 4, stride=2, padding=1)
+            _initialize(conv, "leaky_relu")
+            layers += [conv, make_norm(norm if i > 0 else "none", after), nn.LeakyReLU(_LEAKY_SLOPE, inplace=True)]
+        self.layers = nn.Sequential(*layers, _linear(nn.Conv2d(channels[-1], 1, 3, padding=1), _SMALL))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """``(B, in_channels, S, S)`` to ``(B, 1)``, float32, unbounded."""
+        return self.layers(image).float().mean(dim=(2, 3))
+
+
+class LatentCritic(nn.Module):
+    """Tells how much of its first source is in a mixture of latents: two linear layers with a ReLU between.
+
+    Args:
+        latent_size: numbers in a latent, of all channels and positions.
+        hidden: width of the hidden layer.
+
+    Raises:
+        ValueError: on an argument below 1.
+
+    Source: W. Aljuhani, "One-Class Anomaly Detection" (OCAD), without its sigmoid.
+
+    Example:
+        >>> LatentCritic(36, 8)(torch.rand(2, 4, 3, 3)).shape
+        torch.Size([2, 1])
+    """
+
+    def __init__(self, latent_size: int, hidden: int = 64) -> None:
+        super().__init__()
+        check_widths(latent_size=latent_size, hidden=hidden)
+        first = nn.Linear(latent_size, hidden)
+        _initialize(first, "relu")
+        self.layers = nn.Sequential(nn.Flatten(), first, nn.ReLU(inplace=True), _linear(nn.Linear(hidden, 1), _SMALL))
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """``(B, D)`` or ``(B, D, h, w)`` to ``(B, 1)``, float32, unbounded."""
+        return self.layers(latent).float()
