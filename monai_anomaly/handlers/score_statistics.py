@@ -27,11 +27,19 @@ class ScoreStatistics:
         images: all training normals ``(N, C, H, W)``, preprocessed, not augmented.
         held_out: normals that were not trained on, for a detector that scales its score by them, such as OCAD.
         interval: epochs between two fits; take that of the validation.
+
+    Raises:
+        ValueError: with fewer than 2 held-out normals.
     """
 
     def __init__(
         self, network: _Standardizing, images: Tensor, *, held_out: Tensor | None = None, interval: int = 1
     ) -> None:
+        if held_out is not None and len(held_out) < 2:  # said before a training, not after it
+            raise ValueError(
+                f"the score is scaled by held-out normals, of which there are {len(held_out)}; put at least 2 normal "
+                "images into the validation section."
+            )
         self.network = network
         self.images = (images,) if held_out is None else (images, held_out)
         self.interval = interval

@@ -31,6 +31,7 @@ NAME, IDENTIFIER, DATE, UID, FOLDER, GROUP = (
     "DOE_JANE",
     "WWPATIENTGROUP",
 )
+QUARANTINE = ("--on_bad", "quarantine", "--max_bad_share", "0.9")
 CANARIES = (NAME, IDENTIFIER, DATE, UID, FOLDER, GROUP)
 
 
@@ -102,7 +103,7 @@ def _picture(root: Path) -> str:
     return f"{FOLDER}.png"
 
 
-def _run(bundle: str, home: Path, name: str, data: Path, *words: str, expect: int = 0) -> None:
+def _run(home: Path, name: str, data: Path, *words: str, bundle: str = "sepiad", expect: int = 0) -> None:
     """Runs a bundle on the command line; keeps what it prints beside what it writes."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MONAI_ANOMALY_", "MLFLOW"))}
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config(name, bundle)]
@@ -127,52 +128,42 @@ def _found(home: Path) -> dict[str, list[str]]:
     return found
 
 
-@pytest.fixture(scope="module")
-def leak(data) -> Path:
-    """The same data with a patient in two sections."""
-    leak = data / "leak"
-    leak.mkdir()
-    for path in data.iterdir():
-        if path.name not in ("leak", "dataset.json"):
-            (leak / path.name).symlink_to(path)
-    listed = json.loads((data / "dataset.json").read_text())
-    listed["test"][0]["group"] = listed["training"][0]["group"]
-    (leak / "dataset.json").write_text(json.dumps(listed))
-    return leak
-
-
-@pytest.fixture(scope="module", params=["sepiad", "ocad"])
-def bundle(request) -> str:
-    """Those that write files of their own: pretrained features here, the terms of the score there."""
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def home(bundle, data, leak, tmp_path_factory) -> Path:
-    """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
-    home = tmp_path_factory.mktemp("home")
+def _tiny(home: Path, bundle: str) -> list[str]:
+    """A short training into a home, on the command line."""
     places = ["--output_dir", str(home / "output"), "--ckpt_dir", str(home / "models")]
     tiny = [word for key, value in TINY[bundle].items() for word in (f"--{key}", json.dumps(value).strip('"'))]
+    return [*places, *tiny, "--max_epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def home(data, tmp_path_factory) -> Path:
+    """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
+    home = tmp_path_factory.mktemp("home")
+    words = _tiny(home, "sepiad")
     tracking = ["--tracking", "mlflow"] if has_mlflow else []
-    words = [*places, *tiny, "--max_epochs", "1"]
-    _run(bundle, home, "train", data, *words, *tracking, "--on_bad", "quarantine", "--max_bad_share", "0.9")
-    _run(bundle, home, "train", data, *words, expect=1)
+    _run(home, "train", data, *words, *tracking, *QUARANTINE)
+    _run(home, "train", data, *words, expect=1)
     checkpoint = ["--checkpoint", str(home / "models" / "model.pt"), "--device", "cpu"]
-    _run(bundle, home, "evaluate", data, "--output_dir", str(home / "output"), *checkpoint, "--frames", "all")
-    _run(bundle, home, "calibrate", data, *checkpoint)
+    _run(home, "evaluate", data, "--output_dir", str(home / "output"), *checkpoint, "--frames", "all")
+    _run(home, "calibrate", data, *checkpoint)
     decide = ["--output_dir", str(home / "output" / "inference"), "--false_alarm_rate", "0.4"]
-    _run(bundle, home, "inference", data, *decide, *checkpoint)
-    _run(bundle, home, "train", leak, *words, expect=1)
+    _run(home, "inference", data, *decide, *checkpoint)
+    leak = json.loads((data / "dataset.json").read_text())
+    leak["test"][0]["group"] = leak["training"][0]["group"]
+    (data / "leak").mkdir()
+    for path in data.iterdir():
+        if path.name not in ("leak", "dataset.json"):
+            (data / "leak" / path.name).symlink_to(path)
+    (data / "leak" / "dataset.json").write_text(json.dumps(leak))
+    _run(home, "train", data / "leak", *words, expect=1)
     return home
 
 
-def test_no_name_is_left_anywhere(home: Path, bundle: str):
+def test_no_name_is_left_anywhere(home: Path):
     assert _found(home) == {}
     written = {path.name for path in home.rglob("*") if path.is_file()}
     assert {"model.pt", "checkpoint.pt", "history.csv", "scores.csv", "report.html", "metrics.json"} <= written
     assert {"records.jsonl", "quarantine_training.jsonl", "calibration.json", "printed_5.txt"} <= written
-    if bundle == "ocad":
-        assert {"terms.csv", "terms.json"} <= written
     if has_mlflow:
         assert "mlruns.db" in written
 
@@ -185,19 +176,18 @@ def test_every_planted_fault_was_met(home: Path):
     assert "in training and in test" in (home / "printed_5.txt").read_text()
 
 
-def test_names_appear_when_they_are_asked_for(home: Path, bundle: str, data: Path, tmp_path: Path):
+def test_no_name_is_left_where_the_score_has_terms(data: Path, tmp_path: Path):
+    _run(tmp_path, "train", data, *_tiny(tmp_path, "ocad"), *QUARANTINE, bundle="ocad")
+    checkpoint = ["--checkpoint", str(tmp_path / "models" / "model.pt"), "--device", "cpu"]
+    _run(tmp_path, "evaluate", data, "--output_dir", str(tmp_path / "output"), *checkpoint, bundle="ocad")
+    assert _found(tmp_path) == {}
+    written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {"terms.csv", "terms.json", "scores.csv", "model.pt", "checkpoint.pt", "printed_1.txt"} <= written
+
+
+def test_names_appear_when_they_are_asked_for(home: Path, data: Path, tmp_path: Path):
     checkpoint = ["--checkpoint", str(home / "models" / "model.pt"), "--device", "cpu"]
-    _run(
-        bundle,
-        tmp_path,
-        "evaluate",
-        data,
-        "--output_dir",
-        str(tmp_path / "output"),
-        *checkpoint,
-        "--source_names",
-        "True",
-    )
+    _run(tmp_path, "evaluate", data, "--output_dir", str(tmp_path / "output"), *checkpoint, "--source_names", "True")
     found = _found(tmp_path)
     assert {FOLDER, NAME, GROUP} <= set(found["output/scores.csv"])
     assert "output/report.html" in found

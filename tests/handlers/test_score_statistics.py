@@ -42,13 +42,17 @@ def test_a_run_that_is_ended_within_an_epoch_is_fitted_too():
     assert network.fits == [(1, 3)]
 
 
-@pytest.mark.parametrize("count", [0, 4])
-def test_held_out_normals_are_handed_on_even_when_there_are_none(count):
+def test_held_out_normals_are_handed_on():
     network = Recorder()
-    held_out = torch.zeros(count, 1, 2, 2)
-    ScoreStatistics(network, torch.zeros(7, 1, 2, 2), held_out=held_out).attach(network.engine)
+    ScoreStatistics(network, torch.zeros(7, 1, 2, 2), held_out=torch.zeros(4, 1, 2, 2)).attach(network.engine)
     network.engine.run(range(3), max_epochs=1)
-    assert network.fits == [(1, 7, count)] * 2
+    assert network.fits == [(1, 7, 4)] * 2
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_held_out_normals_are_refused_before_a_training(count):
+    with pytest.raises(ValueError, match=f"of which there are {count}; put at least 2 normal images into"):
+        ScoreStatistics(Recorder(), torch.zeros(7, 1, 2, 2), held_out=torch.zeros(count, 1, 2, 2))
 
 
 @torch.no_grad()
