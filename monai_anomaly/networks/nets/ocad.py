@@ -247,10 +247,11 @@ def _make_decoder(detector: OCAD, *, kind: str = "conv", **args: Any) -> ConvDec
     if kind != "conv":
         raise ValueError(f"kind of the decoder must be one of {', '.join(map(repr, DECODERS))}, got {kind!r}.")
     decoder = ConvDecoder(channels, in_channels=detector.encoder.out_channels, **args)
-    reached = detector.encoder.out_size * 2 ** (len(args["channels"]) if "channels" in args else 3)
+    stages = len(args["channels"]) if "channels" in args else 3
+    reached = detector.encoder.out_size * 2**stages * args.get("patch", 1)
     if reached != size:
         raise ValueError(
             f"the decoder leads from maps of {detector.encoder.out_size} to images of {reached} pixels, but image_size "
-            f"is {size}; give the decoder as many channels as the encoder has."
+            f"is {size}; give the decoder as many channels as the encoder has, and its patch."
         )
     return decoder

@@ -85,6 +85,8 @@ class AttentionEncoder(nn.Module):
         head_dim: channels of a head.
         position: whether the attention knows the places; without, it is the same for any order of the positions.
         norm: normalization after each convolution, "none" or "group"; see :func:`make_norm`.
+        patch: side of the patches whose pixels become channels first. At 2, all convolutions work on a quarter of the
+            positions, and a training step takes less than half the time on a CPU.
 
     Attributes:
         out_channels: channels of the map, the last of ``channels``.
@@ -112,18 +114,21 @@ class AttentionEncoder(nn.Module):
         head_dim: int = 64,
         position: bool = False,
         norm: str = "none",
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        check_widths(in_channels=in_channels, channels=channels)
-        self.out_size = _size_after(image_size, len(channels))
+        check_widths(in_channels=in_channels, channels=channels, patch=patch)
+        if image_size % patch:
+            raise ValueError(f"patch must divide the image_size of {image_size}, got {patch}.")
+        self.out_size = _size_after(image_size // patch, len(channels))
         if attention_stage is not None and not 1 <= attention_stage <= len(channels):
             raise ValueError(
                 f"attention_stage must be None or from 1 to {len(channels)}, the number of channels, "
                 f"got {attention_stage}."
             )
         self.out_channels = channels[-1]
-        layers: list[nn.Module] = []
-        for stage, (before, after) in enumerate(pairwise((in_channels, *channels)), 1):
+        layers: list[nn.Module] = [nn.PixelUnshuffle(patch)] if patch > 1 else []
+        for stage, (before, after) in enumerate(pairwise((in_channels * patch**2, *channels)), 1):
             # the maximum commutes with ReLU, which this way works on a quarter of the values
             layers += [*_convolution(before, after, norm), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
             if stage == attention_stage:
@@ -146,6 +151,7 @@ class ConvDecoder(nn.Module):
         channels: width of each stage.
         in_channels: channels of the map.
         norm: normalization after each convolution but the last, "none" or "group".
+        patch: side of the patches that each position of the last convolution paints.
 
     Raises:
         ValueError: on an argument outside its range.
@@ -164,16 +170,20 @@ class ConvDecoder(nn.Module):
         *,
         in_channels: int,
         norm: str = "none",
+        patch: int = 1,
     ) -> None:
         super().__init__()
-        check_widths(out_channels=out_channels, channels=channels, in_channels=in_channels)
+        check_widths(out_channels=out_channels, channels=channels, in_channels=in_channels, patch=patch)
         layers: list[nn.Module] = []
         for before, after in pairwise((in_channels, *channels)):
             layers += [*_convolution(before, after, norm), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2.0)]
-        self.layers = nn.Sequential(*layers, _linear(nn.Conv2d(channels[-1], out_channels, 3, padding=1), _SMALL))
+        layers.append(_linear(nn.Conv2d(channels[-1], out_channels * patch**2, 3, padding=1), _SMALL))
+        if patch > 1:
+            layers.append(nn.PixelShuffle(patch))
+        self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, in_channels, h, w)`` to ``(B, out_channels, h * 2^stages, w * 2^stages)``, unbounded."""
+        """``(B, in_channels, h, w)`` to ``(B, out_channels, f h, f w)`` with f = 2^stages * patch, unbounded."""
         return self.layers(x)
 
 

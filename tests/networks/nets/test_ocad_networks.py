@@ -443,3 +443,25 @@ def test_image_critic_refuses_arguments_out_of_range(arguments, message):
 def test_latent_critic_refuses_arguments_out_of_range(arguments, message):
     with pytest.raises(ValueError, match=message):
         LatentCritic(*arguments)
+
+
+def test_patches_become_channels_first_and_are_painted_last():
+    torch.manual_seed(0)
+    encoder = AttentionEncoder(24, 3, (6, 8), heads=2, head_dim=4, patch=3)
+    decoder = ConvDecoder(3, (8, 6), in_channels=8, patch=3)
+    image = torch.rand(2, 3, 24, 24)
+    # channel 9 c + 3 i + j of a position is pixel (i, j) of its patch in channel c
+    patches = image.reshape(2, 3, 8, 3, 8, 3).permute(0, 1, 3, 5, 2, 4).reshape(2, 27, 8, 8)
+    features = encoder(image)
+    assert encoder.out_size == 2
+    torch.testing.assert_close(features, nn.Sequential(*list(encoder.layers)[1:])(patches))
+    picture = decoder(features)
+    plain = nn.Sequential(*list(decoder.layers)[:-1])(features)
+    assert picture.shape == image.shape
+    torch.testing.assert_close(picture, plain.reshape(2, 3, 3, 3, 8, 8).permute(0, 1, 4, 2, 5, 3).reshape(2, 3, 24, 24))
+
+
+@pytest.mark.parametrize(("patch", "message"), [(5, "patch must divide the image_size of 24, got 5"), (0, "patch")])
+def test_patches_must_fit(patch, message):
+    with pytest.raises(ValueError, match=message):
+        AttentionEncoder(24, 3, (6, 8), patch=patch)
