@@ -192,7 +192,8 @@ def test_the_score_is_fitted_to_the_last_weights(trained_recipes, small_skin, na
 def test_another_seed_gives_others(trained_ocad, small_skin, tmp_path):
     train("train", tmp_path, small_skin, seed=1, max_epochs=1)
     a, b = (load(folder / "models" / "model.pt")["model"] for folder in (tmp_path, trained_ocad))
-    assert not torch.equal(a["encoder.layers.0.weight"], b["encoder.layers.0.weight"])
+    name = next(name for name in a if name.startswith("encoder.") and name.endswith(".weight"))
+    assert not torch.equal(a[name], b[name])
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -561,7 +562,8 @@ def test_another_network_does_not_resume(fails, trained_ocad, small_skin, tmp_pa
     shutil.copytree(trained_ocad / "models", tmp_path / "models")
     before = (tmp_path / "models" / "checkpoint.pt").read_bytes()
     arguments = [*tiny_words(small_skin, spread="scalar"), *outputs(tmp_path), "--resume", "True"]
-    assert "network.spread is 'diagonal' there and 'scalar' here" in fails(*arguments)
+    told = fails(*arguments)
+    assert "network.spread is '" in told and "' there and 'scalar' here" in told
     assert (tmp_path / "models" / "checkpoint.pt").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["models"]
 
