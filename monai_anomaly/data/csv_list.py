@@ -24,7 +24,7 @@ from monai_anomaly.data.entries import (
     resolve_inside,
 )
 from monai_anomaly.data.errors import DataListError, ImageReadError
-from monai_anomaly.data.folder_names import is_no_image, section_of
+from monai_anomaly.data.folder_names import POOL, is_no_image, section_of
 from monai_anomaly.data.folder_tree import walk_files
 from monai_anomaly.data.patient_split import split_patients
 from monai_anomaly.data.patients import add_patients, read_names
@@ -52,7 +52,11 @@ class _Folder:
 def read_labels(
     root: Path, naming: Naming, *, seed: int, shares: Sequence[float], columns: Sequence[str] = ()
 ) -> dict[str, list[Entry]]:
-    """Returns the sections ``training``, ``validation``, ``test`` and ``inference`` (the rows without a label).
+    """Returns the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
+
+    ``inference`` are the rows without a label, ``unlabeled`` those with this split (or ``unlabelled``), whose labels
+    may be anything (-1 where they are neither class) and whose masks are left out; they are in no other section, and
+    have the table's groups only.
 
     The table has exactly one of the columns ``file`` (path relative to the folder), ``sop_instance_uid`` and
     ``study_instance_uid`` (every image of the study), and ``label``; optionally ``split``, ``group``, ``mask``,
@@ -80,13 +84,16 @@ def read_labels(
     entries = _match(root, rows, keys[0], folder, naming, columns)
     refuse_repeats(entries, naming)
     _report_unused(entries, folder)
+    pool = _pool(entries, rows)
+    left_out = {entry.where for entry in pool}
+    entries = [entry for entry in entries if entry.where not in left_out]
     if "split" in rows[0].values:
         sections = add_patients(root, _by_column(entries, rows))
     else:
         labeled = add_patients(root, {"test": [entry for entry in entries if entry.label >= 0]})["test"]
         sections = split_patients(labeled, seed=seed, shares=shares)
     sections["inference"] = [entry for entry in entries if entry.label < 0]
-    return {section: fill_masks(found, naming) for section, found in sections.items()}
+    return {section: fill_masks(found, naming) for section, found in sections.items()} | {POOL: pool}
 
 
 def _match(
@@ -116,6 +123,8 @@ def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
     where = f"line {row.line} of {LABELS_NAME}"
     text = row.values.get("label", "")
     label = parse_label(text) if text else -1
+    if label is None and _in_pool(row):
+        label = -1
     if label is None:
         raise DataListError(
             f"label of {where} must be 0 or normal, 1 or abnormal, or empty for an image that is only to be scored"
@@ -209,6 +218,16 @@ def _report_unused(entries: Sequence[Entry], folder: _Folder) -> None:
         logger.warning("%d files below dataset_dir are in no row of %s and are not used.", unused, LABELS_NAME)
 
 
+def _in_pool(row: Row) -> bool:
+    return section_of(row.values.get("split", "")) == POOL
+
+
+def _pool(entries: Sequence[Entry], rows: Sequence[Row]) -> list[Entry]:
+    """Returns the entries of the pool, without masks: whether there is one says what is in the image."""
+    places = {f"line {row.line} of {LABELS_NAME}" for row in rows if _in_pool(row)}
+    return [replace(entry, mask=None) for entry in entries if entry.where in places]
+
+
 def _by_column(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, list[Entry]]:
     """Returns the labeled entries by what the split column says."""
     said: Mapping[str, str] = {f"line {row.line} of {LABELS_NAME}": row.values["split"] for row in rows}
@@ -219,8 +238,8 @@ def _by_column(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, list[
         section = section_of(said[entry.where])
         if section is None:
             raise DataListError(
-                f"split of {entry.where} must be train, val or test; fill it in for every labeled row, or remove the "
-                "column, so that patients are split by seed."
+                f"split of {entry.where} must be train, val, test or unlabeled; fill it in for every labeled row, or "
+                "remove the column, so that patients are split by seed."
             )
         sections[section].append(entry)
     return sections

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["SPLITS", "class_of", "is_no_image", "section_of"]
+__all__ = ["POOL", "POOL_NAMES", "SPLITS", "class_of", "is_no_image", "section_of"]
 
 SPLITS = {
     "training": ("train", "training"),
     "validation": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
+POOL = "unlabeled"
+"""The section of images that nobody has labelled, to learn from; in a tree one folder, without splits."""
+POOL_NAMES = (POOL, "unlabelled")
 CLASSES = (
     ("normal", "normals", "good", "benign", "healthy"),
     (
@@ -42,8 +45,8 @@ def class_of(name: str) -> int | None:
 
 
 def section_of(name: str) -> str | None:
-    """Returns ``training``, ``validation`` or ``test`` for a name of a split, None for any other."""
-    for section, names in SPLITS.items():
+    """Returns ``training``, ``validation``, ``test`` or ``unlabeled`` for a name of it, None for any other."""
+    for section, names in (*SPLITS.items(), (POOL, POOL_NAMES)):
         if name.strip().lower() in names:
             return section
     return None

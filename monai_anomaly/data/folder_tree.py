@@ -8,12 +8,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 from monai_anomaly.data.entries import Entry, Naming
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.folder_names import SPLITS, class_of, is_no_image, section_of
+from monai_anomaly.data.folder_names import POOL, POOL_NAMES, SPLITS, class_of, is_no_image, section_of
 
 __all__ = ["find_class_folders", "find_split", "list_files", "read_tree", "walk_files"]
 
@@ -26,26 +27,28 @@ COUNTED = 10_000
 
 
 def read_tree(root: Path, naming: Naming, section: str = "") -> dict[str, list[Entry]]:
-    """Returns the sections ``training``, ``validation``, ``test`` and ``inference`` (always empty).
+    """Returns the sections ``training``, ``validation``, ``test``, ``inference`` (always empty) and ``unlabeled``.
 
     Args:
         root: the folder that holds the splits.
         naming: how files and folders are called in messages.
         section: what will be taken of it. ``training``, and ``validation`` and ``normals`` without validation images,
-            need normal training images; other sections do without.
+            need normal training images; other sections do without. Files are listed as ``unlabeled`` for that section
+            only, which alone does without any split.
 
     Raises:
         DataListError: for a tree with folders whose meaning is open, or whose folder of normal training images is empty
             and needed.
     """
     folders = {split: find_class_folders(root, split, naming) for split in SPLITS}
-    if not any(folders.values()):
+    pool = find_split(root, POOL) if section == POOL else None
+    if not any(folders.values()) and pool is None:
         raise DataListError(
             "dataset_dir has neither dataset.json nor labels.csv nor train/normal, val/{normal,abnormal} or "
             f"test/{{normal,abnormal}}; add one of them. {_describe(root, naming)}"
         )
     _check_names(folders)
-    sections: dict[str, list[Entry]] = {"inference": []}
+    sections: dict[str, list[Entry]] = {"inference": [], POOL: _list_pool(root, pool) if pool else []}
     for split, found in folders.items():
         normal, abnormal = found or (None, None)
         used = ((0, normal),) if split == "training" else ((0, normal), (1, abnormal))
@@ -58,17 +61,30 @@ def read_tree(root: Path, naming: Naming, section: str = "") -> dict[str, list[E
     return sections
 
 
+def _list_pool(root: Path, pool: Path) -> list[Entry]:
+    """Returns the files below the pool's folder, sorted by name; a folder in it is a patient unless it is a class."""
+    entries = []
+    for entry in list_files(root, pool, label=-1):
+        first, *below = Path(entry.name).relative_to(pool.relative_to(root)).parts
+        label = class_of(first) if below else None
+        if label is not None:
+            entry = replace(entry, label=label, folder=below[0] if len(below) > 1 else None)
+        entries.append(entry)
+    return entries
+
+
 def find_split(root: Path, section: str) -> Path | None:
     """Returns the folder of a split, None if there is none.
 
     Args:
         root: the folder that holds the splits.
-        section: ``training``, ``validation`` or ``test``.
+        section: ``training``, ``validation``, ``test`` or ``unlabeled``.
 
     Raises:
         DataListError: for two folders of one meaning.
     """
-    return _one([entry for entry in _folders(root) if entry.name.lower() in SPLITS[section]], root)
+    names = POOL_NAMES if section == POOL else SPLITS[section]
+    return _one([entry for entry in _folders(root) if entry.name.lower() in names], root)
 
 
 def find_class_folders(root: Path, section: str, naming: Naming) -> tuple[Path | None, Path | None] | None:

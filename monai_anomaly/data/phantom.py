@@ -4,10 +4,10 @@
 """The phantoms: small generated data sets of real DICOM files, with known lesions.
 
 Every bundle trains on one when no data are given, and tests use them. They are made of physics and chance, of no
-person. Normals and lesion cases of the validation and test sets come in pairs that share machine and settings (of
-radiographs the patient's size, too; of dermoscopy the skin, and size and color of the lesion, which is benign in a
-normal), and every picture is adjusted to targets drawn without the label, so that no simple statistic of an image tells
-it.
+person. Normals and lesion cases of the validation and test sets and of the unlabeled pool come in pairs that share
+machine and settings (of radiographs the patient's size, too; of dermoscopy the skin, and size and color of the lesion,
+which is benign in a normal), and every picture is adjusted to targets drawn without the label, so that no simple
+statistic of an image tells it.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class _Generator:
     lesions: tuple[str, ...]
     most_images: int
     num_val: int
+    num_unlabeled: int = 0
 
 
 _GENERATORS = {
@@ -76,6 +77,7 @@ _GENERATORS = {
         lesions=phantom_radiograph.LESION_KINDS,
         most_images=2,
         num_val=80,  # so that there are at least 20 healthy patients, of whom a calibration at 5 % needs 19
+        num_unlabeled=240,
     ),
     "skin": _Generator(
         make=make_skin,
@@ -95,12 +97,17 @@ def _generator(kind: str) -> _Generator:
     return _GENERATORS[kind]
 
 
+def _is_marked(case: Case) -> bool:
+    """Whether the case gets a mask; nobody has marked the lesions of a pool."""
+    return case.kind is not None and case.split != "unlabeled"
+
+
 def _write_case(generator: _Generator, case: Case, seed: int, root: Path) -> dict[str, str | int]:
     """Make one case, write its file (and mask), return its entry in the data list."""
     data, mask = generator.make(case, seed)
     write_dataset(data, root / f"{case.name}.dcm")
     entry: dict[str, str | int] = {"image": f"{case.name}.dcm", "label": int(mask is not None), "group": case.patient}
-    if mask is not None:
+    if mask is not None and _is_marked(case):
         Image.fromarray(mask).save(root / "masks" / f"{case.name}.png")
         entry["mask"] = f"masks/{case.name}.png"
     return {**entry, "kind": case.kind or "normal"}
@@ -114,14 +121,19 @@ def make_phantom(
     num_train: int = 240,
     num_val: int | None = None,
     num_test: int = 120,
+    num_unlabeled: int | None = None,
     progress: bool = True,
 ) -> Path:
     """Write the generated data set: DICOM files, lesion masks (PNG) and the data list `dataset.json`.
 
     The same seed gives the same bytes. Patients have one to three images (ultrasound) or one or two (the others) and
-    are in one split only. The training set is normal; half of the validation and test sets holds a lesion each, of the
-    kinds in turn: mass, focus and cyst; nodule, opacity and effusion; spreading, nodular and regressing cancer, where
-    the normals are benign lesions.
+    are in one split only. The training set is normal; half of the validation and test sets and of the pool holds a
+    lesion each, of the kinds in turn: mass, focus and cyst; nodule, opacity and effusion; spreading, nodular and
+    regressing cancer, where the normals are benign lesions.
+
+    The pool is the section `unlabeled` of the data list, which a list without a pool does not have. Its entries say
+    what the images are, for experiments that set a share of abnormal ones, but its lesions have no masks. The other
+    files are the same with and without it.
 
     Args:
         root: folder to make; it may exist, but must be empty.
@@ -130,21 +142,24 @@ def make_phantom(
         num_train: normal images to train on.
         num_val: images to validate on, an even number; by default 40 of ultrasound, 80 of the others.
         num_test: images to test on, an even number.
+        num_unlabeled: images of the pool, an even number; by default 240 of radiographs and none of the others.
         progress: whether to show a progress bar.
 
     Returns:
         `root` as a path.
 
     Raises:
-        ValueError: for an unknown kind; if a number of images is negative or, for validation and test, odd; or the
-            folder is not empty.
+        ValueError: for an unknown kind; if a number of images is negative or, but for training, odd; or the folder is
+            not empty.
     """
     generator = _generator(kind)
     num_val = generator.num_val if num_val is None else num_val
-    counts = {"training": (num_train, 0), "validation": (num_val // 2,) * 2, "test": (num_test // 2,) * 2}
-    if min(num_train, num_val, num_test) < 0 or num_val % 2 or num_test % 2:
-        numbers = f"num_train={num_train}, num_val={num_val}, num_test={num_test}"
-        raise ValueError(f"The numbers of images must be >= 0, and even for validation and test, got {numbers}.")
+    num_unlabeled = generator.num_unlabeled if num_unlabeled is None else num_unlabeled
+    in_pairs = {"validation": num_val, "test": num_test, "unlabeled": num_unlabeled}
+    if min(num_train, *in_pairs.values()) < 0 or any(number % 2 for number in in_pairs.values()):
+        numbers = f"num_train={num_train}, num_val={num_val}, num_test={num_test}, num_unlabeled={num_unlabeled}"
+        raise ValueError(f"The numbers of images must be >= 0, and even for all but training, got {numbers}.")
+    counts = {"training": (num_train, 0), **{split: (number // 2,) * 2 for split, number in in_pairs.items()}}
     root = Path(root)
     if root.exists() and any(root.iterdir()):
         raise ValueError(f"The folder for the phantom must be empty: {root}. Give another one or empty it.")
@@ -152,9 +167,10 @@ def make_phantom(
     cases = plan_cases(seed, filled, generator.lesions, generator.most_images)
     for case in cases:
         (root / case.split).mkdir(parents=True, exist_ok=True)
-        if case.kind is not None:
+        if _is_marked(case):
             (root / "masks" / case.split).mkdir(parents=True, exist_ok=True)
-    entries: dict[str, list[dict[str, str | int]]] = {split: [] for split in SPLITS}
+    listed = [split for split in SPLITS if split != "unlabeled" or num_unlabeled]
+    entries: dict[str, list[dict[str, str | int]]] = {split: [] for split in listed}
     for case in tqdm(cases, desc="phantom", unit="image", disable=not progress):
         entries[case.split].append(_write_case(generator, case, seed, root))
     about = {"name": "monai_anomaly phantom", "description": generator.about}
@@ -173,7 +189,7 @@ def _cache_root() -> Path:
 
 
 def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | os.PathLike[str] | None = None) -> str:
-    """The folder of the phantom of the default size, made when it is not there yet.
+    """The folder of the phantom of the default size, pool included, made when it is not there yet.
 
     It is built in a temporary folder that is renamed when complete, so an interrupted build leaves nothing half-made,
     and of two processes that build at once one wins and both get the whole.

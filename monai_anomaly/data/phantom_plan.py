@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 __all__ = ["SPLITS", "Case", "plan_cases"]
 
-SPLITS = ("training", "validation", "test")
+SPLITS = ("training", "validation", "test", "unlabeled")
+"""A split's place decides its draws: a new one comes last."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def plan_cases(seed: int, counts: Mapping[str, tuple[int, int]], kinds: Sequence
 
     Args:
         seed: a non-negative number that decides everything.
-        counts: normals and abnormals of each split.
+        counts: normals and abnormals of each split; one more at the end leaves the cases before it as they are.
         kinds: of lesions, taken in turn.
         most_images: of a patient, who has at least one.
     """

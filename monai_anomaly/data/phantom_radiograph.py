@@ -20,8 +20,14 @@ from monai_anomaly.data.phantom_plan import Case
 
 __all__ = ["LESION_KINDS", "RADIOGRAPH_VERSION", "make_radiograph"]
 
-RADIOGRAPH_VERSION = 1
-"""Counts up with every change of the generator that changes the files, so that an old cache is not taken for new."""
+RADIOGRAPH_VERSION = 2
+"""Counts up with every change of the generator that changes the files, so that an old cache is not taken for new.
+
+Version 2 added the unlabeled pool; training, validation and test kept their files.
+"""
+
+_UID_VERSION = 1
+"""What UIDs are made of; counts up when the images themselves change, not when some are added."""
 
 _LEAD = 2.5
 """Attenuation of the letter that marks the side."""
@@ -59,6 +65,6 @@ def make_radiograph(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] |
         pixel_cm=field.pixel_cm,
     )
     picture = adjust(dose, (paths.body > 0) & settings.seen & (marker == 0), settings)
-    words = (f"radiograph-{RADIOGRAPH_VERSION}/{seed}", case.name)
+    words = (f"radiograph-{_UID_VERSION}/{seed}", case.name)
     data = make_dataset(picture, words=words, patient=case.patient, number=case.number, settings=settings)
     return data, mask

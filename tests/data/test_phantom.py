@@ -20,7 +20,7 @@ from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.data import phantom
-from monai_anomaly.data.phantom import PHANTOM_VERSION, make_phantom, phantom_dir
+from monai_anomaly.data.phantom import PHANTOM_VERSION, PhantomKind, make_phantom, phantom_dir
 from monai_anomaly.data.phantom_physics import Echo, Probe, received_db, speckle
 
 SMALL = {"num_train": 6, "num_val": 4, "num_test": 12}
@@ -142,6 +142,22 @@ def test_same_seed_same_bytes_other_seed_others(small: Path, tmp_path: Path) -> 
     assert len(set(uids)) == len(uids)
 
 
+@pytest.mark.parametrize("kind", ["ultrasound", "radiograph", "skin"])
+def test_a_pool_changes_no_other_file(tmp_path: Path, kind: PhantomKind) -> None:
+    counts = {"kind": kind, "seed": 6, "num_train": 1, "num_val": 2, "num_test": 2, "progress": False}
+    without = make_phantom(tmp_path / "without", num_unlabeled=0, **counts)
+    pooled = make_phantom(tmp_path / "pooled", num_unlabeled=4, **counts)
+    files, others = digest(pooled), digest(without)
+    pool = {f"unlabeled/{number:04d}.dcm" for number in range(1, 5)}
+    assert files.keys() - others.keys() == pool and not others.keys() - files.keys()
+    assert {name for name in others if files[name] != others[name]} == {"dataset.json"}
+    lists, before = read_list(pooled), read_list(without)
+    entries = lists.pop("unlabeled")
+    assert lists == before
+    assert {entry["image"] for entry in entries} == pool
+    assert len({files[name] for name in files if name.endswith(".dcm")}) == 9  # no image twice
+
+
 def test_the_files_of_this_version_do_not_change(small: Path) -> None:
     """A cached set of the same version must be what would be made now.
 
@@ -227,6 +243,7 @@ def test_cine_frames_are_alike_and_differ(default: Path) -> None:
 def test_data_list(default: Path) -> None:
     entries = read_list(default)
     assert [len(entries[split]) for split in ("training", "validation", "test")] == [240, 40, 120]
+    assert "unlabeled" not in entries
     assert {e["label"] for e in entries["training"]} == {0}
     assert Counter(e["kind"] for e in entries["test"]) == {"normal": 60, "mass": 20, "focus": 20, "cyst": 20}
     assert sum(e["label"] for e in entries["validation"]) == 20
@@ -296,8 +313,12 @@ def test_no_simple_statistic_tells_a_lesion(default: Path) -> None:
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="num_test=3"):
-        make_phantom(tmp_path / "odd", num_test=3)
+    for number in ("num_val", "num_test", "num_unlabeled"):
+        for wrong in (3, -2):
+            with pytest.raises(ValueError, match=f"even for all but training.* {number}={wrong}"):
+                make_phantom(tmp_path / "odd", **{number: wrong})
+    with pytest.raises(ValueError, match="num_train=-1"):
+        make_phantom(tmp_path / "odd", num_train=-1)
     assert not (tmp_path / "odd").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep")

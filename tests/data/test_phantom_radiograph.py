@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zlib
 from collections import Counter
 from collections.abc import Callable
@@ -32,7 +34,7 @@ from monai_anomaly.data.phantom_plan import Case, plan_cases
 from monai_anomaly.data.phantom_radiograph import make_radiograph
 from tests.data.test_phantom import STATISTICS, digest, read_list
 
-SMALL = {"num_train": 3, "num_val": 2, "num_test": 6}
+SMALL = {"num_train": 3, "num_val": 2, "num_test": 6, "num_unlabeled": 6}
 
 MORE_STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
     **STATISTICS,
@@ -50,12 +52,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The set of the default size, without the training images, whose making takes longer than all else here."""
+    """The set of the default size, without the images of training and pool, whose making takes long."""
     write = phantom._write_case
 
     def leave_out(generator: object, case: Case, *arguments: object) -> dict[str, str | int]:
-        if case.split == "training":
-            return {"label": int(case.kind is not None), "group": case.patient}
+        if case.split in ("training", "unlabeled"):
+            return {"label": int(case.kind is not None), "group": case.patient, "kind": case.kind or "normal"}
         return write(generator, case, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -220,6 +222,42 @@ def test_same_seed_same_bytes_other_seed_others(small: Path, tmp_path: Path) -> 
     assert len(set(uids)) == len(uids)
 
 
+def test_the_images_of_earlier_versions_did_not_change(small: Path) -> None:
+    """What was measured on them holds. The number of version 1; see the same test of the ultrasound."""
+    known = hashlib.sha256()
+    means: dict[str, float] = {}
+    lists = read_list(small)
+    for split in ("training", "validation", "test"):
+        known.update(json.dumps(lists[split], sort_keys=True).encode())
+        for entry in lists[split]:
+            data = pydicom.dcmread(small / entry["image"])
+            means[entry["image"]] = float(data.pixel_array.mean())
+            del data.PixelData
+            known.update(json.dumps(data.to_json_dict(), sort_keys=True).encode())
+    assert known.hexdigest() == "b99fbef71556ee46de659f0ddfca0b9ed07bd5656ad73430c247c5d21b02caab"
+    expected = {
+        "training/0001.dcm": 1743.2,
+        "training/0003.dcm": 1713.46,
+        "validation/0002.dcm": 1717.16,
+        "test/0001.dcm": 1470.18,
+        "test/0003.dcm": 2255.55,
+        "test/0006.dcm": 2491.83,
+    }
+    assert {name: means[name] for name in expected} == pytest.approx(expected, abs=0.8)
+
+
+def test_the_pool_s_files(small: Path) -> None:
+    entries = read_list(small)["unlabeled"]
+    assert [entry["image"] for entry in entries] == [f"unlabeled/{number:04d}.dcm" for number in range(1, 7)]
+    assert Counter(entry["kind"] for entry in entries) == {"normal": 3, **dict.fromkeys(LESION_KINDS, 1)}
+    for entry in entries:
+        assert entry.keys() == {"image", "label", "group", "kind"}
+        assert entry["label"] == (entry["kind"] != "normal")
+        data = pydicom.dcmread(small / entry["image"])
+        assert str(data.PatientName) == f"PHANTOM^{entry['group']}"
+    assert sorted(path.name for path in (small / "masks").iterdir()) == ["test", "validation"]
+
+
 def test_files_are_valid_radiographs_that_the_reader_reads_without_a_warning(default: Path) -> None:
     photometric: Counter[str] = Counter()
     masked = 0
@@ -255,19 +293,34 @@ def test_data_list(default: Path) -> None:
     assert labels != sorted(labels) and labels != sorted(labels, reverse=True)  # the name does not tell
 
 
+def test_the_pool_s_list(default: Path) -> None:
+    lists = read_list(default)
+    pool = lists["unlabeled"]
+    assert Counter(e["kind"] for e in pool) == {"normal": 120, "nodule": 40, "opacity": 40, "effusion": 40}
+    labels = [e["label"] for e in pool]
+    assert sum(labels) == 120 and 0.4 < roc_auc_score(labels, range(240)) < 0.6  # the name does not tell,
+    numbers = [int(e["group"]) for e in pool]
+    assert 0.4 < roc_auc_score(labels, numbers) < 0.6  # nor does the patient's number
+    assert min(numbers) > max(int(e["group"]) for split in ("training", "validation", "test") for e in lists[split])
+
+
 def test_patients_of_every_seed() -> None:
-    counts = {"training": (240, 0), "validation": (40, 40), "test": (60, 60)}
+    counts = {"training": (240, 0), "validation": (40, 40), "test": (60, 60), "unlabeled": (120, 120)}
     for seed in range(20):
+        cases = plan_cases(seed, counts, LESION_KINDS, 2)
+        before = {split: count for split, count in counts.items() if split != "unlabeled"}
+        assert cases[:440] == plan_cases(seed, before, LESION_KINDS, 2)
         patients: dict[tuple[str, bool], Counter[str]] = {}
-        for case in plan_cases(seed, counts, LESION_KINDS, 2):
+        for case in cases:
             patients.setdefault((case.split, case.kind is None), Counter())[case.patient] += 1
         assert max(max(images.values()) for images in patients.values()) == 2
         assert len(patients["validation", True]) >= 20  # a calibration at 5 % needs 19
         assert sum(map(len, patients.values())) == len(set().union(*patients.values()))  # none in two of them
 
 
-def test_a_pair_shares_machine_and_settings_and_not_the_anatomy() -> None:
-    cases = plan_cases(0, {"test": (6, 6)}, LESION_KINDS, 2)
+@pytest.mark.parametrize("split", ["test", "unlabeled"])
+def test_a_pair_shares_machine_and_settings_and_not_the_anatomy(split: str) -> None:
+    cases = plan_cases(0, {split: (6, 6)}, LESION_KINDS, 2)
     keywords = (
         "Rows Columns PhotometricInterpretation WindowWidth ImagerPixelSpacing CollimatorLeftVerticalEdge".split()
     )

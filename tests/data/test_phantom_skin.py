@@ -260,9 +260,8 @@ def test_same_seed_same_bytes_other_seed_others(small: Path, tmp_path: Path) -> 
     assert digest(again) == digest(small)
     other = make_phantom(tmp_path / "other", kind="skin", seed=4, progress=False, **SMALL)
     assert not {hash_ for name, hash_ in digest(small).items() if name.endswith(".dcm")} & set(digest(other).values())
-    radiograph = make_phantom(
-        tmp_path / "radiograph", kind="radiograph", seed=3, progress=False, num_train=2, num_val=0, num_test=0
-    )
+    counts = {"num_train": 2, "num_val": 0, "num_test": 0, "num_unlabeled": 0}
+    radiograph = make_phantom(tmp_path / "radiograph", kind="radiograph", seed=3, progress=False, **counts)
     roots = (small, other, radiograph)
     uids = [pydicom.dcmread(path).SOPInstanceUID for root in roots for path in root.rglob("*.dcm")]
     assert len(set(uids)) == len(uids)
