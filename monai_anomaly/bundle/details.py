@@ -47,20 +47,27 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
     return {**details, "parameters": sum(p.numel() for p in network.parameters())}
 
 
-def summarize_data(training: CachedDataset, validation: CachedDataset) -> dict[str, int]:
+def summarize_data(
+    training: CachedDataset, validation: CachedDataset, pool: CachedDataset | None = None
+) -> dict[str, int]:
     """What a report must say of the training's data; see :class:`monai_anomaly.data.cached.CachedDataset`.
 
     Args:
         training: the training images.
         validation: the validation images.
+        pool: the unlabelled images that were trained on, if any.
 
     Returns:
         counts by name.
     """
     n_pool = sum(item.get("label") == UNLABELLED for item in validation.items)
-    pool = {"unlabelled images of the pool": n_pool} if n_pool else {}
-    return pool | {
+    chosen_by = {"unlabelled images of the pool": n_pool} if n_pool else {}
+    trained_on = {}
+    if pool is not None:
+        trained_on = {"unlabelled training images": len(pool), "unlabelled files quarantined": len(pool.quarantined)}
+    return chosen_by | {
         "training images": len(training),
+        **trained_on,
         "training files quarantined": len(training.quarantined),
         "validation images": len(validation) - n_pool,
         "validation files quarantined": len(validation.quarantined),

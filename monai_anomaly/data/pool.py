@@ -138,7 +138,11 @@ def _infeasible(have: Sequence[int], size: int, ratio: float, largest: int) -> s
 
 
 def with_pool(
-    validation: Sequence[Mapping[str, Any]], pool_dir: PathLike[str] | str | None, *, source_names: bool = False
+    validation: Sequence[Mapping[str, Any]],
+    pool_dir: PathLike[str] | str | None,
+    *,
+    pool: Sequence[Mapping[str, Any]] | None = None,
+    source_names: bool = False,
 ) -> list[dict[str, Any]]:
     """Returns the normal images of a validation section, then the images of the pool with the label -1.
 
@@ -148,12 +152,13 @@ def with_pool(
     Args:
         validation: items of the validation section.
         pool_dir: folder of the pool: any files, or a data set with an ``inference`` section (else its test section).
+        pool: without `pool_dir`, the items of the pool, such as those of :func:`load_pool`.
         source_names: name files as they are called.
 
     Raises:
         DataListError: without a pool, or without a normal validation image.
     """
-    if pool_dir is None:
+    if pool_dir is None and not pool:
         raise DataListError(
             "there is no pool to choose a checkpoint by; give --pool_dir, a folder of unlabelled images such as the "
             "site's next ones."
@@ -163,6 +168,7 @@ def with_pool(
         raise DataListError("the validation section has no normal images, which the pool is compared with; add some.")
     if len(normals) < len(validation):
         logger.warning("%d abnormal validation images are left out: a pool is used.", len(validation) - len(normals))
-    pool = load_datalist(pool_dir, "inference", source_names=source_names)
-    unlabelled = [{**item, "label": UNLABELLED, "index": len(validation) + item["index"]} for item in pool]
+    if pool_dir is not None:
+        pool = load_datalist(pool_dir, "inference", source_names=source_names)
+    unlabelled = [{**item, "label": UNLABELLED, "index": len(validation) + item["index"]} for item in pool or ()]
     return normals + unlabelled

@@ -194,7 +194,7 @@ def small_phantom(tmp_path_factory) -> Path:
 def small_radiographs(tmp_path_factory) -> Path:
     """A phantom of a few radiographs."""
     folder = tmp_path_factory.mktemp("radiographs")
-    return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12)
+    return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12, num_unlabeled=12)
 
 
 @pytest.fixture(scope="session")

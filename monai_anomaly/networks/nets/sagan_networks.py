@@ -87,9 +87,9 @@ class SAGANGenerator(nn.Module):
     is: "image" gives the pixel x itself; "official" puts x in the place of the residual, so that "tanh" gives tanh(2x).
 
     Args:
-        image_size: height and width S of the image, in pixels, a multiple of ``8 * grid``.
+        image_size: height and width S of the image, in pixels, a multiple of ``8 * grid * unshuffle``.
         in_channels: channels of the image.
-        grid: rows and columns of patches, each of at least 16 pixels.
+        grid: rows and columns of patches, each of at least ``16 * unshuffle`` pixels.
         channels: width at full size, even; it doubles with each stage.
         residual_blocks: residual blocks at the bottleneck.
         position: how a patch is told its place, "film", "official" (to no effect) or "none": see
@@ -99,6 +99,8 @@ class SAGANGenerator(nn.Module):
         keep_probability: probability of a pixel to be restored in training mode.
         mask: "image" or "official", as published.
         padding: of the 3x3 and 7x7 convolutions, "zeros" as published, "reflect" or "replicate".
+        unshuffle: side of the squares whose pixels become channels first, 1 as published. At 2, everything works on a
+            quarter of the positions.
 
     Raises:
         ValueError: on an argument outside its range; in ``forward`` and ``residual`` on an image of another shape.
@@ -124,9 +126,10 @@ class SAGANGenerator(nn.Module):
         keep_probability: float = 0.95,
         mask: str = "image",
         padding: str = "zeros",
+        unshuffle: int = 1,
     ) -> None:
         super().__init__()
-        _check_sides(image_size, grid)
+        _check_sides(image_size, grid, unshuffle)
         if in_channels < 1 or residual_blocks < 0:
             raise ValueError(
                 f"in_channels must be positive and residual_blocks not negative, got {in_channels}, {residual_blocks}."
@@ -144,8 +147,11 @@ class SAGANGenerator(nn.Module):
         self.mask = mask
         self.keep_probability = float(keep_probability)
 
+        seen = in_channels * unshuffle**2
+        self.unshuffle = nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity()
+        self.shuffle = nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity()
         c, locations, pad = channels, self.patches.locations, cast(_Padding, padding)
-        self.stem = _conv(in_channels, c, 7, pad)
+        self.stem = _conv(seen, c, 7, pad)
         self.down1, self.down2, self.down3 = (_down(c << i, c << (i + 1)) for i in range(_STAGES))
         self.condition1, self.condition2, self.condition3 = (
             PositionCondition(c << (i + 1), locations, kind=position) for i in range(_STAGES)
@@ -161,14 +167,14 @@ class SAGANGenerator(nn.Module):
         self.raise1 = nn.Sequential(_up(4 * c, 2 * c), _up(2 * c, c))
         self.raise2 = _up(2 * c, c)
         self.fuse = _fuse(3 * c, c, pad)
-        self.head = nn.Conv2d(c, in_channels, 7, padding=3, bias=False, padding_mode=pad)
+        self.head = nn.Conv2d(c, seen, 7, padding=3, bias=False, padding_mode=pad)
 
     @torch.jit.export
     def residual(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)``, in about [-1, 1], to what is added to it, ``(B, C, S, S)``, unbounded."""
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             self._check(image)
-        x = self.patches.split(image).flatten(0, 1)
+        x = self.unshuffle(self.patches.split(image).flatten(0, 1))
         skip1 = self.condition1(self.down1(self.stem(x)))
         skip2 = self.condition2(self.down2(skip1))
         deep = self.bottleneck(self.condition3(self.down3(skip2)))
@@ -176,7 +182,7 @@ class SAGANGenerator(nn.Module):
         level2 = self.step2(level1, skip2)
         level3 = self.step3(level2, skip1)
         levels = torch.cat([self.raise1(level1), self.raise2(level2), level3], dim=1)
-        r = self.head(self.fuse(levels))
+        r = self.shuffle(self.head(self.fuse(levels)))
         return self.patches.merge(r.unflatten(0, (-1, self.patches.locations)))
 
     def forward(self, image: Tensor) -> Tensor:
@@ -203,12 +209,14 @@ class SAGANGenerator(nn.Module):
             )
 
 
-def _check_sides(image_size: int, grid: int) -> None:
+def _check_sides(image_size: int, grid: int, unshuffle: int) -> None:
     """The patches can be halved three times, and two positions a side are left, which a normalization needs."""
-    least = 1 << _STAGES
-    if grid < 1 or image_size % (grid * least) or image_size < grid * _LEAST_PATCH:
+    if min(grid, unshuffle) < 1:
+        raise ValueError(f"grid and unshuffle must be positive, got {grid} and {unshuffle}.")
+    multiple, least = unshuffle << _STAGES, unshuffle * _LEAST_PATCH
+    if image_size % (grid * multiple) or image_size < grid * least:
         raise ValueError(
-            f"image_size must be a multiple of {least} * grid and its patches at least {_LEAST_PATCH} pixels wide, got "
+            f"image_size must be a multiple of {multiple} * grid and its patches at least {least} pixels wide, got "
             f"image_size {image_size} and grid {grid}; change one of them."
         )
 

@@ -1,0 +1,162 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.networks.utils import eval_mode
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from monai_anomaly.networks.nets.sagan_networks import SAGANGenerator
+
+__all__ = ["POOLINGS", "SAGAN"]
+
+POOLINGS = ("mean", "focal", "either")
+
+_MIN_SPREAD = 1e-8
+
+
+class SAGAN(nn.Module):
+    """Detector of SAGAN: an image is restored to health, and what had to change is the score.
+
+    ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. With the pooling "mean" the map
+    is ``|x - G(x)| / 2``, as published, of images in [-1, 1]. Other poolings are for disease in one place; their score
+    is in standard deviations of the training normals once :meth:`fit_scores` has seen them. Mean and deviation are
+    buffers, so that all that scoring needs is in the state dict; the critic is not part of it.
+
+    Args:
+        image_size: S, height and width of the images, in pixels.
+        in_channels: channels of the images.
+        generator: arguments of the :class:`SAGANGenerator`.
+        value_range: what becomes -1 and 1 for the generator, of the images as they come; nothing is clipped.
+        pooling: how the score sums up the map.
+
+            - "mean", as published, for disease that is spread out;
+            - "focal": the mean of the largest values of the smoothed map, for disease in one place;
+            - "either": the larger of the two, each standardized, for when it may be both.
+        fraction: share of the positions whose values are "focal".
+        smoothing: side of the box, in pixels and odd, that smooths the map for "focal".
+
+    Raises:
+        ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
+
+    Source: SAGAN (Zhang et al., MICCAI 2024, https://arxiv.org/abs/2405.12872).
+
+    Example:
+        >>> detector = SAGAN(32, generator={"channels": 4, "residual_blocks": 1}).eval()
+        >>> detector(torch.rand(2, 1, 32, 32)).shape
+        torch.Size([2, 1, 32, 32])
+    """
+
+    def __init__(
+        self,
+        image_size: int = 64,
+        in_channels: int = 1,
+        *,
+        generator: Mapping[str, Any] | None = None,
+        value_range: Sequence[float] = (0.0, 1.0),
+        pooling: str = "mean",
+        fraction: float = 0.02,
+        smoothing: int = 5,
+    ) -> None:
+        super().__init__()
+        if len(value_range) != 2 or not -float("inf") < value_range[0] < value_range[1] < float("inf"):
+            raise ValueError(f"value_range must be two rising numbers, got {tuple(value_range)}.")
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {', '.join(map(repr, POOLINGS))}, got {pooling!r}.")
+        if not 0.0 < fraction <= 1.0:
+            raise ValueError(f"fraction must lie in (0, 1], got {fraction}.")
+        if smoothing < 1 or smoothing % 2 == 0 or smoothing > image_size:
+            raise ValueError(f"smoothing must be odd, positive and at most the image's side, got {smoothing}.")
+        self.image_size = image_size
+        self.in_channels = in_channels
+        self.middle = (float(value_range[0]) + float(value_range[1])) / 2.0
+        self.half_width = (float(value_range[1]) - float(value_range[0])) / 2.0
+        self.pooling = pooling
+        self.smoothing = smoothing
+        self.count = max(1, round(fraction * image_size**2))
+        self.generator = SAGANGenerator(image_size, in_channels, **(generator or {}))
+        numbers = 2 if pooling == "either" else 1
+        self.register_buffer("score_mean", torch.zeros(numbers))
+        self.register_buffer("score_std", torch.ones(numbers))
+        self.score_mean: Tensor
+        self.score_std: Tensor
+
+    # ---- between images and the generator's range ----------------------------------------------------------------
+
+    @torch.jit.export
+    def signal(self, image: Tensor) -> Tensor:
+        """Images ``(B, C, S, S)`` as the generator takes them, about [-1, 1]."""
+        return (image - self.middle) / self.half_width
+
+    @torch.jit.export
+    def unsignal(self, x: Tensor) -> Tensor:
+        """Pictures in the generator's range to the images'."""
+        return x * self.half_width + self.middle
+
+    @torch.jit.export
+    def reconstruct(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to the restored one, in the images' range."""
+        return self.unsignal(self.generator(self.signal(image)))
+
+    # ---- scoring -------------------------------------------------------------------------------------------------
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
+        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
+            self._check_image(image)
+        change, raw = self.judge(image)
+        if self.pooling == "mean":
+            return change
+        change = change / self.score_std[0]
+        score = ((raw - self.score_mean) / self.score_std).amax(dim=1)
+        return change + (score[:, None, None, None] - change.mean(dim=(1, 2, 3), keepdim=True))
+
+    @torch.jit.export
+    def judge(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Image ``(B, C, S, S)`` to the map ``|x - G(x)| / 2``, ``(B, 1, S, S)``, mean of the channels, and its sums.
+
+        Those are ``(B, 1)``, or ``(B, 2)``, focal and mean, for the pooling "either"; float32 both.
+        """
+        x = self.signal(image)
+        change = (x.float() - self.generator(x).float()).abs().mean(dim=1, keepdim=True) / 2.0
+        mean = change.mean(dim=(1, 2, 3)).unsqueeze(1)
+        if self.pooling == "mean":
+            return change, mean
+        focal = self._smooth(change).flatten(1).topk(self.count, dim=1)[0].mean(dim=1, keepdim=True)
+        return change, focal if self.pooling == "focal" else torch.cat([focal, mean], dim=1)
+
+    def _smooth(self, change: Tensor) -> Tensor:
+        half = self.smoothing // 2
+        return F.avg_pool2d(F.pad(change, [half, half, half, half], mode="replicate"), self.smoothing, 1)
+
+    @torch.jit.unused
+    def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
+        """Take mean and standard deviation of the scores from all training normals, without augmentation.
+
+        Args:
+            images: ``(N, C, S, S)``, at least 2, preprocessed, on any device.
+            batch_size: images per forward pass.
+
+        Raises:
+            ValueError: with fewer than 2 images.
+        """
+        if len(images) < 2:
+            raise ValueError(f"the scores' spread needs at least 2 training normals, got {len(images)}.")
+        device = self.score_mean.device
+        with eval_mode(self):  # without gradients, too
+            raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).cpu().double()
+        self.score_mean.copy_(raw.mean(dim=0))
+        self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
+
+    def _check_image(self, image: Tensor) -> None:
+        size = self.image_size
+        if image.dim() != 4 or image.shape[1] != self.in_channels or image.shape[2] != size or image.shape[3] != size:
+            raise ValueError(
+                f"image must have shape (B, {self.in_channels}, {size}, {size}), got {list(image.shape)}; "
+                "set in_channels and image_size, and the same in the preprocessing."
+            )
