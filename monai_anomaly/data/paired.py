@@ -100,12 +100,18 @@ def check_pool(pool_size: int, batch_size: int, *, normals: int | None = None) -
 
     Args:
         pool_size: images in the pool; 0 is no pool, which is allowed.
-        batch_size: pool images of one step.
+        batch_size: images of one step, of the normals and of the pool.
         normals: training normals, of which there must be two; None to leave this out.
 
     Raises:
         DataListError: for a pool smaller than a batch, or a single normal.
+        ValueError: for a batch of one image.
     """
+    if batch_size < 2:
+        raise ValueError(
+            f"batch_size must be at least 2, got {batch_size}: a pseudo-anomaly takes its patch from another image of "
+            "the batch."
+        )
     if 0 < pool_size < batch_size:
         raise DataListError(
             f"the pool has {pool_size} images, fewer than a batch of {batch_size}; add images or lower batch_size."

@@ -22,11 +22,12 @@ from torch import nn
 from monai_anomaly.data.phantom import make_phantom
 from monai_anomaly.handlers.detector_loader import load_detector
 from monai_anomaly.networks.nets.ocad import OCAD
+from monai_anomaly.networks.nets.sagan import SAGAN
 from monai_anomaly.networks.nets.sepiad import SEPIAD
 from monai_anomaly.networks.nets.simsid import SimSID
 
 ROOT = Path(__file__).parents[2]
-DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID, "ocad": OCAD}
+DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID, "ocad": OCAD, "sagan": SAGAN}
 
 SHORT: dict[str, Any] = {
     "image_size": 32,
@@ -74,11 +75,27 @@ TINY: dict[str, dict[str, Any]] = {
         "ramp_epochs": 1,
         "refresh_interval": 2,  # in the first epoch and the third
     },
+    "sagan": {
+        **SHORT,
+        "generator::grid": 2,
+        "generator::channels": 4,
+        "generator::residual_blocks": 1,
+        "generator::unshuffle": 1,
+        "critic::channels": 4,
+        "critic::depth": 3,
+        "n_critic": 2,
+        "adversarial_weight": 0.5,
+        "identity_weight": 1.0,
+        "restoration_weight": 1.0,
+        "pooling": "either",
+        "smoothing": 3,
+    },
 }
 EXAMPLES = {
     "sepiad": ("small_phantom", "trained"),
     "simsid": ("small_radiographs", "trained_simsid"),
     "ocad": ("small_skin", "trained_ocad"),
+    "sagan": ("small_radiographs", "trained_sagan"),  # with a pool
 }
 """The fixtures of each bundle's data and training."""
 
@@ -192,7 +209,7 @@ def small_phantom(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def small_radiographs(tmp_path_factory) -> Path:
-    """A phantom of a few radiographs."""
+    """A phantom of a few radiographs, with a pool."""
     folder = tmp_path_factory.mktemp("radiographs")
     return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12, num_unlabeled=12)
 
@@ -244,6 +261,12 @@ def trained_simsid(small_radiographs, tmp_path_factory) -> Path:
 def trained_ocad(small_skin, tmp_path_factory) -> Path:
     """The folder of a short training of OCAD."""
     return _train_once(tmp_path_factory.mktemp("trained_ocad"), small_skin, "ocad")
+
+
+@pytest.fixture(scope="session")
+def trained_sagan(small_radiographs, tmp_path_factory) -> Path:
+    """The folder of a short training of SAGAN."""
+    return _train_once(tmp_path_factory.mktemp("trained_sagan"), small_radiographs, "sagan")
 
 
 @pytest.fixture(params=EXAMPLES)

@@ -49,8 +49,9 @@ def _plant(path: Path, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A small phantom under telling names, with three damaged files in training and three in test."""
-    root = make_phantom(tmp_path_factory.mktemp("canary") / "data", seed=2, num_train=10, num_val=4, num_test=8)
+    """A small phantom with a pool under telling names, with three damaged files in each section."""
+    folder = tmp_path_factory.mktemp("canary") / "data"
+    root = make_phantom(folder, seed=2, num_train=10, num_val=4, num_test=8, num_unlabeled=4)
     sections = json.loads((root / "dataset.json").read_text())
     number = 0
     for section, entries in sections.items():
@@ -135,6 +136,17 @@ def _tiny(home: Path, bundle: str) -> list[str]:
     return [*places, *tiny, "--max_epochs", "1"]
 
 
+def _leak(data: Path, folder: Path, section: str) -> Path:
+    """The same data, but that a patient of a section is in test, too."""
+    listed = json.loads((data / "dataset.json").read_text())
+    listed["test"][0]["group"] = listed[section][0]["group"]
+    for path in data.iterdir():
+        if path.name != "dataset.json":
+            (folder / path.name).symlink_to(path)
+    (folder / "dataset.json").write_text(json.dumps(listed))
+    return folder
+
+
 @pytest.fixture(scope="module")
 def home(data, tmp_path_factory) -> Path:
     """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
@@ -148,14 +160,8 @@ def home(data, tmp_path_factory) -> Path:
     _run(home, "calibrate", data, *checkpoint)
     decide = ["--output_dir", str(home / "output" / "inference"), "--false_alarm_rate", "0.4"]
     _run(home, "inference", data, *decide, *checkpoint)
-    leak = json.loads((data / "dataset.json").read_text())
-    leak["test"][0]["group"] = leak["training"][0]["group"]
-    (data / "leak").mkdir()
-    for path in data.iterdir():
-        if path.name not in ("leak", "dataset.json"):
-            (data / "leak" / path.name).symlink_to(path)
-    (data / "leak" / "dataset.json").write_text(json.dumps(leak))
-    _run(home, "train", data / "leak", *words, expect=1)
+    leak = _leak(data, tmp_path_factory.mktemp("leak"), "training")
+    _run(home, "train", leak, *words, expect=1)
     return home
 
 
@@ -183,6 +189,19 @@ def test_no_name_is_left_where_the_score_has_terms(data: Path, tmp_path: Path):
     assert _found(tmp_path) == {}
     written = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert {"terms.csv", "terms.json", "scores.csv", "model.pt", "checkpoint.pt", "printed_1.txt"} <= written
+
+
+def test_no_name_of_a_pool_is_left(data: Path, tmp_path: Path):
+    home, leak = tmp_path / "home", tmp_path / "leak"
+    for folder in (home, leak):
+        folder.mkdir()
+    _run(home, "train", data, *_tiny(home, "sagan"), *QUARANTINE, bundle="sagan")
+    _run(home, "train", _leak(data, leak, "unlabeled"), *_tiny(home, "sagan"), bundle="sagan", expect=1)
+    assert _found(home) == {}
+    assert "in test and in unlabeled" in (home / "printed_1.txt").read_text()
+    listed = [json.loads(line) for line in (home / "output" / "quarantine_pool.jsonl").read_text().splitlines()]
+    assert sorted(entry["code"] for entry in listed) == ["non_finite", "not_dicom", "truncated"]
+    assert (home / "models" / "model.pt").is_file()
 
 
 def test_names_appear_when_they_are_asked_for(home: Path, data: Path, tmp_path: Path):

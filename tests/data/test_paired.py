@@ -180,3 +180,8 @@ def test_a_pool_smaller_than_a_batch_and_a_single_normal_are_one_clear_sentence(
     check_pool(8, 8, normals=2)
     check_pool(0, 8, normals=2)  # no pool
     check_pool(9, 8)
+
+
+def test_a_batch_of_one_has_no_donor():
+    with pytest.raises(ValueError, match="batch_size must be at least 2, got 1"):
+        check_pool(0, 1)

@@ -39,6 +39,41 @@ def test_no_pool_and_no_normals_are_one_clear_sentence(tmp_path):
         with_pool(VALIDATION, tmp_path)
 
 
+def test_the_pool_of_a_training_can_be_compared_with_as_well(tmp_path):
+    make_pool(tmp_path)
+    pool = load_pool(tmp_path, source_names=True, size=6, seed=1)
+    before = json.dumps([pool, VALIDATION])
+    items = with_pool(VALIDATION, None, pool=pool)
+    assert items[:2] == [VALIDATION[0], VALIDATION[2]]
+    offset = len(VALIDATION)  # so that no two items share an index
+    assert items[2:] == [{**item, "index": item["index"] + offset} for item in pool]
+    assert len({item["index"] for item in items}) == len(items) == 8
+    items[2]["name"] = items[0]["image"] = "changed"
+    assert json.dumps([pool, VALIDATION]) == before
+
+
+def test_labels_of_a_given_pool_are_dropped():
+    pool = [{"image": f"{n}.png", "label": label, "index": n} for n, label in enumerate((0, 1, UNLABELLED))]
+    assert [item["label"] for item in with_pool(VALIDATION, None, pool=pool)[2:]] == [UNLABELLED] * 3
+    assert [item["label"] for item in pool] == [0, 1, UNLABELLED]
+
+
+def test_a_folder_goes_before_a_given_pool(tmp_path):
+    make_tree(tmp_path, "a.png", "b.png")
+    pool = [{"image": "of the training", "label": UNLABELLED, "index": 0}]
+    items = with_pool(VALIDATION, tmp_path, pool=pool, source_names=True)
+    assert items == with_pool(VALIDATION, tmp_path, source_names=True)
+    assert [item["name"] for item in items[2:]] == ["a.png", "b.png"]
+
+
+@pytest.mark.parametrize("pool", [None, []])
+def test_an_empty_pool_is_none(pool):
+    with pytest.raises(DataListError, match="there is no pool to choose a checkpoint by; give --pool_dir"):
+        with_pool(VALIDATION, None, pool=pool)
+    with pytest.raises(DataListError, match="no normal images"):
+        with_pool(VALIDATION[1:2], None, pool=[{"image": "a", "label": UNLABELLED, "index": 0}])
+
+
 # ---- the pool to learn from -----------------------------------------------------------------------------------------
 
 NORMAL, ABNORMAL = 12, 8

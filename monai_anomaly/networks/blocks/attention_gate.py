@@ -27,6 +27,7 @@ class AttentionGate(nn.Module):
         channels: C, of the gating signal and of the features.
         inner: channels in between.
         norm: in front of the sigmoid: "none", or "instance" as published.
+        maps: of the :class:`InstanceNorm`, 1 as published.
 
     Raises:
         ValueError: on a width that is not positive or an unknown norm; in ``forward`` on two maps of unequal shape.
@@ -40,7 +41,7 @@ class AttentionGate(nn.Module):
         torch.Size([2, 8, 16, 16])
     """
 
-    def __init__(self, channels: int, inner: int, *, norm: str = "none") -> None:
+    def __init__(self, channels: int, inner: int, *, norm: str = "none", maps: int = 1) -> None:
         super().__init__()
         if min(channels, inner) < 1:
             raise ValueError(f"channels and inner must be positive, got {channels} and {inner}.")
@@ -50,9 +51,9 @@ class AttentionGate(nn.Module):
         # the norm takes a bias away again; the published gate has it all the same
         self.gate = nn.Conv2d(channels, inner, 1, bias=published)
         self.skip = nn.Conv2d(channels, inner, 1, bias=published)
-        self.norm = InstanceNorm(inner, affine=False)
+        self.norm = InstanceNorm(inner, affine=False, maps=maps)
         self.psi = nn.Conv2d(inner, 1, 1)
-        self.psi_norm = InstanceNorm(1, affine=False) if published else nn.Identity()
+        self.psi_norm = InstanceNorm(1, affine=False, maps=maps) if published else nn.Identity()
 
     @torch.jit.export
     def attention(self, gate: Tensor, skip: Tensor) -> Tensor:

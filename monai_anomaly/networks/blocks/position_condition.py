@@ -25,6 +25,7 @@ class PositionCondition(nn.Module):
         channels: C.
         locations: number of patches K of an image.
         kind: "film", "official" or "none".
+        maps: of the :class:`InstanceNorm`, 1 as published; with K the binary numbers are no longer without effect.
 
     Raises:
         ValueError: on a number that is not positive or an unknown kind; in ``forward`` on maps that are not K for each
@@ -38,7 +39,7 @@ class PositionCondition(nn.Module):
         torch.Size([12, 8, 16, 16])
     """
 
-    def __init__(self, channels: int, locations: int, *, kind: str = "film") -> None:
+    def __init__(self, channels: int, locations: int, *, kind: str = "film", maps: int = 1) -> None:
         super().__init__()
         if min(channels, locations) < 1:
             raise ValueError(f"channels and locations must be positive, got {channels} and {locations}.")
@@ -51,7 +52,7 @@ class PositionCondition(nn.Module):
         self.codes: Tensor
         # the norm takes a bias away again; the published layer has it all the same
         self.conv = nn.Conv2d(channels + codes.shape[1], channels, 1, bias=kind == "official")
-        self.norm = InstanceNorm(channels, affine=False)
+        self.norm = InstanceNorm(channels, affine=False, maps=maps)
         film = kind == "film"
         self.gamma = nn.Parameter(torch.zeros(locations, channels)) if film else None
         self.beta = nn.Parameter(torch.zeros(locations, channels)) if film else None

@@ -19,28 +19,29 @@ __all__ = ["SAGANGenerator"]
 
 OUTPUTS = ("tanh", "additive")
 MASKS = ("image", "official")
+NORMS = ("image", "patch")
 PADDINGS = ("zeros", "reflect", "replicate")
 _Padding = Literal["zeros", "reflect", "replicate"]
 _STAGES = 3
 _LEAST_PATCH = 16
 
 
-def _conv(before: int, after: int, kernel: int, padding: _Padding, *, relu: bool = True) -> nn.Sequential:
+def _conv(before: int, after: int, kernel: int, padding: _Padding, maps: int, *, relu: bool = True) -> nn.Sequential:
     """Convolution that keeps the size, instance normalization, and a ReLU or none."""
     conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False, padding_mode=padding)
-    return nn.Sequential(conv, InstanceNorm(after), nn.ReLU(inplace=True) if relu else nn.Identity())
+    return nn.Sequential(conv, InstanceNorm(after, maps=maps), nn.ReLU(inplace=True) if relu else nn.Identity())
 
 
-def _down(before: int, after: int) -> nn.Sequential:
+def _down(before: int, after: int, maps: int) -> nn.Sequential:
     """Half the sides."""
     conv = nn.Conv2d(before, after, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(conv, InstanceNorm(after), nn.ReLU(inplace=True))
+    return nn.Sequential(conv, InstanceNorm(after, maps=maps), nn.ReLU(inplace=True))
 
 
-def _up(before: int, after: int) -> nn.Sequential:
+def _up(before: int, after: int, maps: int) -> nn.Sequential:
     """Twice the sides."""
     conv = nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)
-    return nn.Sequential(conv, InstanceNorm(after), nn.ReLU(inplace=True))
+    return nn.Sequential(conv, InstanceNorm(after, maps=maps), nn.ReLU(inplace=True))
 
 
 class _Residual(nn.Module):
@@ -54,22 +55,24 @@ class _Residual(nn.Module):
         return x + self.branch(x)
 
 
-def _fuse(before: int, after: int, padding: _Padding) -> nn.Sequential:
+def _fuse(before: int, after: int, padding: _Padding, maps: int) -> nn.Sequential:
     """Change of the width, then one convolution as a residual branch.
 
     ``ResidualDoubleConv`` has two convolutions in the branch, batch normalization and a last ReLU.
     """
-    return nn.Sequential(_conv(before, after, 3, padding), _Residual(_conv(after, after, 3, padding, relu=False)))
+    return nn.Sequential(
+        _conv(before, after, 3, padding, maps), _Residual(_conv(after, after, 3, padding, maps, relu=False))
+    )
 
 
 class _GatedStep(nn.Module):
     """The deeper features beside the gated skip, made one, at twice the size."""
 
-    def __init__(self, channels: int, gate_norm: str, padding: _Padding) -> None:
+    def __init__(self, channels: int, gate_norm: str, padding: _Padding, maps: int) -> None:
         super().__init__()
-        self.gate = AttentionGate(channels, channels // 2, norm=gate_norm)
-        self.fuse = _fuse(2 * channels, channels, padding)
-        self.up = _up(channels, channels // 2)
+        self.gate = AttentionGate(channels, channels // 2, norm=gate_norm, maps=maps)
+        self.fuse = _fuse(2 * channels, channels, padding, maps)
+        self.up = _up(channels, channels // 2, maps)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Both ``(N, C, h, w)``, to ``(N, C / 2, 2 h, 2 w)``."""
@@ -80,8 +83,9 @@ class SAGANGenerator(nn.Module):
     """Restores images to health: a U-Net on each patch gives a residual, which is added to the image.
 
     Three stages of stride 2 and back; the features of each are told their patch's place, and those that skip the deeper
-    stages pass an attention gate. The residual is read from all levels of the decoder together. No patch sees another.
-    An image gives the same in any batch, and in training mode the same as in evaluation but for the mask.
+    stages pass an attention gate. The residual is read from all levels of the decoder together. Patches see nothing of
+    each other but, with the norm "image", mean and deviation of each feature over all of them. An image gives the same
+    in any batch, and in training mode the same as in evaluation but for the mask.
 
     In training mode every pixel is left as it was with probability ``1 - keep_probability``. ``mask`` says what that
     is: "image" gives the pixel x itself; "official" puts x in the place of the residual, so that "tanh" gives tanh(2x).
@@ -95,6 +99,8 @@ class SAGANGenerator(nn.Module):
         position: how a patch is told its place, "film", "official" (to no effect) or "none": see
             :class:`PositionCondition`.
         gate_norm: "none" or "instance", as published: see :class:`AttentionGate`.
+        norm: what the instance norms take mean and deviation of: "image", all patches of an image together; or "patch",
+            each by itself, as published. Then no patch is told anything of another, not even whether it is darker.
         output: of image x and residual r, "tanh" gives tanh(x + r), as published, and "additive" x + r.
         keep_probability: probability of a pixel to be restored in training mode.
         mask: "image" or "official", as published.
@@ -122,6 +128,7 @@ class SAGANGenerator(nn.Module):
         residual_blocks: int = 6,
         position: str = "film",
         gate_norm: str = "none",
+        norm: str = "image",
         output: str = "tanh",
         keep_probability: float = 0.95,
         mask: str = "image",
@@ -138,6 +145,7 @@ class SAGANGenerator(nn.Module):
             raise ValueError(f"channels must be even and positive, got {channels}.")
         if not 0.0 <= keep_probability <= 1.0:
             raise ValueError(f"keep_probability must lie in [0, 1], got {keep_probability}.")
+        _check_choice("norm", norm, NORMS)
         _check_choice("output", output, OUTPUTS)
         _check_choice("mask", mask, MASKS)
         _check_choice("padding", padding, PADDINGS)
@@ -151,22 +159,23 @@ class SAGANGenerator(nn.Module):
         self.unshuffle = nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity()
         self.shuffle = nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity()
         c, locations, pad = channels, self.patches.locations, cast(_Padding, padding)
-        self.stem = _conv(seen, c, 7, pad)
-        self.down1, self.down2, self.down3 = (_down(c << i, c << (i + 1)) for i in range(_STAGES))
+        maps = locations if norm == "image" else 1
+        self.stem = _conv(seen, c, 7, pad, maps)
+        self.down1, self.down2, self.down3 = (_down(c << i, c << (i + 1), maps) for i in range(_STAGES))
         self.condition1, self.condition2, self.condition3 = (
-            PositionCondition(c << (i + 1), locations, kind=position) for i in range(_STAGES)
+            PositionCondition(c << (i + 1), locations, kind=position, maps=maps) for i in range(_STAGES)
         )
         wide = c << _STAGES
         self.bottleneck = nn.Sequential(
             *(
-                _Residual(_conv(wide, wide, 3, pad), _conv(wide, wide, 3, pad, relu=False))
+                _Residual(_conv(wide, wide, 3, pad, maps), _conv(wide, wide, 3, pad, maps, relu=False))
                 for _ in range(residual_blocks)
             )
         )
-        self.step1, self.step2, self.step3 = (_GatedStep(wide >> i, gate_norm, pad) for i in range(_STAGES))
-        self.raise1 = nn.Sequential(_up(4 * c, 2 * c), _up(2 * c, c))
-        self.raise2 = _up(2 * c, c)
-        self.fuse = _fuse(3 * c, c, pad)
+        self.step1, self.step2, self.step3 = (_GatedStep(wide >> i, gate_norm, pad, maps) for i in range(_STAGES))
+        self.raise1 = nn.Sequential(_up(4 * c, 2 * c, maps), _up(2 * c, c, maps))
+        self.raise2 = _up(2 * c, c, maps)
+        self.fuse = _fuse(3 * c, c, pad, maps)
         self.head = nn.Conv2d(c, seen, 7, padding=3, bias=False, padding_mode=pad)
 
     @torch.jit.export

@@ -15,6 +15,7 @@ from monai_anomaly.networks.nets.sagan_networks import SAGANGenerator
 
 OURS: dict[str, object] = {}
 PUBLISHED = {"position": "official", "gate_norm": "instance", "mask": "official"}
+QUARTER = {"image_size": 64, "unshuffle": 2}  # everything on a quarter of the positions
 
 
 def _generator(image_size=32, in_channels=1, **options):
@@ -41,10 +42,11 @@ def _count(*modules):
 class _ByHand:
     """Takes the weights by their names and nothing else from the generator."""
 
-    def __init__(self, generator, grid, position, gate_norm, padding="zeros"):
+    def __init__(self, generator, grid, position, gate_norm, padding="zeros", unshuffle=1):
         self.weights = {name: value.double() for name, value in generator.state_dict().items()}
         self.grid, self.position, self.gate_norm = grid, position, gate_norm
         self.padding = "constant" if padding == "zeros" else padding
+        self.unshuffle = unshuffle
 
     def restored(self, image):
         result = torch.empty_like(image)
@@ -58,6 +60,16 @@ class _ByHand:
         return result
 
     def residual(self, patch, place):
+        """Of each square of pixels, the channels are those of its pixels, one after the other."""
+        u = self.unshuffle
+        pixels = [(c, i, j) for c in range(patch.shape[1]) for i in range(u) for j in range(u)]
+        found = self.network(torch.stack([patch[:, c, i::u, j::u] for c, i, j in pixels], 1), place)
+        result = torch.empty_like(patch)
+        for channel, (c, i, j) in enumerate(pixels):
+            result[:, c, i::u, j::u] = found[:, channel]
+        return result
+
+    def network(self, patch, place):
         s1 = self.placed("condition1", self.down("down1", self.conv("stem", patch)), place)
         s2 = self.placed("condition2", self.down("down2", s1), place)
         e = self.placed("condition3", self.down("down3", s2), place)
@@ -123,6 +135,8 @@ class _ByHand:
         (24, 1, {"residual_blocks": 2}),
         (32, 2, {**PUBLISHED, "residual_blocks": 2}),
         (32, 2, {"position": "none"}),
+        (64, 2, {"unshuffle": 2}),
+        (64, 1, {"unshuffle": 4, "padding": "reflect"}),
     ],
 )
 @torch.no_grad()
@@ -134,6 +148,7 @@ def test_is_the_plain_form_patch_by_patch(size, grid, options):
         options.get("position", "film"),
         options.get("gate_norm", "none"),
         options.get("padding", "zeros"),
+        options.get("unshuffle", 1),
     )
     torch.testing.assert_close(generator(images), by_hand.restored(images), atol=1e-4, rtol=0.0)
 
@@ -156,10 +171,13 @@ def test_published_network_has_the_published_parameters():
 # ---- shape, range, output --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "grid", "channels"), [(32, 2, 1), (16, 1, 3), (48, 3, 1), (80, 2, 1)])
+@pytest.mark.parametrize(
+    ("size", "grid", "channels", "unshuffle"),
+    [(32, 2, 1, 1), (16, 1, 3, 1), (48, 3, 1, 1), (80, 2, 1, 1), (64, 2, 1, 2), (32, 1, 3, 2), (96, 2, 1, 3)],
+)
 @torch.no_grad()
-def test_shape_and_range(size, grid, channels):
-    generator = _generator(size, channels, grid=grid)
+def test_shape_and_range(size, grid, channels, unshuffle):
+    generator = _generator(size, channels, grid=grid, unshuffle=unshuffle)
     generator.head.weight.mul_(100.0)
     images = _images(2, size, channels)
     restored = generator(images)
@@ -196,16 +214,18 @@ def test_all_of_it_trains():
 # ---- patches and their places ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("unshuffle", [1, 2])
 @pytest.mark.parametrize("position", ["film", "official", "none"])
 @torch.no_grad()
-def test_no_quadrant_sees_another(position):
-    generator, images = _generator(position=position), _images(1)
+def test_no_quadrant_sees_another(position, unshuffle):
+    side = 16 * unshuffle
+    generator, images = _generator(2 * side, position=position, unshuffle=unshuffle), _images(1, 2 * side)
     before = generator(images)
     for place in range(4):
         row, column = divmod(place, 2)
         changed = images.clone()
-        changed[:, :, 16 * row : 16 * row + 16, 16 * column : 16 * column + 16] *= -1.0
-        same = (generator(changed) == before)[0, 0].reshape(2, 16, 2, 16).permute(0, 2, 1, 3).reshape(4, 256)
+        changed[:, :, side * row : side * (row + 1), side * column : side * (column + 1)] *= -1.0
+        same = (generator(changed) == before)[0, 0].reshape(2, side, 2, side).permute(0, 2, 1, 3).reshape(4, -1)
         for other in range(4):
             assert same[other].all() if other != place else same[other].float().mean() < 0.1
 
@@ -231,6 +251,16 @@ def test_film_is_none_at_the_start():
     none = SAGANGenerator(32, channels=4, residual_blocks=1, position="none")
     images = _images()
     torch.testing.assert_close(film.eval()(images), none.eval()(images), atol=1e-5, rtol=0.0)
+
+
+@torch.no_grad()
+def test_squares_as_channels_leave_the_parameters_but_those_of_stem_and_head():
+    plain, quarter = _generator(64, in_channels=3), _generator(64, in_channels=3, unshuffle=2)
+    shapes = [{name: tuple(value.shape) for name, value in g.state_dict().items()} for g in (plain, quarter)]
+    differing = {name for name in shapes[0] | shapes[1] if shapes[0].get(name) != shapes[1].get(name)}
+    assert differing == {"stem.0.weight", "head.weight"}
+    assert shapes[1]["stem.0.weight"] == (4, 12, 7, 7)
+    assert shapes[1]["head.weight"] == (12, 4, 7, 7)
 
 
 # ---- the mask --------------------------------------------------------------------------------------------------------
@@ -291,10 +321,11 @@ def test_an_image_gives_the_same_in_any_batch(options, training):
 # ---- tools -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [OURS, PUBLISHED])
+@pytest.mark.parametrize("options", [OURS, PUBLISHED, QUARTER])
 @torch.no_grad()
 def test_bfloat16_is_close_and_channels_last_the_same(options):
-    generator, images = _generator(in_channels=2, **options), _images(channels=2)
+    generator = _generator(in_channels=2, **options)
+    images = _images(2, options.get("image_size", 32), 2)
     expected = generator(images)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         result = generator(images)
@@ -305,8 +336,9 @@ def test_bfloat16_is_close_and_channels_last_the_same(options):
     torch.testing.assert_close(result, expected, atol=1e-4, rtol=0.0)
 
 
-def test_everything_between_stays_in_channels_last():
-    generator = _generator(in_channels=3).to(memory_format=torch.channels_last)
+@pytest.mark.parametrize("options", [OURS, QUARTER])
+def test_everything_between_stays_in_channels_last(options):
+    generator = _generator(in_channels=3, **options).to(memory_format=torch.channels_last)
     seen = []
 
     def note(module, _, output):
@@ -315,15 +347,15 @@ def test_everything_between_stays_in_channels_last():
     for module in generator.modules():
         if module is not generator:
             module.register_forward_hook(note)
-    generator(_images(channels=3).to(memory_format=torch.channels_last))
+    generator(_images(2, options.get("image_size", 32), 3).to(memory_format=torch.channels_last))
     assert len(seen) > 50
     assert all(last for _, last in seen), seen
 
 
-@pytest.mark.parametrize("options", [OURS, PUBLISHED, {"output": "additive", "padding": "reflect"}])
+@pytest.mark.parametrize("options", [OURS, PUBLISHED, {"output": "additive", "padding": "reflect"}, QUARTER])
 @torch.no_grad()
 def test_torchscript_by_script_and_by_trace(options):
-    generator, images = _generator(**options), _images()
+    generator, images = _generator(**options), _images(3, options.get("image_size", 32))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
         scripted = torch.jit.script(generator)
