@@ -1,5 +1,5 @@
-# Two commands do everything: `make demo` (`make demo BUNDLE=ocad` for another bundle) and `make test`. The README shows the
-# same in plain pip and python lines.
+# Two commands do everything: `make demo` (`make demo BUNDLE=simsid`, `ocad` or `sagan` for another bundle) and `make test`.
+# The README shows the same in plain pip and python lines.
 PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -29,6 +29,9 @@ def make_detector(pooling="mean", channels=1, *, seed=0, generator=None, fitted=
         if fitted:
             detector.score_mean.copy_(torch.tensor([0.5, 0.2])[: len(SUMS[pooling])])
             detector.score_std.copy_(torch.tensor([0.08, 0.03])[: len(SUMS[pooling])])
+            if detector.per_position:
+                detector.position_mean.uniform_(0.0, 0.3)
+                detector.position_std.uniform_(0.02, 0.3)
     return detector.eval()
 
 
@@ -46,12 +49,21 @@ def change_of(detector, image):
     return np.abs(image.double().numpy() - picture).mean(axis=0) / (2.0 * detector.half_width)
 
 
-def sums_of(change, pooling, *, fraction=0.02, smoothing=5):
-    """What one map is summed up to, before it is standardized."""
-    smooth = ndimage.uniform_filter(change, smoothing, mode="nearest")
+def smoothed(change, smoothing=5):
+    return ndimage.uniform_filter(change, smoothing, mode="nearest")
+
+
+def sums_of(change, pooling, *, fraction=0.02, smoothing=5, position=(0.0, 1.0)):
+    """What one map is summed up to, before it is standardized; `position` is mean and deviation of each pixel."""
+    local = (smoothed(change, smoothing) - position[0]) / position[1]
     count = max(1, round(fraction * change.size))
-    found = {"focal": np.sort(smooth, axis=None)[-count:].mean(), "mean": change.mean()}
+    found = {"focal": np.sort(local, axis=None)[-count:].mean(), "mean": change.mean()}
     return np.array([found[name] for name in SUMS[pooling]])
+
+
+def position_of(detector):
+    """Mean and deviation ``(S, S)`` of the normals' smoothed maps."""
+    return detector.position_mean[0, 0].double().numpy(), detector.position_std[0, 0].double().numpy()
 
 
 def state(module):

@@ -11,8 +11,10 @@ critic and the generator with the same images, batch size and losses, done step 
 - pseudo-anomalies are made one by one in the data set, from pictures that are converted anew at each access;
 - memory is contiguous, and normalizations are ``torch.nn.InstanceNorm2d``.
 
-``published steps`` has the published network of the bundle's sizes; ``same network`` has the bundle's own, so that what
-is left are the savings of the loop.
+They are timed with several networks. ``published network`` is the published one of the bundle's widths, which works at
+full resolution; ``published steps`` has ``unshuffle`` as the bundle, so that both sides have convolutions of the same
+cost (where that is 1, the two are one); ``same network`` is the bundle's own, so that what is left are the savings of
+the loop.
 """
 
 from __future__ import annotations
@@ -41,7 +43,6 @@ from torchvision import transforms
 
 from monai_anomaly.apps.comparison import Comparison, Span, Stopwatch, format_table
 from monai_anomaly.bundle.command_line import check_keys
-from monai_anomaly.data.errors import DataListError
 from monai_anomaly.engines.objectives.base import Terms, backward_sum
 from monai_anomaly.engines.objectives.sagan import SAGANObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
@@ -59,8 +60,18 @@ PUBLISHED_BAR = 1.0 / 1.4
 EPOCH_LENGTH = 120
 """Batches until the published loader begins anew, with the published data and batch size."""
 
-PUBLISHED = {"position": "official", "gate_norm": "instance", "output": "tanh", "mask": "official", "padding": "zeros"}
+PUBLISHED = {
+    "position": "official",
+    "gate_norm": "instance",
+    "norm": "patch",
+    "output": "tanh",
+    "mask": "official",
+    "padding": "zeros",
+}
 """Arguments of the generator; sizes are the bundle's."""
+
+FORMS = {"published_network": "published network", "published_steps": "published steps", "same_network": "same network"}
+"""Keys and names of what is compared."""
 
 
 # ---- the published network -----------------------------------------------------------------------------------------
@@ -71,6 +82,9 @@ def publish(generator: SAGANGenerator) -> SAGANGenerator:
 
     Those with weights also track statistics, but for those behind transposed convolutions, as published; in training
     mode these are written and never read.
+
+    Raises:
+        ValueError: when the patches of an image share a normalization, which torch's cannot do.
     """
     for module in list(generator.modules()):
         after_up = isinstance(module, nn.Sequential) and isinstance(module[0], nn.ConvTranspose2d)
@@ -81,6 +95,8 @@ def publish(generator: SAGANGenerator) -> SAGANGenerator:
 
 
 def _torch_norm(norm: InstanceNorm, *, track: bool) -> nn.InstanceNorm2d:
+    if norm.maps != 1:
+        raise ValueError("a published generator normalizes each patch by itself; make it with norm='patch'.")
     theirs = nn.InstanceNorm2d(norm.channels, norm.eps, affine=norm.weight is not None, track_running_stats=track)
     theirs.load_state_dict(norm.state_dict(), strict=False)
     return theirs
@@ -247,7 +263,7 @@ def time_published_steps(
     train: Mapping[str, Any] | None = None,
     json_path: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Measure the bundle's iteration against both forms of the published steps and print them as a table.
+    """Measure the bundle's iteration against each form of the published steps and print them as a table.
 
     Everything is written into one temporary folder, which is removed at the end.
 
@@ -313,28 +329,37 @@ def _run(config: ConfigParser, iterations: int, workers: int) -> dict[str, Compa
     trainer = config.get_parsed_content("train#trainer")
     if not isinstance(trainer.objective, SAGANObjective) or not trainer.objective.adversarial:
         raise ConfigError("the published steps are those of SAGAN with a pool; name a bundle and data of that.")
-    network = config.get_parsed_content("network_args")
-    arguments = {**network["generator"], **PUBLISHED}
-    published = publish(SAGANGenerator(network["image_size"], network["in_channels"], **arguments))
-    timer = _Timer(published, iterations, workers)
+    timer = _Timer(_generators(config.get_parsed_content("network_args")), iterations, workers)
     timer.attach(trainer)
     config.get_parsed_content(f"training#{steps - 1}")
     return timer.comparisons
+
+
+def _generators(network: Mapping[str, Any]) -> dict[str, SAGANGenerator | None]:
+    """The generator of each form, None for a copy of the trainer's."""
+    own = network["generator"]
+
+    def make(**arguments: Any) -> SAGANGenerator:
+        return publish(
+            SAGANGenerator(network["image_size"], network["in_channels"], **{**own, **PUBLISHED, **arguments})
+        )
+
+    full = {"published_network": make(unshuffle=1)} if own.get("unshuffle", 1) > 1 else {}
+    return {**full, "published_steps": make(), "same_network": None}
 
 
 class _Timer:
     """Times each epoch's iterations, and behind it as many updates of each form of the published steps.
 
     Args:
-        published: the published generator.
+        generators: of each form, by its key in :data:`FORMS`; None for a copy of the trainer's.
         iterations: of an epoch.
         workers: see :class:`PublishedSteps`.
     """
 
-    def __init__(self, published: SAGANGenerator, iterations: int, workers: int) -> None:
-        names = {"published_steps": "published steps", "same_network": "same network"}
-        self.comparisons = {key: Comparison(name, PUBLISHED_BAR, per=iterations) for key, name in names.items()}
-        self._generators = {"published_steps": published, "same_network": None}
+    def __init__(self, generators: Mapping[str, SAGANGenerator | None], iterations: int, workers: int) -> None:
+        self.comparisons = {key: Comparison(FORMS[key], PUBLISHED_BAR, per=iterations) for key in generators}
+        self._generators = generators
         self._workers = workers
         self._sides: dict[str, PublishedSteps] = {}
         self._watch = Stopwatch()
@@ -398,7 +423,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = vars(parser.parse_args(arguments))
     try:
         time_published_steps(**{**options, "train": dict(options["train"] or ())})
-    except (ConfigError, DataListError) as error:
+    except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0

@@ -17,6 +17,7 @@ __all__ = ["POOLINGS", "SAGAN"]
 
 POOLINGS = ("mean", "focal", "either")
 
+_LEAST_SHARE = 0.1
 _MIN_SPREAD = 1e-8
 
 
@@ -40,6 +41,8 @@ class SAGAN(nn.Module):
             - "either": the larger of the two, each standardized, for when it may be both.
         fraction: share of the positions whose values are "focal".
         smoothing: side of the box, in pixels and odd, that smooths the map for "focal".
+        per_position: count the smoothed map for "focal" at each position in deviations of the training normals there,
+            since edges of the anatomy change in every image.
 
     Raises:
         ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
@@ -62,6 +65,7 @@ class SAGAN(nn.Module):
         pooling: str = "mean",
         fraction: float = 0.02,
         smoothing: int = 5,
+        per_position: bool = False,
     ) -> None:
         super().__init__()
         if len(value_range) != 2 or not -float("inf") < value_range[0] < value_range[1] < float("inf"):
@@ -78,13 +82,18 @@ class SAGAN(nn.Module):
         self.half_width = (float(value_range[1]) - float(value_range[0])) / 2.0
         self.pooling = pooling
         self.smoothing = smoothing
+        self.per_position = per_position
         self.count = max(1, round(fraction * image_size**2))
         self.generator = SAGANGenerator(image_size, in_channels, **(generator or {}))
         numbers = 2 if pooling == "either" else 1
         self.register_buffer("score_mean", torch.zeros(numbers))
         self.register_buffer("score_std", torch.ones(numbers))
+        self.register_buffer("position_mean", torch.zeros(1, 1, image_size, image_size))
+        self.register_buffer("position_std", torch.ones(1, 1, image_size, image_size))
         self.score_mean: Tensor
         self.score_std: Tensor
+        self.position_mean: Tensor
+        self.position_std: Tensor
 
     # ---- between images and the generator's range ----------------------------------------------------------------
 
@@ -109,26 +118,33 @@ class SAGAN(nn.Module):
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             self._check_image(image)
-        change, raw = self.judge(image)
+        anomaly, raw = self.judge(image)
         if self.pooling == "mean":
-            return change
-        change = change / self.score_std[0]
+            return anomaly
+        if not self.per_position:
+            anomaly = anomaly / self.score_std[0]
         score = ((raw - self.score_mean) / self.score_std).amax(dim=1)
-        return change + (score[:, None, None, None] - change.mean(dim=(1, 2, 3), keepdim=True))
+        return anomaly + (score[:, None, None, None] - anomaly.mean(dim=(1, 2, 3), keepdim=True))
 
     @torch.jit.export
     def judge(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Image ``(B, C, S, S)`` to the map ``|x - G(x)| / 2``, ``(B, 1, S, S)``, mean of the channels, and its sums.
 
-        Those are ``(B, 1)``, or ``(B, 2)``, focal and mean, for the pooling "either"; float32 both.
+        Those are ``(B, 1)``, or ``(B, 2)``, focal and mean, for the pooling "either"; float32 both. With `per_position`
+        the map is smoothed and in deviations.
         """
-        x = self.signal(image)
-        change = (x.float() - self.generator(x).float()).abs().mean(dim=1, keepdim=True) / 2.0
+        change = self._change(image)
         mean = change.mean(dim=(1, 2, 3)).unsqueeze(1)
         if self.pooling == "mean":
             return change, mean
-        focal = self._smooth(change).flatten(1).topk(self.count, dim=1)[0].mean(dim=1, keepdim=True)
-        return change, focal if self.pooling == "focal" else torch.cat([focal, mean], dim=1)
+        local = (self._smooth(change) - self.position_mean) / self.position_std
+        focal = local.flatten(1).topk(self.count, dim=1)[0].mean(dim=1, keepdim=True)
+        raw = focal if self.pooling == "focal" else torch.cat([focal, mean], dim=1)
+        return local if self.per_position else change, raw
+
+    def _change(self, image: Tensor) -> Tensor:
+        x = self.signal(image)
+        return (x.float() - self.generator(x).float()).abs().mean(dim=1, keepdim=True) / 2.0
 
     def _smooth(self, change: Tensor) -> Tensor:
         half = self.smoothing // 2
@@ -136,10 +152,10 @@ class SAGAN(nn.Module):
 
     @torch.jit.unused
     def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
-        """Take mean and standard deviation of the scores from all training normals, without augmentation.
+        """Take mean and standard deviation of the scores, and of each position, from all training normals.
 
         Args:
-            images: ``(N, C, S, S)``, at least 2, preprocessed, on any device.
+            images: ``(N, C, S, S)``, at least 2, preprocessed, not augmented, on any device.
             batch_size: images per forward pass.
 
         Raises:
@@ -147,11 +163,21 @@ class SAGAN(nn.Module):
         """
         if len(images) < 2:
             raise ValueError(f"the scores' spread needs at least 2 training normals, got {len(images)}.")
+        parts = images.split(batch_size)
         device = self.score_mean.device
         with eval_mode(self):  # without gradients, too
-            raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).cpu().double()
+            if self.per_position and self.pooling != "mean":
+                self._fit_positions(torch.cat([self._smooth(self._change(part.to(device))) for part in parts]))
+            raw = torch.cat([self.judge(part.to(device))[1] for part in parts]).cpu().double()
         self.score_mean.copy_(raw.mean(dim=0))
         self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
+
+    def _fit_positions(self, changes: Tensor) -> None:
+        """Mean and standard deviation of smoothed maps ``(N, 1, S, S)``."""
+        self.position_mean.copy_(changes.mean(dim=0, keepdim=True))
+        spread = changes.std(dim=0, correction=0, keepdim=True)
+        # of few normals the spread is rough, and where nothing ever changes it is next to nothing
+        self.position_std.copy_(self._smooth(spread) + _LEAST_SHARE * spread.mean() + _MIN_SPREAD)
 
     def _check_image(self, image: Tensor) -> None:
         size = self.image_size

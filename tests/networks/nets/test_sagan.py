@@ -13,10 +13,23 @@ import torch
 from torch import nn
 
 from monai_anomaly.networks.nets.sagan import POOLINGS, SAGAN
-from tests.sagan_detectors import GENERATOR, SIZE, change_of, changed, make_detector, make_images, state, sums_of
+from tests.sagan_detectors import (
+    GENERATOR,
+    SIZE,
+    change_of,
+    changed,
+    make_detector,
+    make_images,
+    position_of,
+    smoothed,
+    state,
+    sums_of,
+)
 
 COUNT = 12
 RANGES = [(0.0, 1.0), (-3.0, 2.0)]
+CASES = [("mean", False), ("focal", False), ("either", False), ("mean", True), ("focal", True), ("either", True)]
+"""Pooling and per_position."""
 
 
 class Made(nn.Module):
@@ -61,24 +74,26 @@ def test_map_has_the_shape_and_type_of_the_contract(pooling, channels):
 
 
 @pytest.mark.parametrize("value_range", RANGES)
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize(("pooling", "per_position"), CASES)
 @torch.no_grad()
-def test_mean_of_the_map_is_the_score_and_its_shape_that_of_the_change(pooling, value_range):
+def test_mean_of_the_map_is_the_score_and_its_shape_that_of_the_change(pooling, per_position, value_range):
     options = {"fraction": 0.03, "smoothing": 7}
-    detector = make_detector(pooling, 2, value_range=value_range, **options)
+    detector = make_detector(pooling, 2, value_range=value_range, per_position=per_position, **options)
     images = make_images(detector)
     maps, (changes, raws) = detector(images).double().numpy()[:, 0], detector.judge(images)
     for image, result, got, raw in zip(images, maps, changes, raws, strict=True):
         change = change_of(detector, image)
-        sums = sums_of(change, pooling, **options)
-        np.testing.assert_allclose(got[0], change, rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(raw, sums, rtol=1e-4, atol=1e-6)
+        mean, std = position_of(detector)
+        sums = sums_of(change, pooling, **options, position=(mean, std))
+        np.testing.assert_allclose(raw, sums, rtol=1e-3, atol=1e-5)
         if pooling == "mean":
-            np.testing.assert_allclose(result, change, rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(result, change, rtol=1e-4, atol=1e-5)
             continue
+        local = (smoothed(change, 7) - mean) / std if per_position else change
+        np.testing.assert_allclose(got[0], local, rtol=1e-3, atol=1e-4)
         score = max((sums - detector.score_mean.numpy()) / detector.score_std.numpy())
         assert result.mean() == pytest.approx(score, rel=1e-3, abs=1e-3)
-        expected = (change - change.mean()) / float(detector.score_std[0])
+        expected = (local - local.mean()) / (1.0 if per_position else float(detector.score_std[0]))
         np.testing.assert_allclose(result - result.mean(), expected, rtol=1e-3, atol=1e-3)
 
 
@@ -214,36 +229,62 @@ def test_focal_sees_a_spot_mean_a_veil_and_either_both():
     assert min(found["either"]) > 0.95
 
 
+def test_per_position_a_place_that_always_changes_counts_less():
+    """Of normals a band changes by chance; the same change is anomalous elsewhere and not there."""
+    generator = torch.Generator().manual_seed(0)
+    images = 0.02 * torch.randn(60, 1, SIZE, SIZE, generator=generator)
+    images[:, :, 4:14] += 0.4 * torch.rand(60, 1, 1, 1, generator=generator)
+    normals, inside, outside = images[:40], images[40:50].clone(), images[50:].clone()
+    inside[:, :, 6:12, 12:18] += 0.1
+    outside[:, :, 20:26, 12:18] += 0.1
+    found = {}
+    for per_position in (False, True):
+        detector = with_generator(torch.zeros_like, "focal", per_position=per_position)
+        detector.fit_scores(detector.unsignal(normals))
+        rank = [scores(detector, detector.unsignal(x)) for x in (normals, inside, outside)]
+        found[per_position] = [float((x[:, None] > rank[0]).float().mean()) for x in rank[1:]]
+    assert found[True][1] > 0.98 > found[False][1]
+    assert found[True][1] > found[True][0]
+
+
 # ---- statistics ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 32])
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize(("pooling", "per_position"), CASES)
 @torch.no_grad()
-def test_the_scores_are_standardized_by_the_training_normals(pooling, batch_size):
-    detector = make_detector(pooling, generator={"keep_probability": 0.5}).train()
-    detector.generator.stem.eval()  # what was in evaluation mode stays so
+def test_the_scores_are_standardized_by_the_training_normals(pooling, per_position, batch_size):
+    detector = make_detector(pooling, generator={"keep_probability": 0.5}, per_position=per_position).train()
+    per_position = per_position and pooling != "mean"  # as published, whatever else is set
     images = make_images(detector, COUNT)
     before, random = state(detector), torch.get_rng_state()
     detector.fit_scores(images, batch_size=batch_size)
     assert torch.equal(torch.get_rng_state(), random)  # and nothing was masked
     assert detector.training
     assert detector.generator.training
-    assert changed(detector, before) == {"score_mean", "score_std"}
+    positions = {"position_mean", "position_std"} if per_position else set()
+    assert changed(detector, before) == {"score_mean", "score_std"} | positions
     detector.eval()
-    raw = np.stack([sums_of(change_of(detector, image), pooling) for image in images])
-    np.testing.assert_allclose(detector.score_mean, raw.mean(axis=0), rtol=1e-4)
-    np.testing.assert_allclose(detector.score_std, raw.std(axis=0), rtol=1e-3)
+    changes = [change_of(detector, image) for image in images]
+    if per_position:
+        local = np.stack([smoothed(change) for change in changes])
+        spread = local.std(axis=0)
+        mean, std = position_of(detector)
+        np.testing.assert_allclose(mean, local.mean(axis=0), rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(std, smoothed(spread) + 0.1 * spread.mean(), rtol=1e-3, atol=1e-6)
+    raw = np.stack([sums_of(change, pooling, position=position_of(detector)) for change in changes])
+    np.testing.assert_allclose(detector.score_mean, raw.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(detector.score_std, raw.std(axis=0), rtol=2e-3)
     if pooling == "focal":
         found = scores(detector, images).double()
-        np.testing.assert_allclose([found.mean(), found.std(correction=0)], [0.0, 1.0], atol=1e-3)
+        np.testing.assert_allclose([found.mean(), found.std(correction=0)], [0.0, 1.0], atol=2e-3)
     if pooling == "mean":  # as published, whatever the statistics
         np.testing.assert_allclose(scores(detector, images), raw[:, 0], rtol=1e-4)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
-def test_a_second_fit_forgets_the_first_and_equal_images_have_a_finite_score(pooling):
-    once, twice = make_detector(pooling), make_detector(pooling)
+@pytest.mark.parametrize(("pooling", "per_position"), CASES)
+def test_a_second_fit_forgets_the_first_and_equal_images_have_a_finite_score(pooling, per_position):
+    once, twice = (make_detector(pooling, per_position=per_position) for _ in range(2))
     images = make_images(once, 6)
     once.fit_scores(images)
     twice.fit_scores(0.5 * images[:3])
@@ -266,10 +307,10 @@ def test_too_few_normals_are_refused_and_nothing_is_fitted(count):
 # ---- the same again --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize(("pooling", "per_position"), CASES[-4:])
 @torch.no_grad()
-def test_same_map_in_any_batch_and_order_and_twice_and_nothing_is_remembered(pooling):
-    detector = make_detector(pooling, generator={"keep_probability": 0.5})
+def test_same_map_in_any_batch_and_order_and_twice_and_nothing_is_remembered(pooling, per_position):
+    detector = make_detector(pooling, generator={"keep_probability": 0.5}, per_position=per_position)
     images = make_images(detector, 64)
     before, random = state(detector), torch.get_rng_state()
     together = detector(images)
@@ -282,14 +323,15 @@ def test_same_map_in_any_batch_and_order_and_twice_and_nothing_is_remembered(poo
     assert torch.equal(torch.get_rng_state(), random)
 
 
-@pytest.mark.parametrize("pooling", POOLINGS)
+@pytest.mark.parametrize(("pooling", "per_position"), CASES)
 @torch.no_grad()
-def test_state_dict_carries_everything_that_scoring_needs(pooling):
-    trained, other = make_detector(pooling), make_detector(pooling, seed=5)
+def test_state_dict_carries_everything_that_scoring_needs(pooling, per_position):
+    trained, other = (make_detector(pooling, seed=seed, per_position=per_position) for seed in (0, 5))
     images = make_images(trained)
     trained.fit_scores(images)
     assert not torch.allclose(trained(images), other(images))
-    assert {name.split(".")[0] for name in trained.state_dict()} == {"generator", "score_mean", "score_std"}
+    statistics = {"score_mean", "score_std", "position_mean", "position_std"}
+    assert {name.split(".")[0] for name in trained.state_dict()} == {"generator"} | statistics
     file = io.BytesIO()
     torch.save(trained.state_dict(), file)
     file.seek(0)
@@ -300,10 +342,12 @@ def test_state_dict_carries_everything_that_scoring_needs(pooling):
 # ---- formats ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("pooling", "channels"), [("mean", 3), ("focal", 1), ("either", 1)])
+@pytest.mark.parametrize(
+    ("pooling", "channels", "per_position"), [("mean", 3, False), ("focal", 1, False), ("either", 1, True)]
+)
 @torch.no_grad()
-def test_torchscript_by_script_and_by_trace(pooling, channels):
-    detector = make_detector(pooling, channels)
+def test_torchscript_by_script_and_by_trace(pooling, channels, per_position):
+    detector = make_detector(pooling, channels, per_position=per_position)
     images = make_images(detector)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
@@ -324,7 +368,7 @@ def test_torchscript_by_script_and_by_trace(pooling, channels):
 def test_onnx_gives_the_same_map_for_any_batch(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
     pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
-    detector = make_detector("either")  # which takes all that the others take
+    detector = make_detector("either", per_position=True)  # which takes all that the others take
     images = make_images(detector, 3)
     file = str(tmp_path / "detector.onnx")
     batch = ({0: torch.export.Dim("batch")},)
