@@ -98,7 +98,9 @@ def _torch_norm(norm: InstanceNorm, *, track: bool) -> nn.InstanceNorm2d:
     if norm.maps != 1:
         raise ValueError("a published generator normalizes each patch by itself; make it with norm='patch'.")
     theirs = nn.InstanceNorm2d(norm.channels, norm.eps, affine=norm.weight is not None, track_running_stats=track)
-    theirs.load_state_dict(norm.state_dict(), strict=False)
+    if norm.weight is not None:
+        theirs.to(norm.weight)  # its type and device
+    theirs.load_state_dict(norm.state_dict(), strict=False)  # without statistics
     return theirs
 
 

@@ -65,6 +65,8 @@ def summarize_data(
     trained_on = {}
     if pool is not None:
         trained_on = {"unlabelled training images": len(pool), "unlabelled files quarantined": len(pool.quarantined)}
+        if not n_pool:  # else the pool is in the validation section on purpose
+            trained_on["validation images that are in the pool"] = len(warn_of_shared_images(pool, validation))
     return chosen_by | {
         "training images": len(training),
         **trained_on,

@@ -108,8 +108,8 @@ class TrainingCheckpoint:
             that every heat map of this detector is drawn on one scale.
         facts: of each of the normals (see :mod:`monai_anomaly.data.picture_facts`) and its ``group``; at the end an
             input guard is fitted and kept beside the weights. None leaves it out.
-        pixel_hashes: of each of the normals (see :func:`monai_anomaly.data.duplicates.pixel_hash`); their fingerprints
-            are kept beside the weights, so that no calibration takes a training image for a new one.
+        pixel_hashes: of each image that was trained on (see :func:`monai_anomaly.data.duplicates.pixel_hash`); their
+            fingerprints are kept beside the weights, so that no calibration takes a training image for a new one.
         data: what is to be said of the training data beside the weights, numbers and texts by name.
         choice: chooses the weights of ``model.pt``; None takes those of the last iteration. ``checkpoint.pt`` always
             holds the last ones.

@@ -150,7 +150,7 @@ def test_torch_s_normalizations_make_the_same_images_and_gradients():
     for name, parameter in generator.named_parameters():
         if parameter.ndim == 1:
             nn.init.normal_(parameter, 1.0 if name.endswith("weight") else 0.0, 0.3)
-    theirs = publish(copy.deepcopy(generator)).double()
+    theirs = publish(copy.deepcopy(generator))
     image = 2.0 * _rand(1).double() - 1.0
     expected, found = generator(image), theirs(image)
     torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)

@@ -70,7 +70,8 @@ def test_the_same_seed_gives_the_same_bits(example, tmp_path, at_root):
 def test_a_model_knows_its_normals(example):
     preprocessing = Preprocessing(**spec_args(example.folder)["preprocessing"])
     items = [preprocessing(item) for item in load_datalist(str(example.data), "training")]
-    assert load(example.model)["fingerprints"].tolist() == [fingerprint(pixel_hash(item["image"])) for item in items]
+    normals = [fingerprint(pixel_hash(item["image"])) for item in items]
+    assert load(example.model)["fingerprints"].tolist()[: len(items)] == normals  # a pool's are behind them
     guard = read_guard(example.model)
     assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
     assert {guard.check(item["image"], item) for item in items} == {""}

@@ -94,6 +94,7 @@ def test_training_leaves_a_model_a_history_and_curves(trained_sagan):
     assert model["data"]["training images"] == 12 and model["data"]["training files quarantined"] == 0
     assert model["data"]["unlabelled training images"] == 12
     assert model["map_range"][0] < model["map_range"][1]
+    assert len(model["fingerprints"]) == 12 + 12  # normals and pool
     assert not [key for key in model["model"] if "critic" in key]
     rows = history(trained_sagan)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]

@@ -111,3 +111,30 @@ def test_torchscript_by_script_and_by_trace(affine):
 def test_a_single_position_is_refused():
     with pytest.raises(ValueError, match=r"more than one position, got \[2, 3, 1, 1\]; use larger images"):
         _norm()(torch.zeros(2, 3, 1, 1))
+
+
+def test_maps_of_one_image_share_mean_and_deviation():
+    torch.manual_seed(0)
+    x = torch.randn(6, 5, 3, 4) * torch.arange(1, 7)[:, None, None, None]
+    norm = InstanceNorm(5, maps=3)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    expected = torch.empty_like(x)
+    for image in range(2):
+        part = slice(3 * image, 3 * image + 3)
+        for channel in range(5):
+            values = x[part, channel]
+            unit = (values - values.mean()) / (values.var(correction=0) + norm.eps).sqrt()
+            expected[part, channel] = unit * norm.weight[channel] + norm.bias[channel]
+    torch.testing.assert_close(norm(x), expected)
+    last = norm(x.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, expected)
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(torch.jit.script(norm)(x), norm(x))
+
+
+def test_maps_that_are_no_whole_images_are_refused():
+    with pytest.raises(ValueError, match="must hold 4 maps for each image, got 6 in all"):
+        InstanceNorm(2, maps=4)(torch.rand(6, 2, 3, 3))
+    with pytest.raises(ValueError, match="maps must be positive, got 0"):
+        InstanceNorm(2, maps=0)
