@@ -171,6 +171,8 @@ class TrainingCheckpoint:
             raise CheckpointError(f"'{self.path}' cannot be resumed: it has no {', '.join(missing)}; train anew.")
         try:
             self.trainer.objective.load_state_dict(content["objective"])
+            # first, since an optimizer's state goes to where its parameters are
+            self.trainer.objective.to(self.trainer.state.device)
             for name, optimizer in self.trainer.optimizers.items():
                 optimizer.load_state_dict(content["optimizers"][name])
         except (KeyError, RuntimeError, ValueError) as error:
@@ -178,7 +180,6 @@ class TrainingCheckpoint:
                 f"'{self.path}' cannot be resumed: its critics or optimizers are others than this run's "
                 f"({str(error).splitlines()[-1].strip()[:200]}); use the settings of its training, or train anew."
             ) from error
-        self.trainer.objective.to(self.trainer.state.device)
         for name, other in self.others.items():
             if name not in content["others"]:
                 raise CheckpointError(f"'{self.path}' cannot be resumed: it has no {name}; resume as it was trained.")

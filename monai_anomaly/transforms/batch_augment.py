@@ -138,7 +138,8 @@ class BatchAugment:
     def apply(self, image: Tensor, draw: AugmentDraw) -> Tensor:
         """Applies drawn changes to a batch; image and result as in the call."""
         d = AugmentDraw(**{name: value.to(image.device) for name, value in vars(draw).items()})
-        grid = F.affine_grid(_affine(d, image.shape), list(image.shape), align_corners=False).to(image.dtype)
+        with torch.autocast(image.device.type, enabled=False):  # bfloat16 has no room for places of pixels
+            grid = F.affine_grid(_affine(d, image.shape), list(image.shape), align_corners=False).to(image.dtype)
         image = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         mean, std = image.mean(dim=(1, 2, 3), keepdim=True), image.std(dim=(1, 2, 3), keepdim=True)
         image = (image - mean) * _column(d.gain).to(image.dtype) + mean + _column(d.offset).to(image.dtype) * std

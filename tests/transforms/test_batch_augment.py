@@ -176,3 +176,12 @@ def test_bad_arguments(arguments: dict, message: str) -> None:
 def test_bad_image() -> None:
     with pytest.raises(ValueError, match="batch"):
         BatchAugment()(torch.zeros(1, 8, 8))
+
+
+def test_mixed_precision_moves_no_pixel():
+    image = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    augment = BatchAugment(flip=(0.5, 0.5), rotate=10.0)
+    plain = augment(image, torch.Generator().manual_seed(1))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = augment(image, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(mixed, plain)
