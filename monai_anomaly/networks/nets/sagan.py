@@ -26,8 +26,9 @@ class SAGAN(nn.Module):
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. With the pooling "mean" the map
     is ``|x - G(x)| / 2``, as published, of images in [-1, 1]. Other poolings are for disease in one place; their score
-    is in standard deviations of the training normals once :meth:`fit_scores` has seen them. Mean and deviation are
-    buffers, so that all that scoring needs is in the state dict; the critic is not part of it.
+    is the inverse hyperbolic sine of the number of standard deviations from the training normals, once
+    :meth:`fit_scores` has seen them: the number itself where it is small, its logarithm where it is large. Mean and
+    deviation are buffers, so that all that scoring needs is in the state dict; the critic is not part of it.
 
     Args:
         image_size: S, height and width of the images, in pixels.
@@ -123,7 +124,8 @@ class SAGAN(nn.Module):
             return anomaly
         if not self.per_position:
             anomaly = anomaly / self.score_std[0]
-        score = ((raw - self.score_mean) / self.score_std).amax(dim=1)
+        # a score of a hundred deviations would lift the whole map beyond every color
+        score = ((raw - self.score_mean) / self.score_std).amax(dim=1).asinh()
         return anomaly + (score[:, None, None, None] - anomaly.mean(dim=(1, 2, 3), keepdim=True))
 
     @torch.jit.export
