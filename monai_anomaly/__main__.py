@@ -10,13 +10,13 @@ Exit codes: 0 done, 1 an error that the message explains, 2 a command line that 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
+from monai_anomaly.apps.arguments import count, override
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError, TrainingError, WeightsError
 
 __all__ = ["main"]
@@ -82,10 +82,10 @@ def _add_inspect(verbs: Any) -> None:
         help="black and white of an array whose header does not say",
     )
     reading.add_argument(
-        "--min-size", type=_count, metavar="N", help="refuse a smaller height or width (default: only warn of it)"
+        "--min-size", type=count, metavar="N", help="refuse a smaller height or width (default: only warn of it)"
     )
     for name in ("pixels", "frames", "bytes"):
-        reading.add_argument(f"--max-{name}", type=_count, metavar="N", help=f"largest number of {name} that is read")
+        reading.add_argument(f"--max-{name}", type=count, metavar="N", help=f"largest number of {name} that is read")
     parser.set_defaults(verb=_inspect)
 
 
@@ -174,13 +174,13 @@ def _add_timings(verbs: Any) -> None:
     )
     parser = verbs.add_parser("timings", help=text, description=f"{text.capitalize()}.", epilog=advice)
     parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
-    parser.add_argument("--images", type=_count, default=1000, help="pictures to score (default: %(default)s)")
-    parser.add_argument("--rounds", type=_count, default=8, help="times that both sides run (default: %(default)s)")
-    parser.add_argument("--iterations", type=_count, default=25, help="of training, a round (default: %(default)s)")
+    parser.add_argument("--images", type=count, default=1000, help="pictures to score (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=8, help="times that both sides run (default: %(default)s)")
+    parser.add_argument("--iterations", type=count, default=25, help="of training, a round (default: %(default)s)")
     for config in ("train", "inference"):
         parser.add_argument(
             f"--{config}",
-            type=_override,
+            type=override,
             action="append",
             metavar="KEY=VALUE",
             help=f"override of {config}.json, the value in JSON; may be repeated",
@@ -218,13 +218,6 @@ def _timings(json: str | None, train: Any, inference: Any, cine: str | None, mem
     time_bundle(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
 def _seeds(text: str) -> list[int]:
     seeds = [int(part) for part in text.split(",")]
     if len(set(seeds)) < len(seeds) or min(seeds) < 0:
@@ -240,7 +233,7 @@ def _minutes(text: str) -> float:
 
 
 def _tiles(text: str) -> int:
-    value = _count(text)
+    value = count(text)
     if value > MOST_TILES:
         raise argparse.ArgumentTypeError(f"must be at most {MOST_TILES}, got {value}")
     return value
@@ -267,16 +260,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(value):
         raise argparse.ArgumentTypeError(f"must be a finite number, got '{text}'")
     return value
-
-
-def _override(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got '{text}'")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
 
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision import transforms
 
+from monai_anomaly.apps.arguments import count, override
 from monai_anomaly.apps.comparison import Comparison, Span, Stopwatch, format_table
 from monai_anomaly.bundle.command_line import check_keys
 from monai_anomaly.engines.objectives.base import Terms, backward_sum
@@ -408,15 +409,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="On a machine that others use too, set OMP_NUM_THREADS=1, as for the other timings.",
     )
     parser.add_argument("--bundle", default="bundles/sagan", help="the bundle's folder (default: %(default)s)")
-    parser.add_argument("--rounds", type=_count, default=8, help="times that all sides run (default: %(default)s)")
-    parser.add_argument("--iterations", type=_count, default=10, help="of training, a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=count, default=8, help="times that all sides run (default: %(default)s)")
+    parser.add_argument("--iterations", type=count, default=10, help="of training, a round (default: %(default)s)")
     parser.add_argument("--workers", type=int, choices=(0, 1), default=0, help="processes of the published data loader")
     parser.add_argument(
         "--overlay", action="append", default=[], dest="overlays", metavar="NAME", help="configuration over train.json"
     )
     parser.add_argument(
         "--train",
-        type=_override,
+        type=override,
         action="append",
         metavar="KEY=VALUE",
         help="override of train.json, the value in JSON",
@@ -429,23 +430,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
-def _override(text: str) -> tuple[str, Any]:
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got '{text}'")
-    try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
 
 
 if __name__ == "__main__":
