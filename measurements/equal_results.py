@@ -62,7 +62,12 @@ def record(output: Path, checkout: Path, bundles: tuple[str, ...] = BUNDLES) -> 
         folder = output / bundle
         model = folder / "models" / "model.pt"
         common = {"checkpoint": model, "device": "cpu"}
-        training = {"output_dir": folder / "training", "ckpt_dir": folder / "models", **SHORT, **SHORT_OF.get(bundle, {})}
+        training = {
+            "output_dir": folder / "training",
+            "ckpt_dir": folder / "models",
+            **SHORT,
+            **SHORT_OF.get(bundle, {}),
+        }
         runs: list[tuple[str, str, Mapping[str, Any]]] = [
             ("training", "train", training),
             ("calibrate", "calibrate", common),
@@ -105,11 +110,11 @@ def _infer(bundle: str, folder: Path) -> None:
     maps: list[torch.Tensor] = []
 
     def keep(engine: Engine) -> None:
-        maps.extend(item["pred"].as_tensor() if hasattr(item["pred"], "as_tensor") else item["pred"] for item in engine.state.output)
+        maps.extend(torch.as_tensor(item["pred"]).clone() for item in engine.state.output)
 
     workflow.parser.get_parsed_content("evaluator").add_event_handler(Events.ITERATION_COMPLETED, keep)
     workflow.run()
-    torch.save(torch.stack([torch.as_tensor(one).clone() for one in maps]), folder / "maps.pt")
+    torch.save(torch.stack([getattr(one, "as_tensor", lambda one=one: one)() for one in maps]), folder / "maps.pt")
 
 
 # ---- comparison ------------------------------------------------------------------------------------------------------
@@ -133,7 +138,9 @@ def compare(before: Path, after: Path, renamed: Mapping[str, str] | None = None)
         old, new = (dict(_leaves(_read(root / name))) for root in (before, after))
         for word, instead in (renamed or {}).items():
             old = {key.replace(word, instead): value for key, value in old.items()}
-        lines += [f"{name}: {key} only {'before' if key in old else 'after'}" for key in sorted(old.keys() ^ new.keys())]
+        lines += [
+            f"{name}: {key} only {'before' if key in old else 'after'}" for key in sorted(old.keys() ^ new.keys())
+        ]
         lines += [f"{name}: {key} differs" for key in old.keys() & new.keys() if not _same(old[key], new[key])]
         counted += len(old.keys() & new.keys())
     print(f"{len(files[0] & files[1])} files, {counted} tensors and values compared, {len(lines)} differences")

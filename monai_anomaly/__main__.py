@@ -101,7 +101,7 @@ def _inspect(
     sheet_limit: int,
     **reading: Any,
 ) -> int:
-    from monai_anomaly.apps.inspection import UsageError, inspect_paths
+    from monai_anomaly.apps.inspection.inspection import UsageError, inspect_paths
     from monai_anomaly.transforms.load import LoadClinicalImage
     from monai_anomaly.transforms.preprocessing import Preprocessing
 
@@ -155,7 +155,7 @@ def _add_benchmark(verbs: Any) -> None:
 
 
 def _benchmark(**options: Any) -> int:
-    from monai_anomaly.apps.benchmark import benchmark
+    from monai_anomaly.apps.benchmark.benchmark import benchmark
     from monai_anomaly.data.errors import DataListError
 
     try:
@@ -204,16 +204,16 @@ def _add_timings(verbs: Any) -> None:
 
 def _timings(json: str | None, train: Any, inference: Any, cine: str | None, memory: bool, **options: Any) -> None:
     if cine is not None:
-        from monai_anomaly.apps.cine_timing import time_cine
+        from measurements.cine_timing import time_cine
 
         time_cine(cine or None, rounds=options["rounds"], json_path=json)
         return
     if memory:
-        from monai_anomaly.apps.memory_timing import time_memory
+        from measurements.memory_timing import time_memory
 
         time_memory(rounds=options["rounds"], json_path=json)
         return
-    from monai_anomaly.apps.timings import time_bundle
+    from measurements.timings import time_bundle
 
     time_bundle(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
 

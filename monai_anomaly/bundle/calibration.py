@@ -13,9 +13,9 @@ from typing import Any
 
 from monai_anomaly.bundle.details import file_hash
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
-from monai_anomaly.data.datalist import load_datalist
-from monai_anomaly.handlers.calibration_writer import DetectorIdentity
-from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.handlers.scoring.calibration_writer import DetectorIdentity
+from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = [
@@ -52,12 +52,12 @@ def identify_detector(checkpoint: str | os.PathLike[str], spec: Mapping[str, Any
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
-    """The normals to calibrate with, as :func:`monai_anomaly.data.datalist.load_datalist` gives them, without masks.
+    """The normals to calibrate with, as :func:`~monai_anomaly.data.lists.datalist.load_datalist` gives them.
 
     Args:
         dataset_dir: the data set's folder.
         section: ``"validation"``, for the data that the detector was trained with; or ``"normals"``, for a new site.
-        **options: of `load_datalist`.
+        **options: of `load_datalist`; masks are left out.
 
     Raises:
         ConfigError: for another section: training images make a calibration too optimistic, and a test section that

@@ -13,10 +13,10 @@ from typing import Any
 
 from torch import nn
 
-from monai_anomaly.data.cached import CachedDataset
-from monai_anomaly.data.duplicates import warn_of_shared_images
-from monai_anomaly.data.pool import UNLABELLED
-from monai_anomaly.handlers.training_checkpoint import load_checkpoint
+from monai_anomaly.data.lists.pool import UNLABELLED
+from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.data.sets.duplicates import warn_of_shared_images
+from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
 
 __all__ = ["file_hash", "run_details", "summarize_data"]
 
@@ -50,7 +50,7 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
 def summarize_data(
     training: CachedDataset, validation: CachedDataset, pool: CachedDataset | None = None
 ) -> dict[str, int]:
-    """What a report must say of the training's data; see :class:`monai_anomaly.data.cached.CachedDataset`.
+    """What a report must say of the training's data; see :class:`monai_anomaly.data.sets.cached.CachedDataset`.
 
     Args:
         training: the training images.

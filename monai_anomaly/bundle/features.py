@@ -12,7 +12,7 @@ from torch import Tensor
 
 from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.networks.nets.vgg_features import VGGFeatures, load_feature_weights
+from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures, load_feature_weights
 from monai_anomaly.utils.exceptions import WeightsError
 
 __all__ = ["check_weights", "prepare_features"]

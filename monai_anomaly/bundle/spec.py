@@ -13,8 +13,8 @@ from typing import Any
 
 from monai.bundle import ConfigParser
 
-from monai_anomaly.calibration.input_guard import InputGuard
-from monai_anomaly.handlers.training_checkpoint import check_spec, load_checkpoint
+from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.handlers.training.training_checkpoint import check_spec, load_checkpoint
 
 __all__ = ["check_resumable", "read_guard", "read_map_range", "read_spec"]
 

@@ -14,15 +14,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from monai.data.image_reader import ImageReader
 
+from monai_anomaly.data.arrays.itk_image import ItkSource
+from monai_anomaly.data.arrays.nifti import NiftiSource
 from monai_anomaly.data.channels import convert_channels
 from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, boundary
-from monai_anomaly.data.dicom_pixels import DicomSource
+from monai_anomaly.data.dicom.pixels import DicomSource
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.file_kind import SUFFIXES, check_regular, find_kind
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
-from monai_anomaly.data.itk_image import ItkSource
-from monai_anomaly.data.nifti import NiftiSource
-from monai_anomaly.data.raster import RasterSource, read_mask
+from monai_anomaly.data.rasters.raster import RasterSource, read_mask
 from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader"]
@@ -43,7 +43,7 @@ class ClinicalImageReader(ImageReader):
         for_processing: accept the raw image of a DICOM detector, which no viewer shows.
         frames_axis: the stored axis of a NIfTI, NRRD or MetaImage array that counts frames; None refuses arrays with
             more than one.
-        value_range: black and white of a NIfTI, NRRD or MetaImage array; see :mod:`monai_anomaly.data.array_values`.
+        value_range: black and white of a NIfTI, NRRD or MetaImage array; see :mod:`monai_anomaly.data.arrays.values`.
         max_pixels: largest frame that is read.
         max_frames: most frames of a file that is read.
         max_bytes: most bytes of a file, decoded.

@@ -30,8 +30,8 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
 
     A batch that raises (one bad image, or too little memory for the whole batch) is repeated image by image. An image
     that raises alone gets a map of NaN and the reason under :data:`FORWARD_ERROR`;
-    :class:`monai_anomaly.handlers.inference_writer.InferenceWriter` records it as failed. Whatever else raises, such as
-    a transform or a handler, still ends the run. For networks that take the image alone.
+    :class:`~monai_anomaly.handlers.scoring.inference_writer.InferenceWriter` records it as failed. Whatever else
+    raises, such as a transform or a handler, still ends the run. For networks that take the image alone.
 
     Args:
         engine: the evaluator that this function was passed to.

@@ -73,8 +73,8 @@ class PoolAUROC(IgniteMetricHandler):
     """:func:`pool_auroc` of a validation set, as a key metric of an evaluator, to choose a checkpoint without labels.
 
     Images with the label 0 are the held-out normals and those with -1 the pool
-    (:func:`monai_anomaly.data.pool.with_pool`); others are left out. Where it is undefined it is NaN, with one warning
-    per run. Several processes put their scores together; an image that is scored twice changes nothing.
+    (:func:`monai_anomaly.data.lists.pool.with_pool`); others are left out. Where it is undefined it is NaN, with one
+    warning per run. Several processes put their scores together; an image that is scored twice changes nothing.
 
     Args:
         output_transform: gives the scores and the labels from ``engine.state.output``; by default the keys ``score``

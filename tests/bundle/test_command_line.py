@@ -97,7 +97,7 @@ def test_a_bad_value_of_ours_is_a_sentence_too(tmp_path):
     config = {
         "imports": CONFIG["imports"],
         "size": 64,
-        "network": {"_target_": "monai_anomaly.networks.nets.sepiad.SEPIAD", "image_size": "@size"},
+        "network": {"_target_": "monai_anomaly.networks.nets.sepiad.sepiad.SEPIAD", "image_size": "@size"},
         "initialize": CONFIG["initialize"],
         "run": ["@network"],
     }

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from monai_anomaly.bundle.details import summarize_data
-from monai_anomaly.data.cached import CachedDataset
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.pool import UNLABELLED
+from monai_anomaly.data.lists.pool import UNLABELLED
+from monai_anomaly.data.sets.cached import CachedDataset
 
 BROKEN = -100  # in the place of a value
 

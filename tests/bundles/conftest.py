@@ -19,14 +19,14 @@ import torch
 from monai.bundle import run
 from torch import nn
 
-from monai_anomaly.data.phantom import make_phantom
-from monai_anomaly.handlers.detector_loader import load_detector
-from monai_anomaly.networks.nets.ocad import OCAD
-from monai_anomaly.networks.nets.sagan import SAGAN
-from monai_anomaly.networks.nets.sepiad import SEPIAD
-from monai_anomaly.networks.nets.simsid import SimSID
+from monai_anomaly.handlers.scoring.detector_loader import load_detector
+from monai_anomaly.networks.nets.ocad.ocad import OCAD
+from monai_anomaly.networks.nets.sagan.sagan import SAGAN
+from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
+from monai_anomaly.networks.nets.simsid.simsid import SimSID
+from monai_anomaly.phantom.phantom import make_phantom
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID, "ocad": OCAD, "sagan": SAGAN}
 
 SHORT: dict[str, Any] = {

@@ -20,11 +20,11 @@ from PIL import Image
 
 from monai_anomaly.bundle.command_line import _causes
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
-from monai_anomaly.data.datalist import load_datalist
-from monai_anomaly.data.duplicates import fingerprint, pixel_hash
-from monai_anomaly.data.phantom import make_phantom
-from monai_anomaly.handlers.detector_loader import load_detector
-from monai_anomaly.networks.nets.sepiad import SEPIAD
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
+from monai_anomaly.handlers.scoring.detector_loader import load_detector
+from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
+from monai_anomaly.phantom.phantom import make_phantom
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
 from tests.bundles.conftest import ROOT, config

@@ -18,7 +18,7 @@ from monai.utils import optional_import
 from PIL import Image, PngImagePlugin
 from pydicom import dcmread
 
-from monai_anomaly.data.phantom import make_phantom
+from monai_anomaly.phantom.phantom import make_phantom
 from tests.bundles.conftest import ROOT, TINY, config
 
 _, has_mlflow = optional_import("mlflow")

@@ -16,7 +16,7 @@ from monai.bundle import run
 
 from monai_anomaly.bundle import calibration_path, identify_detector, read_spec
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
-from monai_anomaly.data.datalist import load_datalist
+from monai_anomaly.data.lists.datalist import load_datalist
 from tests.bundles.conftest import bundle_root, config
 
 

@@ -33,8 +33,8 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.bundle import read_guard
-from monai_anomaly.data.datalist import load_datalist
-from monai_anomaly.data.duplicates import fingerprint, pixel_hash
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.bundles.conftest import (
     EXAMPLES,

@@ -27,9 +27,9 @@ from torch import nn
 from torchvision.models import resnet18
 
 from monai_anomaly.calibration.calibration import Calibration
-from monai_anomaly.data.datalist import load_datalist
+from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.engines.objectives.ocad import OCADObjective
-from monai_anomaly.handlers.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.bundles.conftest import (
@@ -45,6 +45,7 @@ from tests.bundles.conftest import (
     words,
 )
 from tests.bundles.conftest import train as train_bundle
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.usefixtures("at_root")
 
@@ -104,7 +105,7 @@ def trained_recipes(trained_ocad, small_skin, resnet, tmp_path_factory) -> dict[
     """The folder of a short training of each recipe."""
     folders = {"train": trained_ocad}
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(Path(__file__).parents[2])
+        patch.chdir(ROOT)
         for name in RECIPES.keys() - folders.keys():
             folders[name] = tmp_path_factory.mktemp(name)
             weights = {"weights": str(resnet)} if name == "paper" else {}
@@ -354,7 +355,7 @@ def test_a_latent_map_gives_a_coarse_map_of_the_distance(small_skin, tmp_path):
 def test_other_settings(small_skin, tmp_path, overrides):
     if "critic_input" in overrides:
         size = TINY["ocad"]["latent_channels"]
-        target = "monai_anomaly.networks.nets.ocad_networks.LatentCritic"
+        target = "monai_anomaly.networks.nets.ocad.attention_networks.LatentCritic"
         critic = {"_target_": target, "latent_size": size, "hidden": 8}
         tiny = {key: value for key, value in TINY["ocad"].items() if key != "critic::channels"}
         train_bundle(tmp_path, small_skin, bundle="ocad", tiny=tiny, max_epochs=1, critic=critic, **overrides)
@@ -394,7 +395,7 @@ def trained_tree(tree, tmp_path_factory) -> Path:
     """The folder of a short training on OCAD's folders."""
     folder = tmp_path_factory.mktemp("trained_tree")
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(Path(__file__).parents[2])
+        patch.chdir(ROOT)
         train("train", folder, tree)
     return folder
 

@@ -19,8 +19,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow, run
 from torch import nn
 
 from monai_anomaly.calibration.calibration import Calibration
-from monai_anomaly.data.datalist import load_datalist
-from monai_anomaly.handlers.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from monai_anomaly.networks.blocks.attention_gate import AttentionGate
 from monai_anomaly.networks.blocks.position_condition import PositionCondition
 from monai_anomaly.transforms.preprocessing import Preprocessing

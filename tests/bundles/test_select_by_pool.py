@@ -13,7 +13,7 @@ import torch
 from monai.bundle import run
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.handlers import best_weights
+from monai_anomaly.handlers.training import best_weights
 from tests.bundles.conftest import EXAMPLES, config, train
 
 

@@ -58,7 +58,7 @@ def test_a_killed_run_resumes_bit_identical(trained, small_phantom, tmp_path, at
         f"""
         import os, signal
         from pathlib import Path
-        from monai_anomaly.handlers.training_checkpoint import TrainingCheckpoint
+        from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
         from tests.bundles.conftest import train
 
         save = TrainingCheckpoint._save

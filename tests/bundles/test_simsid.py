@@ -19,8 +19,8 @@ from monai.bundle import ConfigParser, ConfigWorkflow, ckpt_export, run
 from monai.data import load_net_with_metadata
 
 from monai_anomaly.calibration.calibration import Calibration
-from monai_anomaly.data.datalist import load_datalist
-from monai_anomaly.handlers.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.bundles.conftest import (
     SHORT,
@@ -35,6 +35,7 @@ from tests.bundles.conftest import (
     words,
 )
 from tests.bundles.conftest import train as train_bundle
+from tests.helpers.repository import ROOT
 
 pytestmark = pytest.mark.usefixtures("at_root")
 
@@ -82,7 +83,7 @@ def trained_recipes(trained_simsid, small_radiographs, tmp_path_factory) -> dict
     """The folder of a short training of each recipe."""
     folders = {"train": trained_simsid}
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(Path(__file__).parents[2])
+        patch.chdir(ROOT)
         for name in RECIPES.keys() - folders.keys():
             folders[name] = tmp_path_factory.mktemp(name)
             train(name, folders[name], small_radiographs)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.frame_items import expand_frames
 from monai_anomaly.data.frame_rule import aggregate, check_aggregate, check_frame_rule, choose_frame, select_frames
+from monai_anomaly.data.lists.frame_items import expand_frames
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.data.fuzz import REAL_FILES, mutate, seeds
+from tests.helpers.fuzz import REAL_FILES, mutate, seeds
+from tests.helpers.repository import ROOT
 
 LIMIT = 2**19  # KiB on top of what importing MONAI takes, which is up to 1 GiB with all its optional packages
 
 SCRIPT = """
 import resource, sys
-from tests.data.fuzz import run
+from tests.helpers.fuzz import run
 from pathlib import Path
 memory = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = memory()
@@ -27,7 +28,7 @@ print(ends.total(), ends["read"], len(ends), longest, memory() - before)
 def test_three_hundred_mutated_files_neither_escape_nor_crash_nor_fill_the_memory(tmp_path: Path):
     # In a process of its own: a native crash would take the whole test run along, and memory is measured.
     command = [sys.executable, "-W", "ignore", "-c", SCRIPT, str(tmp_path)]
-    root = Path(__file__).parents[2]
+    root = ROOT
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=600)
     where = (tmp_path / "current").read_text() if (tmp_path / "current").exists() else "none"
     assert result.returncode == 0, f"mutation {where}: {result.stderr[-2000:]}"

@@ -18,7 +18,7 @@ from pydicom.pixels import pixel_array
 from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from tests.data.dicom_files import CR1, READER, bundled, make_dataset, read, refusal, save
+from tests.helpers.dicom_files import CR1, READER, bundled, make_dataset, read, refusal, save
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 256, (40, 56), dtype=np.uint8)

@@ -10,11 +10,11 @@ import pytest
 from monai.data import DataLoader, decollate_batch
 from PIL import Image
 
-from monai_anomaly.data.cached import CachedDataset
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, picture_facts
-from monai_anomaly.data.records import RecordDataset
+from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from tests.data.dicom_files import make_dataset, make_region, save
+from tests.helpers.dicom_files import make_dataset, make_region, save
 
 
 def test_colored_is_the_share_of_pixels_whose_channels_differ():

@@ -20,7 +20,8 @@ from pydicom import examples
 from pydicom.data import get_testdata_file
 
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from tests.data.dicom_files import make_dataset, save
+from tests.helpers.dicom_files import make_dataset, save
+from tests.helpers.repository import ROOT
 
 RNG = np.random.default_rng(0)
 GRAY8 = RNG.integers(0, 256, (40, 56), dtype=np.uint8)
@@ -144,7 +145,7 @@ def test_packages_and_environment_change_no_bit(tmp_path: Path, monkeypatch):
 
     files = make_files(tmp_path)
     monkeypatch.setenv("MONAI_DICOM_READER", "itk")  # for the fresh process: set before MONAI is imported
-    root = str(Path(__file__).parents[2])
+    root = str(ROOT)
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, root, json.dumps(files)], stdout=subprocess.PIPE, text=True
     )

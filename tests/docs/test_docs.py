@@ -21,8 +21,8 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export, run
 from PIL import Image
 
 from monai_anomaly.__main__ import main
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (folder / "configs").is_dir())
 BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
 ADDING = ROOT / "docs" / "adding_a_method.md"
@@ -193,7 +193,7 @@ def test_the_table_of_recipes_is_right(bundle, recipe, key, value):
 
 
 def test_the_example_of_an_overlay_fits(tmp_path):
-    from monai_anomaly.networks.nets.simsid import SimSID
+    from monai_anomaly.networks.nets.simsid.simsid import SimSID
 
     (example,) = blocks(BUNDLE_PAGES["simsid"], "json")
     (tmp_path / "own.json").write_text(example)
@@ -235,7 +235,7 @@ def test_the_example_of_a_bundle_names_keys_of_a_bundle():
     ],
 )
 def test_the_example_of_a_data_list_is_read(bundle, expected, tmp_path):
-    from monai_anomaly.data.datalist import load_datalist
+    from monai_anomaly.data.lists.datalist import load_datalist
 
     (text,) = [block for block in blocks(BUNDLE_PAGES[bundle], "json") if "training" in block]
     for entry in (entry for section in json.loads(text).values() for entry in section):

@@ -7,19 +7,18 @@ import ast
 import inspect
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 from pydicom.data import get_testdata_file
 
 from monai_anomaly.__main__ import main
-from monai_anomaly.apps.inspection import RECORD_KEYS
+from monai_anomaly.apps.inspection.inspection import RECORD_KEYS
 from monai_anomaly.data.decoded import ReadLimits
-from monai_anomaly.data.dicom_header import SAMPLES
+from monai_anomaly.data.dicom.header import SAMPLES
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.identity import KEY_VARIABLE
+from tests.helpers.repository import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
 
 EXAMPLE = {

@@ -11,7 +11,7 @@ from monai.engines import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, isolate_failures
-from tests.handlers.stub_evaluator import CPU, StubDetector, make_evaluator, make_items
+from tests.helpers.stub_evaluator import CPU, StubDetector, make_evaluator, make_items
 
 
 class _Collect:

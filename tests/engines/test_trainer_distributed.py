@@ -10,7 +10,7 @@ import torch
 import torch.multiprocessing as mp
 from monai.data import DataLoader, Dataset
 
-from monai_anomaly.data.epoch_sampler import EpochSampler
+from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from tests.engines.test_trainer import TwoPlayers, make_trainer
 

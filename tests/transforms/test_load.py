@@ -15,7 +15,7 @@ from pydicom import examples
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.transforms.load import LoadClinicalImage, LoadClinicalImaged
-from tests.data.dicom_files import make_dataset, make_region, save
+from tests.helpers.dicom_files import make_dataset, make_region, save
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (40, 56), dtype=np.uint8)
 MASK = np.zeros((40, 56), np.uint8)

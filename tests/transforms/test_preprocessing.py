@@ -19,7 +19,7 @@ from monai_anomaly.data.errors import ImageReadError, find_read_error
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.preprocessing import Preprocessing, resize_image, resize_mask
 from monai_anomaly.transforms.sharpness import EqualizeSharpness, sharpness
-from tests.data.dicom_files import make_dataset, save
+from tests.helpers.dicom_files import make_dataset, save
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8)
 

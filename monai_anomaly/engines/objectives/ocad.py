@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
 from monai_anomaly.losses.structural_l1 import StructuralL1Loss
 from monai_anomaly.networks.blocks.gaussian_descriptor import saturating
-from monai_anomaly.networks.nets.ocad import OCAD
+from monai_anomaly.networks.nets.ocad.ocad import OCAD
 
 __all__ = ["CRITIC_INPUTS", "OCADObjective", "mix"]
 

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
 from monai_anomaly.networks.blocks.segmentation_head import SegmentationHead
-from monai_anomaly.networks.nets.vgg_features import VGGFeatures
+from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures
 
 __all__ = ["PretextObjective"]
 

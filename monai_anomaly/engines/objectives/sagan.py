@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_anomaly.data.paired import POOL_IMAGE
+from monai_anomaly.data.sets.paired import POOL_IMAGE
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
-from monai_anomaly.networks.nets.sagan import SAGAN
+from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 
 __all__ = ["RESTORATIONS", "SAGANObjective"]
 

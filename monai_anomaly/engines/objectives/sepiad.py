@@ -15,7 +15,7 @@ from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Updat
 from monai_anomaly.engines.objectives.weight_policy import GradientNormWeights
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
-from monai_anomaly.networks.nets.sepiad import SEPIAD
+from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
 
 __all__ = ["SEPIADObjective"]
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
 from monai_anomaly.losses.adversarial_bce import BCEDiscriminatorLoss, BCEGeneratorLoss
 from monai_anomaly.losses.distillation import DistillationLoss
-from monai_anomaly.networks.nets.simsid import SimSID
+from monai_anomaly.networks.nets.simsid.simsid import SimSID
 
 __all__ = ["SimSIDObjective", "remember", "require_image_discriminator"]
 

@@ -15,7 +15,7 @@ from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Updat
 from monai_anomaly.engines.objectives.simsid import remember, require_image_discriminator
 from monai_anomaly.losses.adversarial_bce import BCEDiscriminatorLoss
 from monai_anomaly.losses.distillation import DistillationLoss
-from monai_anomaly.networks.nets.simsid import SimSID
+from monai_anomaly.networks.nets.simsid.simsid import SimSID
 
 __all__ = ["DiscriminatorStage", "StudentStage", "TeacherStage"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
-from monai_anomaly.networks.nets.simsid import SimSID
+from monai_anomaly.networks.nets.simsid.simsid import SimSID
 
 __all__ = ["SimSIDSyntheticObjective"]
 

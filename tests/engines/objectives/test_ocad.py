@@ -11,16 +11,16 @@ from ignite.engine import Events
 from monai.data import DataLoader, Dataset
 from torch import nn
 
-from monai_anomaly.data.epoch_sampler import EpochSampler
+from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.objectives.ocad import OCADObjective, mix
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.handlers.descriptor_schedule import DescriptorSchedule
-from monai_anomaly.handlers.epoch_seed import EpochSeed
-from monai_anomaly.handlers.score_statistics import ScoreStatistics
-from monai_anomaly.handlers.training_checkpoint import TrainingCheckpoint
-from monai_anomaly.networks.nets.ocad_networks import ImageCritic, LatentCritic
+from monai_anomaly.handlers.training.descriptor_schedule import DescriptorSchedule
+from monai_anomaly.handlers.training.epoch_seed import EpochSeed
+from monai_anomaly.handlers.training.score_statistics import ScoreStatistics
+from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.networks.nets.ocad.attention_networks import ImageCritic, LatentCritic
 from monai_anomaly.transforms.batch_augment import BatchAugment
-from tests.ocad_detectors import (
+from tests.helpers.ocad_detectors import (
     MAP,
     RESNET,
     SIZE,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 
 from monai_anomaly.engines.objectives.pretext import PretextObjective
-from monai_anomaly.networks.nets.vgg_features import VGGFeatures
+from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures
 from monai_anomaly.transforms.pseudo_anomaly import PseudoAnomaly
 
 

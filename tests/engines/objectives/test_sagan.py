@@ -12,15 +12,15 @@ from monai.data import DataLoader, Dataset
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
-from monai_anomaly.data.epoch_sampler import EpochSampler
+from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.objectives.sagan import SAGANObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.handlers.epoch_seed import EpochSeed
-from monai_anomaly.networks.nets.sagan import SAGAN
-from monai_anomaly.networks.nets.sagan_critic import SAGANCritic
+from monai_anomaly.handlers.training.epoch_seed import EpochSeed
+from monai_anomaly.networks.nets.sagan.critic import SAGANCritic
+from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 from monai_anomaly.transforms.batch_augment import BatchAugment
 from monai_anomaly.transforms.foreign_patch import RandForeignPatch
-from tests.sagan_detectors import SIZE, changed, make_detector, make_images, state
+from tests.helpers.sagan_detectors import SIZE, changed, make_detector, make_images, state
 
 STEPS = ["critic_terms", "generator_terms"]
 ORDER = 4  # seed of the images' order

@@ -10,7 +10,7 @@ from torch import nn
 
 from monai_anomaly.engines.objectives.simsid import SimSIDObjective, remember
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from tests.simsid_detectors import RECIPES, SIMSID, SIZE, SQUID, changed, make_detector, make_images, state
+from tests.helpers.simsid_detectors import RECIPES, SIMSID, SIZE, SQUID, changed, make_detector, make_images, state
 
 
 def make(generator=SIMSID, options=None, **arguments):

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from monai_anomaly.engines.objectives.simsid_stages import DiscriminatorStage, StudentStage, TeacherStage
-from tests.simsid_detectors import RECIPES, REPORT, SIMSID, changed, make_detector, make_images, state
+from tests.helpers.simsid_detectors import RECIPES, REPORT, SIMSID, changed, make_detector, make_images, state
 
 KINDS = [REPORT, SIMSID]
 QUIET = {**REPORT, "memory": {**REPORT["memory"], "noise": "never"}}

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from monai_anomaly.engines.objectives.simsid_synthetic import SimSIDSyntheticObjective
-from tests.simsid_detectors import REPORT, SIMSID, SQUID, changed, make_detector, make_images, state
+from tests.helpers.simsid_detectors import REPORT, SIMSID, SQUID, changed, make_detector, make_images, state
 
 TOKENS = {**REPORT, "memory": {"slots": 2}}
 

@@ -1,0 +1,41 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Who and what an image belongs to, as keyed hashes: the only form in which identifiers leave the reader."""
+
+from __future__ import annotations
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from monai_anomaly.data.dicom.elements import element, word
+from monai_anomaly.utils.identity import keyed_hash
+
+__all__ = ["hash_identifiers"]
+
+UIDS = {"instance": "SOPInstanceUID", "series": "SeriesInstanceUID", "study": "StudyInstanceUID"}
+
+
+def hash_identifiers(dataset: Dataset, key: bytes) -> tuple[dict[str, str], list[str]]:
+    """Returns the keyed hashes ``instance``, ``series``, ``study`` and ``patient`` of a header, and warnings.
+
+    The patient is the Patient ID (0010,0020), followed by ``\\`` and the Issuer of Patient ID (0010,0021) where there
+    is one: the same number from two hospitals is two patients. An absent identifier, or a UID that is none, is left
+    out.
+
+    Args:
+        dataset: the header.
+        key: the site's key.
+    """
+    texts: dict[str, str] = {}
+    notes: list[str] = []
+    for kind, keyword in UIDS.items():
+        text = word(dataset, keyword)
+        if text and UID(text).is_valid:
+            texts[kind] = text
+        elif text:
+            notes.append(f"{element(keyword)} is not a valid UID; the image was left without it")
+    patient, issuer = word(dataset, "PatientID"), word(dataset, "IssuerOfPatientID")
+    if patient:
+        texts["patient"] = f"{patient}\\{issuer}" if issuer else patient
+    return {kind: keyed_hash(text, key, kind) for kind, text in texts.items()}, notes

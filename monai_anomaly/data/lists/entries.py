@@ -1,0 +1,182 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What all forms of a data list share: one entry, how it is called in messages, and how its fields are read."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from monai_anomaly.data.errors import DataListError
+from monai_anomaly.data.frame_rule import check_frame_rule
+from monai_anomaly.data.lists.folder_names import class_of
+from monai_anomaly.utils.identity import site_hash
+
+__all__ = ["Entry", "Naming", "check_frames", "fill_masks", "parse_label", "refuse_repeats", "resolve_inside"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a data list, before its names are hashed.
+
+    Args:
+        name: path relative to the data set's folder, with ``/``.
+        where: the place in the list, free of names, e.g. ``training[3] of dataset.json``.
+        label: 0 normal, 1 abnormal, -1 unknown.
+        group: the patient, None while it is not known.
+        folder: the folder of a tree that stands for a patient, where there is one.
+        private: the group came from a header, so that it is hashed even where source names are asked for.
+        mask: the mask's path relative to the folder, empty where nothing is marked, None without a mask.
+        frame: the frame of a cine that the entry stands for.
+        frames: the entry's own frame rule.
+        columns: further columns that were asked for, name and text; an empty text where the entry has none.
+    """
+
+    name: str
+    where: str
+    label: int
+    group: str | None = None
+    folder: str | None = None
+    private: bool = False
+    mask: str | None = None
+    frame: int | None = None
+    frames: str | None = None
+    columns: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def patient(self) -> str:
+        """The group, else what stands for it: the folder, else the file."""
+        return self.group or self.folder or self.name
+
+
+class Naming:
+    """How files and patients are called in items, messages and logs: by this site's keyed hashes, or as they are.
+
+    Args:
+        source_names: call them by their names.
+    """
+
+    def __init__(self, source_names: bool = False) -> None:
+        self.source_names = source_names
+
+    def file(self, name: str) -> str:
+        """Returns what stands for a file, given its path relative to the data set's folder."""
+        return name if self.source_names else site_hash("file")(name)
+
+    def patient(self, entry: Entry) -> str:
+        """Returns what stands for the patient of an entry."""
+        return entry.patient if self.source_names and not entry.private else site_hash("patient")(entry.patient)
+
+    def place(self, entry: Entry) -> str:
+        """Returns where an entry is and what its file is called, for messages."""
+        return f"{entry.where} ({'' if self.source_names else 'id '}{self.file(entry.name)})"
+
+    def got(self, value: Any) -> str:
+        """Returns the end of a message about a value; it may hold a name, so it is quoted on demand only."""
+        return f", got {value!r}" if self.source_names else ""
+
+    @property
+    def hint(self) -> str:
+        """How the file of an id is found, to follow a message's cure."""
+        return "" if self.source_names else " ('python -m monai_anomaly inspect FOLDER' lists each file with its id)"
+
+
+def resolve_inside(root: Path, value: str) -> str | None:
+    """Returns a listed path relative to the folder, with ``/``; None when it leaves it or is no path.
+
+    Links below the folder are the user's and not followed here.
+
+    Args:
+        root: the data set's folder.
+        value: what the list says.
+    """
+    base = os.path.normpath(root)
+    path = os.path.normpath(os.path.join(base, value))
+    if not _is_path(value) or path == base or not Path(path).is_relative_to(base):
+        return None
+    return Path(path).relative_to(base).as_posix()
+
+
+def _is_path(value: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:  # half of a pair of code units, which JSON can hold and no file is called
+        return False
+
+
+def parse_label(value: Any) -> int | None:
+    """Returns 0 or 1 for a number, its text or the name of a class; None for anything else.
+
+    ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may be a finding
+    beside normal images, and nothing says which class it is.
+    """
+    if isinstance(value, (int, float)) and value in (0, 1):
+        return int(value)
+    if isinstance(value, str):
+        text = value.strip()
+        known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": None}
+        return known[text.lower()] if text.lower() in known else class_of(text)
+    return None
+
+
+def check_frames(where: str, frame: Any, frames: Any, naming: Naming) -> tuple[int | None, str | None]:
+    """Returns the frame and the frame rule of an entry, of which it has at most one.
+
+    Args:
+        where: names the entry.
+        frame: the list's value, None where there is none.
+        frames: the list's value, None where there is none.
+        naming: whether values may be quoted.
+
+    Raises:
+        DataListError: for both, or for a value that is no frame or no rule.
+    """
+    if frame is not None and frames is not None:
+        raise DataListError(f"{where} has frame and frames; keep one: frame is one index, frames a rule.")
+    if frame is not None and (not isinstance(frame, int) or isinstance(frame, bool) or frame < 0):
+        raise DataListError(f"frame of {where} must be a whole number from 0{naming.got(frame)}; correct the entry.")
+    if frames is not None:
+        try:
+            check_frame_rule(frames)
+        except ValueError:
+            raise DataListError(
+                f'frames of {where} must be "middle", "all", "every:N" or "spaced:N" with N >= 1{naming.got(frames)}; '
+                "correct the entry."
+            ) from None
+    return frame, frames
+
+
+def refuse_repeats(entries: Sequence[Entry], naming: Naming) -> None:
+    """Refuses a file, or a frame of it, that a section lists twice.
+
+    Raises:
+        DataListError: names the two places.
+    """
+    seen: dict[tuple[str, int | None], Entry] = {}
+    for entry in entries:
+        first = seen.setdefault((entry.name, entry.frame), entry)
+        if first is not entry:
+            raise DataListError(
+                f"{naming.place(entry)} is listed twice, first in {first.where}; remove one of the two{naming.hint}."
+            )
+
+
+def fill_masks(entries: Sequence[Entry], naming: Naming) -> list[Entry]:
+    """Gives every entry of a section a mask or none, so that batches collate: nothing is marked in a normal image.
+
+    Raises:
+        DataListError: when some of the abnormal entries have a mask.
+    """
+    if all(entry.mask is None for entry in entries):
+        return list(entries)
+    without = [entry for entry in entries if entry.label != 0 and entry.mask is None]
+    if without:
+        raise DataListError(
+            f"{len(without)} abnormal entries have no mask ({naming.place(without[0])} first) while others of their "
+            f"section have one; give all of them a mask or none{naming.hint}."
+        )
+    return [replace(entry, mask=entry.mask or "") for entry in entries]

@@ -1,0 +1,77 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A data set that yields exactly one record per file, readable or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
+from monai_anomaly.data.sets.quarantine import as_read_error
+
+__all__ = ["RecordDataset"]
+
+
+class RecordDataset(Dataset[dict[str, Any]]):
+    """Applies a transform to each item; a file that cannot be read becomes a rejected record instead of an exception.
+
+    MONAI's ``Dataset`` raises, so one bad file ends an inference run. Every record has ``status`` (``"ok"`` or
+    ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise),
+    ``warnings``, ``frame`` (-1 where no frame was chosen) and the :mod:`~monai_anomaly.data.picture_facts` (0 where the
+    transform does not give them). Rejected records hold an image of zeros, to be left out by their status, so that
+    batches keep their shape.
+
+    Args:
+        data: items of a data list.
+        transform: e.g. :class:`~monai_anomaly.transforms.preprocessing.Preprocessing`.
+        image_shape: ``(C, H, W)`` that the transform returns.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Callable[[Any], Any],
+        image_shape: Sequence[int],
+    ) -> None:
+        self.data = data
+        self.transform = transform
+        self.image_shape = tuple(int(n) for n in image_shape)
+        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
+            raise ValueError(f"image_shape must be (channels, height, width), got {image_shape!r}.")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        """Returns the record of one file.
+
+        Raises:
+            Exception: whatever the transform raises that is not about reading the file.
+        """
+        item = dict(self.data[index])
+        try:
+            record = dict(self.transform(item))
+        except Exception as error:
+            failure = as_read_error(error)
+            if failure is None:
+                raise
+            item["image"] = torch.zeros(self.image_shape)
+            if "mask" in item:
+                item["mask"] = torch.zeros(1, *self.image_shape[1:])
+            return {
+                "frame": -1,
+                **PICTURE_FACTS,
+                **item,
+                "warnings": "",
+                "status": "rejected",
+                "code": failure.code,
+                "reason": failure.message,
+            }
+        record.setdefault("warnings", "")
+        record.setdefault("frame", -1)
+        return {**PICTURE_FACTS, **record, "status": "ok", "code": "", "reason": ""}

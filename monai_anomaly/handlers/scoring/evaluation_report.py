@@ -1,0 +1,302 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+"""What an evaluation leaves behind: numbers for programs, a table, and a page for people."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import math
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.engines.evaluator import SupervisedEvaluator
+
+import monai_anomaly
+from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.calibration.decision import Decision, decide
+from monai_anomaly.data.frame_rule import check_aggregate
+from monai_anomaly.data.lists.columns import COLUMN
+from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
+from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
+from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
+from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
+from monai_anomaly.metrics.operating_points import roc_band
+from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
+from monai_anomaly.report.evaluation_summary import result_lines
+from monai_anomaly.report.gallery import Gallery, Picture
+from monai_anomaly.report.map_collector import MapCollector
+from monai_anomaly.report.page import render_report
+from monai_anomaly.utils.atomic import atomic_write
+
+__all__ = ["EvaluationReport"]
+
+_log = logging.getLogger(__name__)
+
+
+class EvaluationReport:
+    """Writes ``metrics.json``, ``scores.csv`` and ``report.html`` when an evaluator completes.
+
+    Scores, labels and names of all images are kept, the maps of those with a mask (bounded, see
+    :class:`monai_anomaly.report.map_collector.MapCollector`), and the pixels of the gallery. Everything is computed
+    before anything is written and each file appears whole, so that an error leaves the folder as it was.
+
+    Items are read as :func:`monai_anomaly.handlers.scoring.items.evaluated_items` gives them: ``image`` ``(C, H, W)``,
+    ``label``, ``pred`` ``(1, H, W)``, ``score``, ``name``; optionally ``group`` (the image itself when missing) and
+    ``mask`` ``(1, H, W)``. An item with a ``status`` other than ``"ok"`` was not read whole: it is listed with its
+    ``code`` and ``reason``, and counts in no number. Frames of one study (items with ``study_frames``) count as one
+    image: their scores are aggregated, the gallery shows the frame with the highest, and one frame that the input guard
+    refuses is enough to refuse all.
+
+    Args:
+        output_dir: folder to write to; made when missing.
+        network: its ``reconstruct(image)``, where it has one, gives the reconstructions of the gallery; None takes the
+            evaluator's network.
+        title: heading of the page.
+        gallery: number of images on the page; 0 for none.
+        details: what a reader must know of the run (seed, rule that chose the checkpoint, origin of the weights, ...),
+            JSON values; shown in a table and kept in ``metrics.json``.
+        map_range: map values of the first and the last color of the gallery; None chooses one scale for all its maps.
+        seed: seed of the bootstrap.
+        n_bootstrap: resamples behind the intervals.
+        aggregate: how the scores of a study's frames make its score: ``"max"``, ``"mean"`` or ``"quantile:Q"``.
+        calibration: gives p-values, thresholds and decisions; None leaves scores uncalibrated and says so. Whether it
+            belongs to the detector is for the caller to check
+            (:meth:`monai_anomaly.calibration.calibration.Calibration.require_match`).
+        guard: says which images the detector was never shown the like of; None asks nobody.
+        false_alarm_rate: the rate that decisions are made at.
+        subgroups: columns of the data list (or keys of items) by whose values the AUC is given, too.
+        fingerprints: of the training images, as :func:`~monai_anomaly.data.sets.duplicates.fingerprint` gives them:
+            images of this section that are among them are counted, since they make every number better than it is; None
+            where nobody knows them.
+
+    Raises:
+        ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
+            when a mask has another size than its map; at the end when there is one class only, all scores are equal or
+            one is not finite, or an item lacks a key of ``subgroups``.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | os.PathLike[str],
+        network: torch.nn.Module | None = None,
+        *,
+        title: str = "Anomaly detection: evaluation",
+        gallery: int = 24,
+        details: Mapping[str, Any] | None = None,
+        map_range: tuple[float, float] | None = None,
+        seed: int = 0,
+        n_bootstrap: int = 1000,
+        aggregate: str = "max",
+        calibration: Calibration | None = None,
+        guard: Guard | None = None,
+        false_alarm_rate: float = 0.1,
+        subgroups: Sequence[str] = (),
+        fingerprints: Iterable[int] | torch.Tensor | None = None,
+    ) -> None:
+        self.output_dir = Path(output_dir).absolute()
+        self.network = network
+        self.title = title
+        self.details = dict(details or {})
+        self.map_range = None if map_range is None else (float(map_range[0]), float(map_range[1]))
+        self.aggregate = check_aggregate(aggregate)
+        self.guard = guard
+        self.subgroups = [subgroups] if isinstance(subgroups, str) else list(subgroups)
+        self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
+        self.training = None if fingerprints is None else {int(one) for one in fingerprints}
+        self._gallery_size = gallery
+        self.reset()
+
+    def attach(self, engine: Engine) -> None:
+        """Attaches the report to an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.reset)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.COMPLETED, self.write)
+
+    def reset(self) -> None:
+        """Forgets the images of an earlier run."""
+        require_single_process("EvaluationReport")
+        self._gallery = Gallery(self._gallery_size)
+        self._studies = StudyCollector()
+        self._maps = MapCollector()
+        self._cases: list[Case] = []
+        self._columns: dict[str, list[Any]] = {key: [] for key in self.subgroups}
+        self._rejected: list[dict[str, str]] = []
+        self._hashes: list[str] = []
+        self._refusal = ""
+
+    def collect(self, engine: Engine) -> None:
+        """Takes what it needs of one batch."""
+        items = evaluated_items(engine)
+        for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
+            self._refusal = self._refusal or refusal
+            study = self._studies.add(item)
+            if study is not None:
+                self._take(study)
+                self._refusal = ""
+
+    def _take(self, study: Study) -> None:
+        problem, item = study.problem, study.top
+        if problem is not None and problem.status == "rejected":
+            self._rejected.append({"image": study.name, "code": problem.code, "reason": study.reason})
+            return
+        label, score = int(item["label"]), study.score(self.aggregate)
+        shown, group, frames = int(item.get("frame", -1)), str(item.get("group") or study.name), len(study.frames)
+        answer = self._decide(score)
+        frame = shown if shown >= 0 else None
+        self._cases.append(
+            Case(study.name, label, score, group, frames, frame, answer.p_value, answer.decision, answer.reason)
+        )
+        for key, values in self._columns.items():
+            values.append(_plain(item, key))
+        self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
+        self._maps.add(item, group, frames)
+        if self._gallery.wants(label, score):
+            self._gallery.add(_picture(item, self._cases[-1]))
+
+    def _decide(self, score: float) -> Decision:
+        """The decision; without one where the calibration has too few patients for the rate."""
+        if not math.isfinite(score):  # the run will end with an error that names the image
+            return Decision(None, "uncalibrated", "The score is not finite.", None, None)
+        calibration, rate = self.rules.calibration, self.rules.false_alarm_rate
+        try:
+            return decide(score, calibration, rate, refusal=self._refusal)
+        except CalibrationError as error:
+            known = None if calibration is None else calibration.p_value(score)
+            decision = "not_applicable" if self._refusal else "uncalibrated"
+            return Decision(known, decision, self._refusal or f"There is no decision: {error}", None, None)
+
+    def write(self, engine: SupervisedEvaluator) -> None:
+        """Writes the three files and prints where they are."""
+        self._studies.require_complete()
+        numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
+        numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
+        _add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
+        page = self._page(numbers)
+        numbers["details"] = self.details | _versions()
+        text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        atomic_write(self.output_dir / "scores.csv", _bytes(self._csv()))
+        atomic_write(self.output_dir / "report.html", _bytes(page))
+        atomic_write(self.output_dir / "metrics.json", text)
+        self._print(numbers)
+
+    def _page(self, numbers: Mapping[str, Any]) -> str:
+        labels = np.asarray([case.label for case in self._cases])
+        scores = np.asarray([case.score for case in self._cases])
+        return render_report(
+            title=self.title,
+            numbers=numbers,
+            labels=labels,
+            scores=scores,
+            gallery=self._gallery,
+            band=roc_band(labels, scores, [case.group for case in self._cases], **self.rules.bootstrap),
+            details={"copies of an image": numbers["n_copies"]}
+            | self.details
+            | _versions()
+            | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
+            map_range=self.map_range,
+        )
+
+    def _count_copies(self) -> int:
+        """How many images have the pixels of another one, which count twice in every number."""
+        return sum(len(group) - 1 for group in find_duplicates(self._hashes))
+
+    def _count_known(self) -> int | None:
+        """How many images have the pixels of a training image; None where nobody knows the training images."""
+        return None if self.training is None else sum(fingerprint(one) in self.training for one in self._hashes)
+
+    def _csv(self) -> str:
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("image", *Case._fields[1:]))
+        writer.writerows(self._cases)
+        return stream.getvalue()
+
+    def _print(self, numbers: Mapping[str, Any]) -> None:
+        """Prints, because this is the result that the person at the terminal waits for."""
+        for line in result_lines(numbers):
+            print(line)
+        print(f"report             {self.output_dir / 'report.html'}")
+        if numbers["n_trained_on"]:
+            text = "%d of %d images are training images: every number is better than it is on new images."
+            _log.warning(text, numbers["n_trained_on"], len(self._cases))
+        if numbers["n_copies"]:
+            _log.warning("%d images are copies of another one in this section.", numbers["n_copies"])
+        if self._rejected:
+            _log.warning("%d files could not be read and have no score; the report lists them.", len(self._rejected))
+
+
+def _plain(item: Mapping[str, Any], key: str) -> Any:
+    """The value of a column, which must be a number or a text."""
+    value = item.get(f"{COLUMN}{key}", item.get(key))
+    if isinstance(value, torch.Tensor) and value.numel() == 1:
+        value = value.item()
+    if not isinstance(value, (str, int, float)):
+        raise ValueError(
+            f"subgroups names '{key}', and image '{item['name']}' has no number or text of that name; name columns of "
+            "the data list."
+        )
+    return value
+
+
+def _picture(item: Mapping[str, Any], case: Case) -> Picture:
+    """Copies one image's pixels to the CPU (copies: the item is a view of the whole batch)."""
+
+    def take(key: str) -> np.ndarray:
+        tensor: torch.Tensor = torch.as_tensor(item[key])
+        return np.array(tensor.detach().float().cpu().numpy())
+
+    mask = take("mask")[0] >= 0.5 if item.get("mask") is not None else None
+    return Picture(
+        case.name,
+        case.label,
+        case.score,
+        take("image"),
+        take("pred")[0],
+        mask,
+        decision=case.decision,
+        p_value=case.p_value,
+    )
+
+
+def _add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torch.device) -> None:
+    """Runs the gallery's images, one by one, through ``reconstruct`` of a network that has it."""
+    network = getattr(network, "module", network)  # out of DistributedDataParallel
+    reconstruct: Any = getattr(network, "reconstruct", None)
+    if reconstruct is None:
+        return
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            for picture in gallery.pictures:
+                image = torch.from_numpy(picture.image)[None].to(device)
+                picture.reconstruction = reconstruct(image)[0].float().cpu().numpy()
+    finally:
+        network.train(was_training)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "monai_anomaly": monai_anomaly.__version__,
+        "monai": monai.__version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+
+
+def _bytes(text: str) -> bytes:
+    """UTF-8; a file name that is none (a lone surrogate in Python) is written as an escape, not refused."""
+    return text.encode("utf-8", errors="backslashreplace")

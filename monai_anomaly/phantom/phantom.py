@@ -1,0 +1,231 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The phantoms: small generated data sets of real DICOM files, with known lesions.
+
+Every bundle trains on one when no data are given, and tests use them. They are made of physics and chance, of no
+person. Normals and lesion cases of the validation and test sets and of the unlabeled pool come in pairs that share
+machine and settings (of radiographs the patient's size, too; of dermoscopy the skin, and size and color of the lesion,
+which is benign in a normal), and every picture is adjusted to targets drawn without the label, so that no simple
+statistic of an image tells it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.dataset import Dataset
+from tqdm import tqdm
+
+from monai_anomaly.phantom.chest import radiograph
+from monai_anomaly.phantom.chest.radiograph import RADIOGRAPH_VERSION, make_radiograph
+from monai_anomaly.phantom.dicom import write_dataset
+from monai_anomaly.phantom.plan import SPLITS, Case, plan_cases
+from monai_anomaly.phantom.skin import dermoscopy
+from monai_anomaly.phantom.skin.dermoscopy import SKIN_VERSION, make_skin
+from monai_anomaly.phantom.ultrasound import ultrasound
+from monai_anomaly.phantom.ultrasound.ultrasound import ULTRASOUND_VERSION, make_ultrasound
+
+__all__ = ["PHANTOM_VERSION", "RADIOGRAPH_VERSION", "SKIN_VERSION", "PhantomKind", "make_phantom", "phantom_dir"]
+
+PHANTOM_VERSION = ULTRASOUND_VERSION
+"""The ultrasound's; the radiographs have their own, `RADIOGRAPH_VERSION`, and so has the skin, `SKIN_VERSION`."""
+
+PhantomKind = Literal["ultrasound", "radiograph", "skin"]
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Generator:
+    """What makes one kind of phantom."""
+
+    make: Callable[[Case, int], tuple[Dataset, NDArray[np.uint8] | None]]
+    about: str
+    folder: str
+    version: int
+    lesions: tuple[str, ...]
+    most_images: int
+    num_val: int
+    num_unlabeled: int = 0
+
+
+_GENERATORS = {
+    "ultrasound": _Generator(
+        make=make_ultrasound,
+        about="Generated ultrasound with known lesions; not of persons",
+        folder=f"phantom-v{ULTRASOUND_VERSION}",
+        version=ULTRASOUND_VERSION,
+        lesions=ultrasound.LESION_KINDS,
+        most_images=3,
+        num_val=40,
+    ),
+    "radiograph": _Generator(
+        make=make_radiograph,
+        about="Generated chest radiographs with known lesions; not of persons",
+        folder=f"phantom-radiograph-v{RADIOGRAPH_VERSION}",
+        version=RADIOGRAPH_VERSION,
+        lesions=radiograph.LESION_KINDS,
+        most_images=2,
+        num_val=80,  # so that there are at least 20 healthy patients, of whom a calibration at 5 % needs 19
+        num_unlabeled=240,
+    ),
+    "skin": _Generator(
+        make=make_skin,
+        about="Generated dermoscopy, of benign lesions and of cancerous ones, which are known; not of persons",
+        folder=f"phantom-skin-v{SKIN_VERSION}",
+        version=SKIN_VERSION,
+        lesions=dermoscopy.LESION_KINDS,
+        most_images=2,
+        num_val=80,  # see above
+    ),
+}
+
+
+def _generator(kind: str) -> _Generator:
+    if kind not in _GENERATORS:
+        raise ValueError(f"kind must be one of {', '.join(_GENERATORS)}, got {kind!r}.")
+    return _GENERATORS[kind]
+
+
+def _is_marked(case: Case) -> bool:
+    """Whether the case gets a mask; nobody has marked the lesions of a pool."""
+    return case.kind is not None and case.split != "unlabeled"
+
+
+def _write_case(generator: _Generator, case: Case, seed: int, root: Path) -> dict[str, str | int]:
+    """Make one case, write its file (and mask), return its entry in the data list."""
+    data, mask = generator.make(case, seed)
+    write_dataset(data, root / f"{case.name}.dcm")
+    entry: dict[str, str | int] = {"image": f"{case.name}.dcm", "label": int(mask is not None), "group": case.patient}
+    if mask is not None and _is_marked(case):
+        Image.fromarray(mask).save(root / "masks" / f"{case.name}.png")
+        entry["mask"] = f"masks/{case.name}.png"
+    return {**entry, "kind": case.kind or "normal"}
+
+
+def make_phantom(
+    root: str | os.PathLike[str],
+    *,
+    kind: PhantomKind = "ultrasound",
+    seed: int = 0,
+    num_train: int = 240,
+    num_val: int | None = None,
+    num_test: int = 120,
+    num_unlabeled: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Write the generated data set: DICOM files, lesion masks (PNG) and the data list `dataset.json`.
+
+    The same seed gives the same bytes. Patients have one to three images (ultrasound) or one or two (the others) and
+    are in one split only. The training set is normal; half of the validation and test sets and of the pool holds a
+    lesion each, of the kinds in turn: mass, focus and cyst; nodule, opacity and effusion; spreading, nodular and
+    regressing cancer, where the normals are benign lesions.
+
+    The pool is the section `unlabeled` of the data list, which a list without a pool does not have. Its entries say
+    what the images are, for experiments that set a share of abnormal ones, but its lesions have no masks. The other
+    files are the same with and without it.
+
+    Args:
+        root: folder to make; it may exist, but must be empty.
+        kind: ultrasound images, radiographs of the chest, or dermoscopy of the skin.
+        seed: a non-negative number that decides everything.
+        num_train: normal images to train on.
+        num_val: images to validate on, an even number; by default 40 of ultrasound, 80 of the others.
+        num_test: images to test on, an even number.
+        num_unlabeled: images of the pool, an even number; by default 240 of radiographs and none of the others.
+        progress: whether to show a progress bar.
+
+    Returns:
+        `root` as a path.
+
+    Raises:
+        ValueError: for an unknown kind; if a number of images is negative or, but for training, odd; or the folder is
+            not empty.
+    """
+    generator = _generator(kind)
+    num_val = generator.num_val if num_val is None else num_val
+    num_unlabeled = generator.num_unlabeled if num_unlabeled is None else num_unlabeled
+    in_pairs = {"validation": num_val, "test": num_test, "unlabeled": num_unlabeled}
+    if min(num_train, *in_pairs.values()) < 0 or any(number % 2 for number in in_pairs.values()):
+        numbers = f"num_train={num_train}, num_val={num_val}, num_test={num_test}, num_unlabeled={num_unlabeled}"
+        raise ValueError(f"The numbers of images must be >= 0, and even for all but training, got {numbers}.")
+    counts = {"training": (num_train, 0), **{split: (number // 2,) * 2 for split, number in in_pairs.items()}}
+    root = Path(root)
+    if root.exists() and any(root.iterdir()):
+        raise ValueError(f"The folder for the phantom must be empty: {root}. Give another one or empty it.")
+    filled = {split: count for split, count in counts.items() if sum(count)}
+    cases = plan_cases(seed, filled, generator.lesions, generator.most_images)
+    for case in cases:
+        (root / case.split).mkdir(parents=True, exist_ok=True)
+        if _is_marked(case):
+            (root / "masks" / case.split).mkdir(parents=True, exist_ok=True)
+    listed = [split for split in SPLITS if split != "unlabeled" or num_unlabeled]
+    entries: dict[str, list[dict[str, str | int]]] = {split: [] for split in listed}
+    for case in tqdm(cases, desc="phantom", unit="image", disable=not progress):
+        entries[case.split].append(_write_case(generator, case, seed, root))
+    about = {"name": "monai_anomaly phantom", "description": generator.about}
+    text = json.dumps({**about, "version": generator.version, "seed": seed, **entries}, indent=1)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "dataset.json").write_text(text + "\n", encoding="utf-8")
+    return root
+
+
+def _cache_root() -> Path:
+    own = os.environ.get("MONAI_ANOMALY_CACHE")
+    if own:
+        return Path(own)
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared) if shared else Path.home() / ".cache") / "monai_anomaly"
+
+
+def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | os.PathLike[str] | None = None) -> str:
+    """The folder of the phantom of the default size, pool included, made when it is not there yet.
+
+    It is built in a temporary folder that is renamed when complete, so an interrupted build leaves nothing half-made,
+    and of two processes that build at once one wins and both get the whole.
+
+    Args:
+        seed: see `make_phantom`.
+        kind: see `make_phantom`; each has a folder of its own.
+        root: the cache folder; by default $MONAI_ANOMALY_CACHE, else $XDG_CACHE_HOME/monai_anomaly, else
+            ~/.cache/monai_anomaly.
+
+    Returns:
+        The folder, which holds `dataset.json`.
+
+    Raises:
+        ValueError: for an unknown kind.
+    """
+    cache = _cache_root() if root is None else Path(root)
+    target = cache / f"{_generator(kind).folder}-seed{seed}"
+    if not (target / "dataset.json").is_file():
+        logger.info("Making the phantom (generated %s, not of persons) in %s; this takes seconds.", kind, target)
+        cache.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=cache))
+        try:
+            _publish(make_phantom(work, kind=kind, seed=seed), target)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    logger.info("Phantom: generated %s data (not of persons) in %s", kind, target)
+    return str(target)
+
+
+def _publish(work: Path, target: Path) -> None:
+    """Rename a complete folder to its place; if another process was first, its equal result stays."""
+    try:
+        os.replace(work, target)
+    except OSError:
+        if not (target / "dataset.json").is_file():
+            raise

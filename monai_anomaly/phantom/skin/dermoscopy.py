@@ -1,0 +1,44 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One case of the generated dermoscopy: from the plan to a DICOM data set and the mask of a cancerous lesion."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from monai_anomaly.phantom.plan import Case
+from monai_anomaly.phantom.skin.camera import draw_settings, photograph
+from monai_anomaly.phantom.skin.dicom import make_dataset
+from monai_anomaly.phantom.skin.lesion import LESION_KINDS, LesionKind, draw_lesion
+
+__all__ = ["LESION_KINDS", "SKIN_VERSION", "make_skin"]
+
+SKIN_VERSION = 1
+"""Counts up with every change of the generator that changes the files, so that an old cache is not taken for new."""
+
+
+def make_skin(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] | None]:
+    """Make one case.
+
+    Args:
+        case: what to make.
+        seed: of the data set.
+
+    Returns:
+        the DICOM data set; the lesion's mask, 0 and 255, of the image's size, None for a normal, whose lesion is
+        benign.
+    """
+    settings = draw_settings(
+        case.rng(seed, 0, paired=True, patient=True), case.rng(seed, 1, paired=True, patient=False)
+    )
+    own = case.rng(seed, 3, paired=False, patient=False)
+    lesion = draw_lesion(own, settings.mole, cast(LesionKind | None, case.kind))
+    picture = photograph(own, settings, lesion)
+    words = (f"skin-{SKIN_VERSION}/{seed}", case.name)
+    data = make_dataset(picture, words=words, patient=case.patient, number=case.number, settings=settings)
+    return data, None if case.kind is None else np.where(lesion.mask, np.uint8(255), np.uint8(0))

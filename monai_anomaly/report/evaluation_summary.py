@@ -1,0 +1,42 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+"""An evaluation in a few lines, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["result_lines"]
+
+
+def result_lines(numbers: Mapping[str, Any]) -> list[str]:
+    """What the person at the terminal waits for.
+
+    Args:
+        numbers: see :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers`, with ``rejected``.
+    """
+    interval, guard = numbers["auroc_interval"], numbers["guard"]
+    between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
+    lines = [
+        f"ROC AUC            {numbers['auroc']:.3f}{between}",
+        f"average precision  {numbers['average_precision']:.3f}",
+        f"images             {numbers['n_normal']} normal, {numbers['n_abnormal']} abnormal",
+        f"groups (patients)  {numbers['n_groups']}",
+        f"called anomalous   {_decided(numbers)}",
+    ]
+    if guard is not None:
+        lines.append(f"guard refused      {guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal")
+    return lines + ([f"not scored         {len(numbers['rejected'])}"] if numbers["rejected"] else [])
+
+
+def _decided(numbers: Mapping[str, Any]) -> str:
+    """What was decided, or why nothing was."""
+    if numbers["calibration"] is None:
+        return "none: no calibration (run calibrate makes one from held-out normals)"
+    rate = numbers["false_alarm_rate"]
+    point = numbers["operating_points"]["thresholds"][f"{rate:g}"]
+    if point["threshold"] is None:
+        return f"none at a false-alarm rate of {100 * rate:g} %: {point['reason']}"
+    alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
+    return f"{alarms} normal, {found} abnormal (false-alarm rate {100 * rate:g} %)"

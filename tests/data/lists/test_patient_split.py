@@ -1,0 +1,76 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from monai_anomaly.data.lists.entries import Entry
+from monai_anomaly.data.lists.patient_split import split_patients
+
+SHARES = (0.6, 0.1, 0.3)
+
+
+def make(healthy: int, ill: int, images: int = 2) -> list[Entry]:
+    """Patients h0.. with normal images and i0.. with one normal and one abnormal image each."""
+    patients = [f"h{n}" for n in range(healthy)] + [f"i{n}" for n in range(ill)]
+    return [
+        Entry(name=f"{patient}/{k}", where="", label=int(patient[0] == "i" and k == 0), group=patient)
+        for patient in patients
+        for k in range(images)
+    ]
+
+
+def patients(entries, kind: str = "") -> set[str]:
+    return {entry.patient for entry in entries if entry.patient.startswith(kind)}
+
+
+@pytest.mark.parametrize(
+    ("healthy", "ill", "normal", "abnormal"),
+    [
+        (100, 40, [60, 10, 30], [0, 10, 30]),
+        (10, 4, [6, 1, 3], [0, 1, 3]),
+        (3, 2, [1, 1, 1], [0, 1, 1]),
+        (2, 1, [1, 0, 1], [0, 0, 1]),
+        (1, 0, [1, 0, 0], [0, 0, 0]),
+        (0, 3, [0, 0, 0], [0, 1, 2]),
+        (7, 7, [4, 1, 2], [0, 2, 5]),
+    ],
+)
+def test_shares_are_kept_for_each_kind(healthy, ill, normal, abnormal):
+    sections = split_patients(make(healthy, ill), seed=0, shares=SHARES)
+    assert [len(patients(sections[s], "h")) for s in ("training", "validation", "test")] == normal
+    assert [len(patients(sections[s], "i")) for s in ("training", "validation", "test")] == abnormal
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("healthy", "ill"), [(1, 1), (5, 1), (9, 13), (33, 2)])
+def test_whole_patients_each_once_and_no_ill_one_in_training(healthy, ill, seed):
+    entries = make(healthy, ill)
+    sections = split_patients(entries, seed=seed, shares=SHARES)
+    assert sorted(e.name for part in sections.values() for e in part) == sorted(e.name for e in entries)
+    sets = [patients(part) for part in sections.values()]
+    assert sum(map(len, sets)) == len(set.union(*sets))
+    assert not patients(sections["training"], "i")
+
+
+def test_validation_may_be_left_out():
+    sections = split_patients(make(10, 5), seed=0, shares=(0.5, 0.0, 0.5))
+    assert [len(patients(sections[s])) for s in ("training", "validation", "test")] == [5, 0, 10]
+
+
+def test_the_seed_decides_and_what_patients_are_called_does_not():
+    def split(seed, rename=lambda name: name):
+        entries = [Entry(name=e.name, where="", label=e.label, group=rename(e.patient)) for e in make(20, 8)]
+        return {s: [e.name for e in part] for s, part in split_patients(entries, seed=seed, shares=SHARES).items()}
+
+    assert split(1) == split(1) != split(2)
+    assert split(1) == split(1, lambda name: str(hash((name, "another key"))))
+
+
+def test_counts_are_said(caplog):
+    with caplog.at_level(logging.WARNING):
+        split_patients(make(10, 4), seed=3, shares=SHARES)
+    assert "seed 3: training 6 (0 with abnormal images), 12 images; validation 2 (1 " in caplog.text
