@@ -145,11 +145,11 @@ class PublishedData(Dataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         """Returns three images ``(C, S, S)`` in [-1, 1]."""
-        unlabelled = self.transform(self.pool[index % len(self.pool)])
+        unlabeled = self.transform(self.pool[index % len(self.pool)])
         normal = self.transform(self.normals[index])
         donor = (index + int(self.random.integers(1, len(self)))) % len(self)
         mixed = self._interpolate(normal.numpy(), self.transform(self.normals[donor]).numpy())
-        return unlabelled, normal, torch.from_numpy(mixed)
+        return unlabeled, normal, torch.from_numpy(mixed)
 
     def _interpolate(self, image: np.ndarray, donor: np.ndarray) -> np.ndarray:
         draw, size = self.random, self.size
@@ -194,10 +194,10 @@ class PublishedSteps:
     def iterate(self) -> None:
         """As many iterations as one of the trainer has critic's updates; the last one updates the generator, too."""
         for number in range(1, self.objective.n_critic + 1):
-            unlabelled, normal, corrupted = (part.to(self.device) for part in self._next())
-            self.step("critic", self.critic_terms(normal, unlabelled))
+            unlabeled, normal, corrupted = (part.to(self.device) for part in self._next())
+            self.step("critic", self.critic_terms(normal, unlabeled))
             if number == self.objective.n_critic:
-                self.step("generator", self.generator_terms(normal, unlabelled, corrupted))
+                self.step("generator", self.generator_terms(normal, unlabeled, corrupted))
 
     def _next(self) -> Any:
         batch = next(self._batches, None)
@@ -213,10 +213,10 @@ class PublishedSteps:
         backward_sum(terms)
         self.optimizers[name].step()
 
-    def critic_terms(self, normal: Tensor, unlabelled: Tensor) -> Terms:
+    def critic_terms(self, normal: Tensor, unlabeled: Tensor) -> Terms:
         """The critic's losses for images ``(B, C, S, S)`` in [-1, 1]."""
         on_normal = self.critic(normal)
-        restored = self.generator(unlabelled)  # with a graph
+        restored = self.generator(unlabeled)  # with a graph
         on_restored = self.critic(restored.detach())
         weight = self.objective.critic_loss.penalty_weight
         return {
@@ -224,10 +224,10 @@ class PublishedSteps:
             "critic_penalty": weight * gradient_penalty(self.critic, normal, restored),
         }
 
-    def generator_terms(self, normal: Tensor, unlabelled: Tensor, corrupted: Tensor) -> Terms:
+    def generator_terms(self, normal: Tensor, unlabeled: Tensor, corrupted: Tensor) -> Terms:
         """The generator's losses for images ``(B, C, S, S)`` in [-1, 1]; the critic's parameters get gradients, too."""
         own = self.objective
-        kept, restored, undone = self.generator(normal), self.generator(unlabelled), self.generator(corrupted)
+        kept, restored, undone = self.generator(normal), self.generator(unlabeled), self.generator(corrupted)
         return {
             "identity": own.identity_weight * F.l1_loss(kept, normal),
             "restoration": own.restoration_weight * own._error(undone, normal, corrupted),

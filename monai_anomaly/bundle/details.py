@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from monai_anomaly.data.lists.pool import UNLABELLED
+from monai_anomaly.data.lists.pool import UNLABELED
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
 from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
@@ -55,16 +55,16 @@ def summarize_data(
     Args:
         training: the training images.
         validation: the validation images.
-        pool: the unlabelled images that were trained on, if any.
+        pool: the unlabeled images that were trained on, if any.
 
     Returns:
         counts by name.
     """
-    n_pool = sum(item.get("label") == UNLABELLED for item in validation.items)
-    chosen_by = {"unlabelled images of the pool": n_pool} if n_pool else {}
+    n_pool = sum(item.get("label") == UNLABELED for item in validation.items)
+    chosen_by = {"unlabeled images of the pool": n_pool} if n_pool else {}
     trained_on = {}
     if pool is not None:
-        trained_on = {"unlabelled training images": len(pool), "unlabelled files quarantined": len(pool.quarantined)}
+        trained_on = {"unlabeled training images": len(pool), "unlabeled files quarantined": len(pool.quarantined)}
         if not n_pool:  # else the pool is in the validation section on purpose
             trained_on["validation images that are in the pool"] = len(warn_of_shared_images(pool, validation))
     return chosen_by | {

@@ -138,8 +138,8 @@ def _regions(m: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], int]:
     """Number of each pixel's region, 0 outside, ``(N, H, W)``; and how many regions there are."""
     plane = np.zeros((3, 3, 3), bool)
     plane[1] = True  # neighbors, diagonal ones too, within an image and not across images
-    labelled, n_regions = ndimage.label(m, structure=plane)
-    return labelled, int(n_regions)
+    labeled, n_regions = ndimage.label(m, structure=plane)
+    return labeled, int(n_regions)
 
 
 def _curve(a: npt.NDArray[Any], m: npt.NDArray[np.bool_], regions: npt.NDArray[Any], n_regions: int) -> _Curve:

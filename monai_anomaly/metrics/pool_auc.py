@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
-"""An area under the ROC curve without labels: held-out normals against an unlabelled pool."""
+"""An area under the ROC curve without labels: held-out normals against an unlabeled pool."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def pool_auroc(normal_scores: npt.ArrayLike, pool_scores: npt.ArrayLike, normal_
 
     Args:
         normal_scores: scores of held-out normals, higher = more anomalous, shape ``(N,)``.
-        pool_scores: scores of the unlabelled pool, shape ``(M,)``.
+        pool_scores: scores of the unlabeled pool, shape ``(M,)``.
         normal_share: share of normal images in the pool, at least 0 and below 1; None when it is not known, and the
             pool's AUC is returned as it is.
 
@@ -56,7 +56,7 @@ def _check_share(normal_share: float | None) -> None:
 def _undefined(normal: npt.NDArray[np.float64], pool: npt.NDArray[np.float64]) -> str:
     scores = np.r_[normal, pool]
     if len(normal) == 0 or len(pool) == 0:
-        return f"there are {len(normal)} held-out normals (label 0) and {len(pool)} unlabelled images (label -1)"
+        return f"there are {len(normal)} held-out normals (label 0) and {len(pool)} unlabeled images (label -1)"
     if not np.isfinite(scores).all():
         return "a score is not finite, training may have diverged"
     return "all scores are equal" if scores.min() == scores.max() else ""

@@ -17,7 +17,7 @@ __all__ = ["seam_ratio"]
 def seam_ratio(image: Tensor, grid: int | Sequence[int]) -> float:
     """Mean absolute step across the borders of patches over that inside patches: about 1 where no border is seen.
 
-    A step is the difference of two neighbouring pixels of one column or one row, in each channel. All steps of all
+    A step is the difference of two neighboring pixels of one column or one row, in each channel. All steps of all
     images count alike. It is the blockiness of compressed pictures, with the patches for blocks.
 
     Args:
@@ -40,7 +40,7 @@ def seam_ratio(image: Tensor, grid: int | Sequence[int]) -> float:
     steps = [_split(values, patches.patch_size[0], dim=2), _split(values, patches.patch_size[1], dim=3)]
     across, inside = (torch.cat(part) for part in zip(*steps, strict=True))
     if not inside.any():
-        raise ValueError("the ratio is undefined: no pixel differs from its neighbour inside the patches.")
+        raise ValueError("the ratio is undefined: no pixel differs from its neighbor inside the patches.")
     return float(across.mean() / inside.mean())
 
 

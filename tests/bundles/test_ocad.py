@@ -184,7 +184,7 @@ def test_the_score_is_fitted_to_the_last_weights(trained_recipes, small_skin, na
         terms = detector.score_terms(images(folder, small_skin, "validation", 0)).double()
     if latents.dim() == 4:
         latents = latents.movedim(1, 3).flatten(0, 2)
-    torch.testing.assert_close(detector.descriptor.centre, latents.mean(dim=0), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(detector.descriptor.center, latents.mean(dim=0), rtol=1e-4, atol=1e-6)
     assert terms.shape == (3, 2)
     assert terms.mean(dim=0).tolist() == pytest.approx([0.0, 0.0], abs=1e-3)
     assert terms.std(dim=0, correction=0).tolist() == pytest.approx([1.0, 1.0], rel=1e-3)

@@ -92,7 +92,7 @@ def test_training_leaves_a_model_a_history_and_curves(trained_sagan):
     assert set(model) == {"model", "spec", "map_range", "data", "guard", "fingerprints"}
     assert (model["spec"]["detector"], model["spec"]["network"]["image_size"]) == ("SAGAN", 32)
     assert model["data"]["training images"] == 12 and model["data"]["training files quarantined"] == 0
-    assert model["data"]["unlabelled training images"] == 12
+    assert model["data"]["unlabeled training images"] == 12
     assert model["map_range"][0] < model["map_range"][1]
     assert len(model["fingerprints"]) == 12 + 12  # normals and pool
     assert not [key for key in model["model"] if "critic" in key]
@@ -194,13 +194,13 @@ def test_the_pool_s_labels_change_nothing(trained_sagan, small_radiographs, tmp_
 def test_the_pool_s_images_do(trained_sagan, small_radiographs, tmp_path):
     train(tmp_path, relist(tmp_path / "data", small_radiographs, lambda listed: listed["unlabeled"].pop()))
     a, b = (load(folder / "models" / "model.pt") for folder in (tmp_path, trained_sagan))
-    assert a["data"]["unlabelled training images"] == 11
+    assert a["data"]["unlabeled training images"] == 11
     assert not torch.equal(a["model"]["generator.head.weight"], b["model"]["generator.head.weight"])
 
 
 def test_without_a_pool_it_trains_on_normals_alone_and_says_so_once(small_radiographs, tmp_path, capfd):
     train(tmp_path / "none", relist(tmp_path / "data", small_radiographs, remove_pool))
-    assert "".join(capfd.readouterr()).count("no pool of unlabelled images") == 1
+    assert "".join(capfd.readouterr()).count("no pool of unlabeled images") == 1
     train(tmp_path / "unused", small_radiographs, use_pool=False)
     none, unused = (load(tmp_path / name / "models" / "checkpoint.pt") for name in ("none", "unused"))
     for part in ("model", "optimizers", "others"):
@@ -208,7 +208,7 @@ def test_without_a_pool_it_trains_on_normals_alone_and_says_so_once(small_radiog
     assert none["optimizers"]["critic"]["state"] == {}  # it never made a step
     assert {int(entry["step"]) for entry in none["optimizers"]["generator"]["state"].values()} == {3 * 2}
     assert losses(tmp_path / "none") == WITHOUT_POOL
-    assert "unlabelled training images" not in load(tmp_path / "none" / "models" / "model.pt")["data"]
+    assert "unlabeled training images" not in load(tmp_path / "none" / "models" / "model.pt")["data"]
 
 
 def parse(*overlays: str, **overrides: Any) -> ConfigParser:
@@ -242,7 +242,7 @@ def test_a_ratio_draws_the_pool(small_radiographs, options, normal, abnormal):
 def test_the_size_is_that_of_the_images_which_are_trained_on(small_radiographs, tmp_path):
     train(tmp_path, small_radiographs, pool_size=5, max_epochs=1)
     model = load(tmp_path / "models" / "model.pt")
-    assert model["data"]["unlabelled training images"] == 5
+    assert model["data"]["unlabeled training images"] == 5
     assert model["spec"]["data"]["pool_size"] == 5
 
 
@@ -257,7 +257,7 @@ def choose(folder: Path, data: Path, **overrides: Any) -> tuple[list[float], dic
 
 def test_a_checkpoint_is_chosen_by_the_pool_of_the_training(small_radiographs, tmp_path):
     plain, told = choose(tmp_path / "plain", small_radiographs)
-    assert told["unlabelled images of the pool"] == told["unlabelled training images"] == 12
+    assert told["unlabeled images of the pool"] == told["unlabeled training images"] == 12
     assert told["validation images"] == 3  # its three abnormal ones are not looked at
     best = plain.index(max(plain)) + 1
     assert f"epoch {best}, the best of 3" in told["checkpoint rule"] and "not corrected" in told["checkpoint rule"]
@@ -271,8 +271,8 @@ def test_a_checkpoint_is_chosen_by_the_pool_of_the_training(small_radiographs, t
 def test_another_pool_is_not_corrected_by_the_ratio_of_the_training_s(small_radiographs, tmp_path, use_pool):
     other = {"pool_dir": str(small_radiographs / "test"), "anomaly_ratio": 0.0, "pool_size": 4, "use_pool": use_pool}
     _, told = choose(tmp_path, small_radiographs, max_epochs=1, **other)
-    assert told["unlabelled images of the pool"] == 12
-    assert told.get("unlabelled training images") == (4 if use_pool else None)
+    assert told["unlabeled images of the pool"] == 12
+    assert told.get("unlabeled training images") == (4 if use_pool else None)
     assert "not corrected" in told["checkpoint rule"]
 
 

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The overlay that chooses a checkpoint by unlabelled images, through monai.bundle."""
+"""The overlay that chooses a checkpoint by unlabeled images, through monai.bundle."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
     for name, weight in checkpoint["model"].items():  # a resumed run goes on from the last weights
         assert torch.equal(weight, seen[3][name]), name
     rule = model["data"]["checkpoint rule"]
-    assert f"epoch {best}, the best of 3" in rule and "unlabelled pool" in rule and "share of 0.5" in rule
-    assert model["data"]["unlabelled images of the pool"] == 12
+    assert f"epoch {best}, the best of 3" in rule and "unlabeled pool" in rule and "share of 0.5" in rule
+    assert model["data"]["unlabeled images of the pool"] == 12
     assert model["data"]["validation images"] == 3  # its three abnormal ones are not looked at
 
     run(

@@ -264,8 +264,8 @@ def fails(sentence) -> Callable[..., str]:
     [
         ("train", {"image_size": 34}, "grid must divide image_size, but (4, 4) does not divide (34, 34)"),
         ("report", {"image_size": 34}, "grid must divide image_size"),
-        ("train", {"generator::neighbourhood": 9}, "neighbours"),
-        ("report", {"generator::inpainting::neighbourhood": 9}, "neighbours"),
+        ("train", {"generator::neighborhood": 9}, "neighbors"),
+        ("report", {"generator::inpainting::neighborhood": 9}, "neighbors"),
         ("train", {"generator::memory::top_k": 11}, "top_k must be from 1 to 10"),
         ("squid", {"generator::memory::top_k": 11}, "top_k must be from 2 to 10"),
         ("train", {"generator::slot": 11}, "the nearest known is 'slots'"),

@@ -86,9 +86,9 @@ def test_the_photometric_interpretations_are_those_of_the_code():
 
 def test_the_origins_of_spacing_are_those_of_the_code():
     documented = first_column(section("Spacing"))
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "monai_anomaly" / "data").glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "monai_anomaly" / "data").rglob("*.py"))
     assert documented and all(f'"{origin}"' in source for origin in documented)
-    spacing = (ROOT / "monai_anomaly" / "data" / "dicom_spacing.py").read_text(encoding="utf-8")
+    spacing = (ROOT / "monai_anomaly" / "data" / "dicom" / "spacing.py").read_text(encoding="utf-8")
     assert set(re.findall(r'"((?:pixel|imager|nominal)_\w+)"', spacing)) <= set(documented)
 
 

@@ -73,10 +73,10 @@ def similarity(x, y):
 
 
 def distance(latent, descriptor):
-    """The squared distance of one latent ``(D,)`` to the centre, in units of the spread, an axis at a time."""
+    """The squared distance of one latent ``(D,)`` to the center, in units of the spread, an axis at a time."""
     channels = len(latent)
     axes = descriptor.axes.tolist() if descriptor.spread == "full" else torch.eye(channels).tolist()
-    offset = [float(value) - float(centre) for value, centre in zip(latent, descriptor.centre, strict=True)]
+    offset = [float(value) - float(center) for value, center in zip(latent, descriptor.center, strict=True)]
     total = 0.0
     for axis, variance in zip(axes, descriptor.variance.tolist(), strict=True):
         total += sum(a * o for a, o in zip(axis, offset, strict=True)) ** 2 / variance

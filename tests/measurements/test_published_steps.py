@@ -77,13 +77,13 @@ def test_both_sides_compute_the_same_losses_and_gradients(network, restoration):
     trainer = _trainer(OFFICIAL if network == "published" else None, restoration=restoration, **WEIGHTS)
     theirs = _published(trainer, network)
     batch = {"image": _rand(5), POOL_IMAGE: _rand(6)}
-    normal, unlabelled = (2.0 * batch[key] - 1.0 for key in ("image", POOL_IMAGE))
+    normal, unlabeled = (2.0 * batch[key] - 1.0 for key in ("image", POOL_IMAGE))
     steps = {
-        "critic": (trainer.objective.critic, theirs.critic, lambda: theirs.critic_terms(normal, unlabelled)),
+        "critic": (trainer.objective.critic, theirs.critic, lambda: theirs.critic_terms(normal, unlabeled)),
         "generator": (
             trainer.objective.detector.generator,
             theirs.generator,
-            lambda: theirs.generator_terms(normal, unlabelled, -normal),
+            lambda: theirs.generator_terms(normal, unlabeled, -normal),
         ),
     }
     for update in trainer.updates:
@@ -112,10 +112,10 @@ def test_the_waste_is_there():
     steps.generator.register_forward_hook(lambda m, i, out: seen.append((len(out), out.requires_grad)))
     judged: list[int] = []
     steps.critic.register_forward_hook(lambda m, i, out: judged.append(len(out)))
-    normal, unlabelled = _rand(5), _rand(6)
-    steps.step("critic", steps.critic_terms(normal, unlabelled))
+    normal, unlabeled = _rand(5), _rand(6)
+    steps.step("critic", steps.critic_terms(normal, unlabeled))
     assert seen == [(BATCH, True)] and judged == [BATCH] * 3
-    steps.step("generator", steps.generator_terms(normal, unlabelled, -normal))
+    steps.step("generator", steps.generator_terms(normal, unlabeled, -normal))
     assert seen[1:] == [(BATCH, True)] * 3 and judged[3:] == [BATCH]
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in steps.critic.parameters())
     assert all(p.is_contiguous() for p in steps.generator.parameters())
@@ -189,10 +189,10 @@ def test_pictures_are_the_images_in_eight_bits(channels):
     data = PublishedData(pictures[:2], pictures)
     assert len(data) == 4
     for index in range(4):
-        unlabelled, normal, _ = data[index]
-        assert normal.shape == unlabelled.shape == (channels, SIZE, SIZE)
+        unlabeled, normal, _ = data[index]
+        assert normal.shape == unlabeled.shape == (channels, SIZE, SIZE)
         assert (normal - signal[index].clamp(-1.0, 1.0)).abs().max() <= 1.0 / 255 + 1e-6
-        assert (unlabelled - signal[index % 2].clamp(-1.0, 1.0)).abs().max() <= 1.0 / 255 + 1e-6
+        assert (unlabeled - signal[index % 2].clamp(-1.0, 1.0)).abs().max() <= 1.0 / 255 + 1e-6
 
 
 def test_a_pseudo_anomaly_is_a_square_of_another_normal():

@@ -28,7 +28,7 @@ def test_is_exact_where_the_pool_s_normals_are_the_held_out_ones():
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-def test_is_near_the_direct_auc_of_labelled_images(share):
+def test_is_near_the_direct_auc_of_labeled_images(share):
     random = np.random.default_rng(1)
     normal, others = random.normal(size=4000), random.normal(size=round(8000 * share))
     abnormal = random.normal(1.2, size=8000 - len(others))
@@ -52,7 +52,7 @@ def test_is_not_cut_off():
     ("normal", "pool", "share", "match"),
     [
         ([], [1.0], None, "0 held-out normals"),
-        ([1.0], [], None, "0 unlabelled"),
+        ([1.0], [], None, "0 unlabeled"),
         ([1.0, math.nan], [2.0], None, "not finite"),
         ([1.0, 1.0], [1.0], None, "all scores are equal"),
         ([1.0], [2.0], 1.0, "below 1"),
@@ -80,7 +80,7 @@ def _run(labels, values, epochs=1, **arguments):
 
 
 @pytest.mark.parametrize("share", [None, 0.25])
-def test_is_a_key_metric_that_never_looks_at_labelled_abnormal_images(share):
+def test_is_a_key_metric_that_never_looks_at_labeled_abnormal_images(share):
     random = np.random.default_rng(3)
     labels = np.r_[np.zeros(9), -np.ones(13), np.ones(5)].astype(int)
     values = random.normal(size=27).astype(np.float32)
@@ -94,7 +94,7 @@ def test_is_a_key_metric_that_never_looks_at_labelled_abnormal_images(share):
 @pytest.mark.parametrize(
     ("labels", "values", "reason"),
     [
-        ([0, 0, 1], [1, 2, 3], "0 unlabelled images"),
+        ([0, 0, 1], [1, 2, 3], "0 unlabeled images"),
         ([-1, -1], [1, 2], "0 held-out normals"),
         ([0, -1], [1, math.nan], "not finite"),
         ([0, -1], [2, 2], "equal"),

@@ -11,7 +11,7 @@ from monai_anomaly.metrics.seam_ratio import seam_ratio
 
 
 def _slowly(image, rows, cols):
-    """Every pair of neighbours in turn: are the two pixels of one patch?"""
+    """Every pair of neighbors in turn: are the two pixels of one patch?"""
     across, inside = [], []
     batch, channels, height, width = image.shape
 

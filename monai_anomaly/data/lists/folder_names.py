@@ -15,7 +15,7 @@ SPLITS = {
     "test": ("test", "testing"),
 }
 POOL = "unlabeled"
-"""The section of images that nobody has labelled, to learn from; in a tree one folder, without splits."""
+"""The section of images that nobody has labeled, to learn from; in a tree one folder, without splits."""
 POOL_NAMES = (POOL, "unlabelled")
 CLASSES = (
     ("normal", "normals", "good", "benign", "healthy"),

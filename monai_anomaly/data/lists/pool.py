@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A pool of images that nobody has labelled: to learn from, and beside held-out normals."""
+"""A pool of images that nobody has labeled: to learn from, and beside held-out normals."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ import numpy as np
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist, load_labeled_pool
 
-__all__ = ["UNLABELLED", "load_pool", "with_pool"]
+__all__ = ["UNLABELED", "load_pool", "with_pool"]
 
-UNLABELLED = -1
+UNLABELED = -1
 """The label of an image that has none."""
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def _refuse_or_warn(required: bool) -> None:
             "labels.csv or a folder unlabeled."
         )
     logger.warning(
-        "The data set has no pool of unlabelled images: training goes on with normals and pseudo-anomalies alone."
+        "The data set has no pool of unlabeled images: training goes on with normals and pseudo-anomalies alone."
     )
 
 
@@ -160,7 +160,7 @@ def with_pool(
     """
     if pool_dir is None and not pool:
         raise DataListError(
-            "there is no pool to choose a checkpoint by; give --pool_dir, a folder of unlabelled images such as the "
+            "there is no pool to choose a checkpoint by; give --pool_dir, a folder of unlabeled images such as the "
             "site's next ones."
         )
     normals = [dict(item) for item in validation if item["label"] == 0]
@@ -170,5 +170,5 @@ def with_pool(
         logger.warning("%d abnormal validation images are left out: a pool is used.", len(validation) - len(normals))
     if pool_dir is not None:
         pool = load_datalist(pool_dir, "inference", source_names=source_names)
-    unlabelled = [{**item, "label": UNLABELLED, "index": len(validation) + item["index"]} for item in pool or ()]
-    return normals + unlabelled
+    unlabeled = [{**item, "label": UNLABELED, "index": len(validation) + item["index"]} for item in pool or ()]
+    return normals + unlabeled

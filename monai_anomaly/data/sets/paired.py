@@ -17,12 +17,12 @@ from monai_anomaly.data.sets.epoch_sampler import EpochSampler, epoch_seed
 
 __all__ = ["POOL_IMAGE", "PairedDataset", "PairedSampler", "check_pool"]
 
-POOL_IMAGE = "unlabelled"
+POOL_IMAGE = "unlabeled"
 """Key of the pool's image in an item."""
 
 
 class PairedDataset(Dataset[dict[str, Any]]):
-    """Items of the normals, each with an image of the pool under ``unlabelled``: the image and nothing else of it.
+    """Items of the normals, each with an image of the pool under ``unlabeled``: the image and nothing else of it.
 
     An index is a pair, a place in the normals and one in the pool; :class:`PairedSampler` draws such pairs. Without a
     pool the items are those of the normals, the second number of an index is not looked at, and there is no such key.

@@ -32,7 +32,7 @@ class SAGANObjective(Objective):
         L_D &= E\,D(G(x_u)) - E\,D(x_n) + w_{gp} E\,(\|\nabla D(\hat x)\| - 1)^2, \\
         L_G &= -w_a E\,D(G(x_u)) + w_i E\,|x_n - G(x_n)| + w_r R(x_n, G(x_p)),
 
-    for normals :math:`x_n`, images :math:`x_u` of the unlabelled pool, pseudo-anomalies :math:`x_p` made of normals,
+    for normals :math:`x_n`, images :math:`x_u` of the unlabeled pool, pseudo-anomalies :math:`x_p` made of normals,
     and R the mean squared error or its share of what the pseudo-anomalies changed (see `restoration`). No label of the
     pool is ever seen. Without a pool there is no critic, and the two other terms remain.
 
@@ -43,7 +43,7 @@ class SAGANObjective(Objective):
         detector: the detector to train.
         critic: ``(B, C, S, S)`` in [-1, 1] to ``(B, 1)``.
         corrupt: normals ``(B, C, S, S)`` to pseudo-anomalies and their mask (not used).
-        pool: whether batches have images of a pool, under ``unlabelled``.
+        pool: whether batches have images of a pool, under ``unlabeled``.
         n_critic: critic steps in an iteration.
         adversarial_weight: :math:`w_a`.
         identity_weight: :math:`w_i`.
@@ -109,7 +109,7 @@ class SAGANObjective(Objective):
         return [Update("critic", (self.critic,), self.critic_terms, repeats=self.n_critic), generator]
 
     def critic_terms(self, batch: Batch) -> Terms:
-        """The critic's losses for a batch with `image` and `unlabelled`, both ``(B, C, S, S)``."""
+        """The critic's losses for a batch with `image` and `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():  # the critic alone is trained here
             normal = self.detector.signal(self._augmented(batch["image"]))
             restored = self.detector.generator(self._pool(batch))
@@ -117,7 +117,7 @@ class SAGANObjective(Objective):
         return {f"critic_{name}": term for name, term in terms.items() if name != "drift"}
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """The generator's losses for a batch with `image` and, with a pool, `unlabelled`, both ``(B, C, S, S)``."""
+        """The generator's losses for a batch with `image` and, with a pool, `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():
             image = self._augmented(batch["image"])
             normal = self.detector.signal(image)

@@ -31,9 +31,9 @@ def saturating(distance: Tensor) -> Tensor:
 
 
 class GaussianDescriptor(nn.Module):
-    """Squared distance of a latent to the centre of the normals, in units of their spread, averaged over its channels.
+    """Squared distance of a latent to the center of the normals, in units of their spread, averaged over its channels.
 
-    It is about 1 for normals, however many channels there are. Centre and spread are not learned but set by
+    It is about 1 for normals, however many channels there are. Center and spread are not learned but set by
     :meth:`fit`: a learned spread grows without end, since that makes every distance small.
 
     The full covariance is scikit-learn's, whose own distance has no floors and no gradient.
@@ -41,7 +41,7 @@ class GaussianDescriptor(nn.Module):
     Args:
         channels: channels D of a latent.
         spread: "diagonal", a variance for each channel; "scalar", one for all: the mean squared distance of the normals
-            to the centre, over D; or "full", a variance along each principal axis of the normals, for channels that
+            to the center, over D; or "full", a variance along each principal axis of the normals, for channels that
             vary together. Their covariance is shrunk towards the scalar by Ledoit and Wolf's share, so that there may
             be fewer normals than channels.
         floor: least variance, in squared units of the latent. An encoder that shrinks all latents to a point gains
@@ -50,7 +50,7 @@ class GaussianDescriptor(nn.Module):
             outweigh the others.
 
     Attributes:
-        centre: ``(D,)``, float32; 0 before :meth:`fit`.
+        center: ``(D,)``, float32; 0 before :meth:`fit`.
         variance: ``(D,)``, float32; all alike if "scalar"; 1 before :meth:`fit`.
         axes: ``(D, D)``, float32, the principal axes as rows, in the order of their variances; empty if not "full".
 
@@ -59,7 +59,7 @@ class GaussianDescriptor(nn.Module):
 
     Source: IGD, Chen et al., "Deep one-class classification via interpolated Gaussian descriptor", AAAI 2022,
     arXiv:2101.10043, whose distance is that of the scalar spread. There, a refresh takes the spread about the old
-    centre.
+    center.
 
     Example:
         >>> descriptor = GaussianDescriptor(4)
@@ -69,7 +69,7 @@ class GaussianDescriptor(nn.Module):
     """
 
     if TYPE_CHECKING:  # TorchScript cannot read annotations of a class that are strings
-        centre: Tensor
+        center: Tensor
         variance: Tensor
         axes: Tensor
 
@@ -89,14 +89,14 @@ class GaussianDescriptor(nn.Module):
         self.spread = spread
         self.floor = floor
         self.relative_floor = relative_floor
-        self.register_buffer("centre", torch.zeros(channels))
+        self.register_buffer("center", torch.zeros(channels))
         self.register_buffer("variance", torch.ones(channels))
         self.full = spread == "full"
         self.register_buffer("axes", torch.eye(channels) if self.full else torch.zeros(0, 0))
 
     @torch.no_grad()
     def fit(self, latents: Tensor) -> None:
-        """Take centre and spread from the latents of all training normals, in float64, the spread about the new centre.
+        """Take center and spread from the latents of all training normals, in float64, the spread about the new center.
 
         Args:
             latents: ``(N, D)``, or maps ``(N, D, h, w)``, of which each position counts as one latent; on any device.
@@ -109,10 +109,10 @@ class GaussianDescriptor(nn.Module):
         if len(samples) < 2:
             raise ValueError(f"the spread needs at least 2 latents of training normals, got {len(samples)}.")
         parts = samples.split(_CHUNK)
-        centre = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0) / len(samples)
-        squares = torch.stack([(part.double() - centre).square().sum(dim=0) for part in parts]).sum(dim=0)
+        center = torch.stack([part.double().sum(dim=0) for part in parts]).sum(dim=0) / len(samples)
+        squares = torch.stack([(part.double() - center).square().sum(dim=0) for part in parts]).sum(dim=0)
         variance = squares / len(samples)
-        if not bool(variance.float().isfinite().all()):  # nor can the centre be where it is not
+        if not bool(variance.float().isfinite().all()):  # nor can the center be where it is not
             raise ValueError(
                 "latents must be finite and their squares too, in float32; "
                 "the encoder has diverged: lower its learning rate."
@@ -121,10 +121,10 @@ class GaussianDescriptor(nn.Module):
         if self.spread == "scalar":
             variance = mean.expand(self.channels)
         elif self.full:
-            covariance, _ = ledoit_wolf((samples.double() - centre).numpy(), assume_centered=True)
+            covariance, _ = ledoit_wolf((samples.double() - center).numpy(), assume_centered=True)
             variance, axes = torch.linalg.eigh(torch.from_numpy(covariance))
             self.axes.copy_(axes.T)
-        self.centre.copy_(centre)
+        self.center.copy_(center)
         self.variance.copy_(variance.clamp(min=max(self.floor, self.relative_floor * float(mean))))
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -132,7 +132,7 @@ class GaussianDescriptor(nn.Module):
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             self._check_latent(latent)
         shape = self._view(latent.dim())
-        offset = latent.float() - self.centre.view(shape)
+        offset = latent.float() - self.center.view(shape)
         if self.full:
             offset = self._turn(offset)
         return (offset.square() / self.variance.view(shape)).mean(dim=1)

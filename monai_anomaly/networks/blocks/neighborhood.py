@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Neighbourhood"]
+__all__ = ["Neighborhood"]
 
 
-class Neighbourhood(nn.Module):
-    """Gathers the tokens around every patch of a grid: a square window less its centre, padded at the borders.
+class Neighborhood(nn.Module):
+    """Gathers the tokens around every patch of a grid: a square window less its center, padded at the borders.
 
     Args:
         grid: rows and columns of patches.
@@ -22,16 +22,16 @@ class Neighbourhood(nn.Module):
 
     Attributes:
         locations: number of patches P, in row-major order.
-        count: number of neighbours K = size^2 - 1, in row-major order of the window.
-        index: ``(P, K)``, the patch that is each neighbour; P where the window leaves the grid.
-        mask: ``(P, K)`` bool, True for neighbours inside the grid.
+        count: number of neighbors K = size^2 - 1, in row-major order of the window.
+        index: ``(P, K)``, the patch that is each neighbor; P where the window leaves the grid.
+        mask: ``(P, K)`` bool, True for neighbors inside the grid.
 
     Raises:
-        ValueError: on a grid or size that does not exist, a window with more neighbours in a direction than the grid
+        ValueError: on a grid or size that does not exist, a window with more neighbors in a direction than the grid
             has, and in ``forward`` on another number of tokens.
 
     Example:
-        >>> Neighbourhood((2, 2))(torch.ones(1, 4, 5), torch.zeros(5)).sum(dim=(2, 3))  # three neighbours each
+        >>> Neighborhood((2, 2))(torch.ones(1, 4, 5), torch.zeros(5)).sum(dim=(2, 3))  # three neighbors each
         tensor([[15., 15., 15., 15.]])
     """
 
@@ -40,11 +40,11 @@ class Neighbourhood(nn.Module):
         if len(grid) != 2 or min(grid) < 1:
             raise ValueError(f"grid must be two positive numbers (rows, columns), got {tuple(grid)}.")
         if size < 3 or size % 2 == 0:
-            raise ValueError(f"neighbourhood must be an odd number of at least 3, got {size}.")
+            raise ValueError(f"neighborhood must be an odd number of at least 3, got {size}.")
         rows, cols = grid
         if size > 2 * min(rows, cols) - 1:
             raise ValueError(
-                f"neighbourhood of {size} x {size} patches has more neighbours than the grid of {rows} x {cols} has; "
+                f"neighborhood of {size} x {size} patches has more neighbors than the grid of {rows} x {cols} has; "
                 f"it must be at most {2 * min(rows, cols) - 1}, or the grid finer."
             )
         self.locations = rows * cols
@@ -67,7 +67,7 @@ class Neighbourhood(nn.Module):
         return torch.where(inside, row * cols + col, rows * cols)
 
     def forward(self, tokens: Tensor, padding: Tensor) -> Tensor:
-        """Tokens ``(B, P, D)``, and the token ``(D,)`` outside the grid, to neighbours ``(B, P, K, D)``."""
+        """Tokens ``(B, P, D)``, and the token ``(D,)`` outside the grid, to neighbors ``(B, P, K, D)``."""
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             if tokens.dim() != 3 or tokens.shape[1] != self.locations:
                 raise ValueError(

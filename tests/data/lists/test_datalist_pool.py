@@ -342,7 +342,7 @@ def test_other_sections_of_a_list_and_a_table_are_those_without_a_pool(tmp_path:
     before = everything(make_list(tmp_path / "list", **lists()))
     make_list(tmp_path / "list", **lists(), unlabeled=pool)
     assert everything(tmp_path / "list") == before
-    rows = "u.png,1,unlabeled,p1,m.png", "v.png,,unlabelled,,"
+    rows = "u.png,1,unlabeled,p1,m.png", "v.png,,unlabeled,,"
     before = everything(table(tmp_path / "table"))
     make_tree(tmp_path / "table", "m.png")
     assert everything(table(tmp_path / "table", *rows)) == before

@@ -172,7 +172,7 @@ def test_terms_are_the_published_ones_image_by_image(name, critic_input, value_r
         gamma=0.4,
     )
     detector, critic = objective.detector, objective.critic
-    detector.descriptor.centre.add_(100.0)  # the detector's own is not what is trained with
+    detector.descriptor.center.add_(100.0)  # the detector's own is not what is trained with
     images = batch(objective)["image"]
     torch.manual_seed(0)
     result = {**objective.critic_terms({"image": images}), **objective.generator_terms({"image": images})}
@@ -304,10 +304,10 @@ def test_refresh_takes_the_descriptor_of_all_normals_and_leaves_the_rest():
     objective.refresh(images)
     assert objective.training
     assert objective.detector.training
-    assert changed(objective, before) == {"descriptor.centre", "descriptor.variance"}
+    assert changed(objective, before) == {"descriptor.center", "descriptor.variance"}
     with torch.no_grad():
         latents = objective.detector.eval().encode(images)
-    torch.testing.assert_close(objective.descriptor.centre, latents.mean(dim=0))
+    torch.testing.assert_close(objective.descriptor.center, latents.mean(dim=0))
     torch.testing.assert_close(objective.descriptor.variance, latents.var(dim=0, correction=0), rtol=1e-4, atol=1e-6)
     expected = float(latents.var(dim=0, correction=0).mean().sqrt())
     assert objective.metrics()["latent_std"] == pytest.approx(expected, rel=1e-4)
@@ -322,7 +322,7 @@ def test_a_fit_of_the_scores_leaves_the_training_s_descriptor():
     before = state(objective)
     images = make_images(objective.detector, 6, seed=2)
     objective.detector.fit_scores(images, images)
-    names = {"descriptor.centre", "descriptor.variance", "term_mean", "term_std"}
+    names = {"descriptor.center", "descriptor.variance", "term_mean", "term_std"}
     assert changed(objective, before) == {f"detector.{name}" for name in names}
 
 

@@ -60,7 +60,7 @@ def make(*, critic=None, corrupt=bright_square, generator=None, value_range=(0.0
 
 def batch(objective, count=4, seed=5):
     images = make_images(objective.detector, 2 * count, seed)
-    return {"image": images[:count], "unlabelled": images[count:]}
+    return {"image": images[:count], "unlabeled": images[count:]}
 
 
 def gradients(loss, module):
@@ -93,7 +93,7 @@ def test_critic_s_terms_of_a_linear_critic_have_a_closed_form(value_range):
     with torch.no_grad():
         w, detector = objective.critic.weight.double(), objective.detector
         low, high = value_range
-        normal, pool = ((2.0 * data[key] - low - high) / (high - low) for key in ("image", "unlabelled"))
+        normal, pool = ((2.0 * data[key] - low - high) / (high - low) for key in ("image", "unlabeled"))
         restored = torch.cat([detector.generator(one[None]) for one in pool])
     assert list(terms) == ["critic_wasserstein", "critic_penalty"]
     expected = (
@@ -113,7 +113,7 @@ def test_critic_s_penalty_is_at_one_mixture_of_each_pair():
     torch.manual_seed(0)
     shares = torch.rand(4)
     with torch.no_grad():
-        restored = objective.detector.generator(2.0 * data["unlabelled"] - 1.0)
+        restored = objective.detector.generator(2.0 * data["unlabeled"] - 1.0)
     total = 0.0
     for share, image, other in zip(shares, data["image"], restored, strict=True):
         mixture = (share * (2.0 * image - 1.0) + (1.0 - share) * other)[None].requires_grad_()
@@ -143,7 +143,7 @@ def test_generator_s_terms_are_the_published_ones_image_by_image(restoration, va
         return (2.0 * image.double().numpy() - sum(value_range)) / (value_range[1] - value_range[0])
 
     identity = squared = damage = judged = 0.0
-    for image, other in zip(data["image"], data["unlabelled"], strict=True):
+    for image, other in zip(data["image"], data["unlabeled"], strict=True):
         corrupted = bright_square(image[None])[0]
         kept, undone = (shown(objective.detector.reconstruct(x)[0]) for x in (image[None], corrupted))
         identity += np.abs(shown(image) - kept).mean() / 4
@@ -201,7 +201,7 @@ def test_one_pass_is_three_passes(keep, restoration):
     ours = gradients(sum(terms.values()), generator)
 
     normal, corrupted, pool = (
-        2.0 * x - 1.0 for x in (data["image"], bright_square(data["image"])[0], data["unlabelled"])
+        2.0 * x - 1.0 for x in (data["image"], bright_square(data["image"])[0], data["unlabeled"])
     )
     torch.manual_seed(0)
     kept, undone, restored = (generator(x) for x in (normal, corrupted, pool))
@@ -312,7 +312,7 @@ def test_every_step_of_an_iteration_has_images_of_its_own():
     data = batch(objective, 12)
     make_trainer(objective, data).run()
     order = list(EpochSampler(range(12), 12, seed=ORDER))
-    normal, pool = (2.0 * data[key][order] - 1.0 for key in ("image", "unlabelled"))
+    normal, pool = (2.0 * data[key][order] - 1.0 for key in ("image", "unlabeled"))
     assert len(seen) == 3
     torch.testing.assert_close(seen[0], pool[:4])
     torch.testing.assert_close(seen[1], pool[4:8])
@@ -325,7 +325,7 @@ class Guarded(dict):
     """A batch of which nothing but the two images may be looked at."""
 
     def __getitem__(self, key):
-        if key not in ("image", "unlabelled"):
+        if key not in ("image", "unlabeled"):
             raise AssertionError(f"the objective looked at {key!r}")
         return super().__getitem__(key)
 
@@ -339,7 +339,7 @@ class Guarded(dict):
 def test_no_label_is_looked_at(step):
     objective = make()
     data = batch(objective)
-    poison = {"label": torch.full((4,), torch.nan), "unlabelled_label": torch.ones(4), "mask": torch.ones(4)}
+    poison = {"label": torch.full((4,), torch.nan), "unlabeled_label": torch.ones(4), "mask": torch.ones(4)}
     results = []
     for given in (data, Guarded({**data, **poison})):
         torch.manual_seed(0)
@@ -353,7 +353,7 @@ def test_labels_of_any_value_train_to_the_same_weights():
     found = []
     for labels in (None, torch.zeros(12), torch.full((12,), torch.nan), torch.arange(12) % 2):
         objective = make()
-        given = data if labels is None else {**data, "label": labels, "unlabelled_label": labels.clone()}
+        given = data if labels is None else {**data, "label": labels, "unlabeled_label": labels.clone()}
         make_trainer(objective, given).run()
         found.append(state(objective))
     assert changed(plain, found[0])
@@ -366,7 +366,7 @@ def test_without_a_pool_or_its_weight_there_is_one_update_and_no_critic(argument
     objective = make(critic=LinearCritic(), **arguments)
     assert [update.name for update in objective.updates()] == ["generator"]
     data = batch(objective)
-    del data["unlabelled"]
+    del data["unlabeled"]
     random = torch.get_rng_state()
     terms = objective.generator_terms(data)
     assert torch.equal(torch.get_rng_state(), random)
@@ -464,7 +464,7 @@ def test_a_short_training_tells_squares_from_blobs():
         return roc_auc_score([0] * 64 + [1] * 64, scores)
 
     before = area_under_the_curve()
-    data = {"image": normals, "unlabelled": pool}
+    data = {"image": normals, "unlabeled": pool}
     adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
     make_trainer(objective, data, epochs=8, batch_size=16, optimizer=adam, lr=1e-3).run()
     after = area_under_the_curve()
@@ -479,8 +479,8 @@ def test_a_short_training_tells_squares_from_blobs():
 def test_a_batch_without_the_pool_that_was_promised_is_refused(step):
     objective = make()
     data = batch(objective)
-    del data["unlabelled"]
-    with pytest.raises(ValueError, match=r"must have 'unlabelled' beside 'image', which PairedDataset.*pool to False"):
+    del data["unlabeled"]
+    with pytest.raises(ValueError, match=r"must have 'unlabeled' beside 'image', which PairedDataset.*pool to False"):
         getattr(objective, step)(data)
 
 

@@ -36,21 +36,21 @@ def _rows(latents):
 
 
 def _fit_by_hand(latents, spread, floor, relative_floor):
-    """Number by number in Python's float: the centre from all latents, then the spread about it."""
+    """Number by number in Python's float: the center from all latents, then the spread about it."""
     rows = _rows(latents)
     channels = range(len(rows[0]))
-    centre = [math.fsum(row[k] for row in rows) / len(rows) for k in channels]
-    variance = [math.fsum((row[k] - centre[k]) ** 2 for row in rows) / len(rows) for k in channels]
+    center = [math.fsum(row[k] for row in rows) / len(rows) for k in channels]
+    variance = [math.fsum((row[k] - center[k]) ** 2 for row in rows) / len(rows) for k in channels]
     if spread == "scalar":
-        radius = math.fsum((row[k] - centre[k]) ** 2 for row in rows for k in channels) / len(rows)
+        radius = math.fsum((row[k] - center[k]) ** 2 for row in rows for k in channels) / len(rows)
         variance = [radius / len(channels)] * len(channels)
     least = max(floor, relative_floor * math.fsum(variance) / len(variance))
-    return centre, [max(v, least) for v in variance]
+    return center, [max(v, least) for v in variance]
 
 
-def _distance_by_hand(latents, centre, variance):
+def _distance_by_hand(latents, center, variance):
     rows = _rows(latents)
-    return [sum((z - c) ** 2 / v for z, c, v in zip(row, centre, variance, strict=True)) / len(row) for row in rows]
+    return [sum((z - c) ** 2 / v for z, c, v in zip(row, center, variance, strict=True)) / len(row) for row in rows]
 
 
 @pytest.mark.parametrize("size", [(), (2, 3)])
@@ -59,13 +59,13 @@ def _distance_by_hand(latents, centre, variance):
 def test_fit_and_distance_equal_the_loop(count, spread, size):
     latents = _latents(count, *size)
     descriptor = _fitted(latents, spread=spread)
-    descriptor.fit(latents + 50.0)  # what it was before does not count: the spread is about the new centre
+    descriptor.fit(latents + 50.0)  # what it was before does not count: the spread is about the new center
     descriptor.fit(latents)
-    centre, variance = _fit_by_hand(latents, spread, 1e-4, 0.01)
-    torch.testing.assert_close(descriptor.centre, torch.tensor(centre))
+    center, variance = _fit_by_hand(latents, spread, 1e-4, 0.01)
+    torch.testing.assert_close(descriptor.center, torch.tensor(center))
     torch.testing.assert_close(descriptor.variance, torch.tensor(variance))
     new = _latents(4, *size, seed=1)
-    expected = torch.tensor(_distance_by_hand(new, centre, variance)).reshape(4, *size)
+    expected = torch.tensor(_distance_by_hand(new, center, variance)).reshape(4, *size)
     distance = descriptor(new)
     assert distance.dtype == torch.float32
     torch.testing.assert_close(distance, expected)
@@ -85,11 +85,11 @@ def test_spread_needs_float64():
 
 
 @pytest.mark.parametrize("spread", ["diagonal", "scalar"])
-def test_distance_is_0_at_the_centre_and_grows_away_from_it(spread):
+def test_distance_is_0_at_the_center_and_grows_away_from_it(spread):
     descriptor = _fitted(spread=spread)
-    assert descriptor(descriptor.centre[None]).item() == 0.0
+    assert descriptor(descriptor.center[None]).item() == 0.0
     direction = torch.tensor([0.3, -1.0, 0.5])
-    distance = descriptor(descriptor.centre + torch.linspace(0, 5, 200)[:, None] * direction)
+    distance = descriptor(descriptor.center + torch.linspace(0, 5, 200)[:, None] * direction)
     assert (distance.diff() > 0).all()
     assert (saturating(distance).diff() > 0).all()
 
@@ -104,10 +104,10 @@ def test_gradient_of_the_loss_is_that_of_finite_differences(spread):
     descriptor = _fitted(spread=spread)
     z = _latents(4, seed=1).requires_grad_()
     (gradient,) = torch.autograd.grad(saturating(descriptor(z)).mean(), z)
-    centre, variance = descriptor.centre.double().numpy(), descriptor.variance.double().numpy()
+    center, variance = descriptor.center.double().numpy(), descriptor.variance.double().numpy()
 
     def loss(latents):
-        return np.mean(1.0 - np.exp(-np.mean((latents - centre) ** 2 / variance, axis=1)))
+        return np.mean(1.0 - np.exp(-np.mean((latents - center) ** 2 / variance, axis=1)))
 
     at, step = z.detach().double().numpy(), 1e-5
     for i, k in np.ndindex(at.shape):
@@ -121,7 +121,7 @@ def test_the_pull_is_largest_at_a_distance_of_one_half():
     descriptor = _fitted(spread="scalar")
     direction = nn.functional.normalize(torch.tensor([1.0, 2.0, -1.0]), dim=0)
     radius = torch.linspace(0.01, 20, 20_000, requires_grad=True)
-    distance = descriptor(descriptor.centre + radius[:, None] * direction)
+    distance = descriptor(descriptor.center + radius[:, None] * direction)
     (pull,) = torch.autograd.grad(saturating(distance).sum(), radius)
     assert float(distance[pull.argmax()].detach()) == pytest.approx(0.5, abs=5e-3)
     assert 0 <= float(pull[-1]) < 1e-3 * float(pull.max())  # a far latent is hardly pulled
@@ -135,7 +135,7 @@ def test_saturating_is_exact_where_the_distance_is_small_and_finite_where_it_is_
 
 def test_distance_ranks_far_outliers_that_saturating_ties():
     descriptor = _fitted()
-    far = descriptor.centre + torch.tensor([20.0, 50.0, 1e4, 1e8])[:, None] * descriptor.variance.sqrt()
+    far = descriptor.center + torch.tensor([20.0, 50.0, 1e4, 1e8])[:, None] * descriptor.variance.sqrt()
     distance = descriptor(far)
     assert saturating(distance).tolist() == [1.0] * 4
     assert (distance.diff() > 0).all() and distance.isfinite().all()
@@ -178,7 +178,7 @@ def test_fit_takes_no_gradient_and_what_it_found_is_in_the_state_dict():
     descriptor, other = _fitted(latents), GaussianDescriptor(D)
     assert not list(descriptor.parameters()) and not descriptor.variance.requires_grad
     other.load_state_dict(descriptor.state_dict())
-    assert set(descriptor.state_dict()) == {"centre", "variance", "axes"}
+    assert set(descriptor.state_dict()) == {"center", "variance", "axes"}
     assert torch.equal(other(latents), descriptor(latents))
 
 

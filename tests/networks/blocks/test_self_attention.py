@@ -31,8 +31,8 @@ def _map(batch=2, height=3, width=4, channels=C, seed=1):
 
 
 def _layer_norm(x, norm):
-    centred = x - x.mean()
-    return centred / (centred.square().mean() + norm.eps).sqrt() * norm.weight + norm.bias
+    centered = x - x.mean()
+    return centered / (centered.square().mean() + norm.eps).sqrt() * norm.weight + norm.bias
 
 
 def _by_hand(block, x):

@@ -18,7 +18,7 @@ class FeatureInpainting(nn.Module):
     """Bottleneck of SQUID and SimSID: every patch's features are painted anew from a memory of normal anatomy.
 
     The features of a patch are narrowed and flattened to one token, which asks the memory of its location; what the
-    memory answered for the neighbours then fills the centre (:class:`CrossAttentionInpainting`), and a code of the
+    memory answered for the neighbors then fills the center (:class:`CrossAttentionInpainting`), and a code of the
     patch's place, the binary digits of its number, joins the result before it is widened again.
 
     Args:
@@ -28,7 +28,7 @@ class FeatureInpainting(nn.Module):
         memory: the memory, with a location for every patch and the token's length as its ``dim``.
         heads: of the attention; must divide the token's length.
         hidden: width of its feed-forward part.
-        neighbourhood: side of the window, in patches.
+        neighborhood: side of the window, in patches.
         mask_border: see :class:`CrossAttentionInpainting`.
         shortcut: probability, in (0, 1], that a position takes the painted features in training; the others keep
             their own (SQUID's masked shortcut: 0.95). Evaluation takes the painted ones everywhere, as 1 does.
@@ -56,7 +56,7 @@ class FeatureInpainting(nn.Module):
         *,
         heads: int = 8,
         hidden: int = 512,
-        neighbourhood: int = 3,
+        neighborhood: int = 3,
         mask_border: bool = True,
         shortcut: float = 1.0,
     ) -> None:
@@ -78,7 +78,7 @@ class FeatureInpainting(nn.Module):
         )
         self.memory = memory
         self.inpainting = CrossAttentionInpainting(
-            grid, dim, heads=heads, hidden=hidden, neighbourhood=neighbourhood, mask_border=mask_border
+            grid, dim, heads=heads, hidden=hidden, neighborhood=neighborhood, mask_border=mask_border
         )
         code = _binary_code(self.locations)
         self.register_buffer("place", code, persistent=False)

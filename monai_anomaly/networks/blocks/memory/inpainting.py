@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from monai_anomaly.networks.blocks.group_attention import GroupAttention
-from monai_anomaly.networks.blocks.neighborhood import Neighbourhood
+from monai_anomaly.networks.blocks.neighborhood import Neighborhood
 
-__all__ = ["CENTRE_TOKENS", "CrossAttentionInpainting", "TransformerInpainting"]
+__all__ = ["CENTER_TOKENS", "CrossAttentionInpainting", "TransformerInpainting"]
 
-CENTRE_TOKENS = ("mask", "memory", "feature")
+CENTER_TOKENS = ("mask", "memory", "feature")
 
 
 def _check_sizes(hidden: int, dropout: float) -> None:
@@ -31,26 +31,26 @@ def _feed_forward(dim: int, hidden: int, dropout: float) -> nn.Sequential:
     )
 
 
-def _visible(neighbourhood: Neighbourhood, mask_border: bool) -> Tensor:
-    """``(P, K)`` bool, the neighbours that a patch may look at."""
-    return neighbourhood.mask if mask_border else torch.ones_like(neighbourhood.mask)
+def _visible(neighborhood: Neighborhood, mask_border: bool) -> Tensor:
+    """``(P, K)`` bool, the neighbors that a patch may look at."""
+    return neighborhood.mask if mask_border else torch.ones_like(neighborhood.mask)
 
 
 class CrossAttentionInpainting(nn.Module):
     """In-painting of SQUID and SimSID: a patch's feature asks the memory's answers around it.
 
-    One attention, of which the patch's feature is the query and the retrieved tokens of its neighbours are keys and
+    One attention, of which the patch's feature is the query and the retrieved tokens of its neighbors are keys and
     values, and a feed-forward part; each is normalized, added to the retrieved token and rectified. Keys and values
-    are projected once per patch and then gathered, not once for each of the (up to eight) patches that it neighbours.
+    are projected once per patch and then gathered, not once for each of the (up to eight) patches that it neighbors.
 
     Args:
         grid: rows and columns of patches.
         dim: length of a token.
         heads: heads of the attention; must divide ``dim``.
         hidden: width of the feed-forward part.
-        neighbourhood: side of the window, in patches.
-        mask_border: attend to the neighbours inside the grid alone; False pads with zero tokens that count, as
-            published: five of the eight neighbours in a 2 x 2 grid.
+        neighborhood: side of the window, in patches.
+        mask_border: attend to the neighbors inside the grid alone; False pads with zero tokens that count, as
+            published: five of the eight neighbors in a 2 x 2 grid.
         dropout: rate in the feed-forward part.
 
     Raises:
@@ -72,14 +72,14 @@ class CrossAttentionInpainting(nn.Module):
         *,
         heads: int = 8,
         hidden: int = 512,
-        neighbourhood: int = 3,
+        neighborhood: int = 3,
         mask_border: bool = True,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         _check_sizes(hidden, dropout)
-        self.neighbourhood = Neighbourhood(grid, neighbourhood)
-        self.register_buffer("visible", _visible(self.neighbourhood, mask_border), persistent=False)
+        self.neighborhood = Neighborhood(grid, neighborhood)
+        self.register_buffer("visible", _visible(self.neighborhood, mask_border), persistent=False)
         self.visible: Tensor
         self.attention = GroupAttention(dim, heads)
         self.norm1 = nn.LayerNorm(dim)
@@ -90,7 +90,7 @@ class CrossAttentionInpainting(nn.Module):
         """Features and what the memory answered for them, both ``(B, P, D)``, to new tokens ``(B, P, D)``, >= 0."""
         projection = self.attention.key_value
         # a zero token outside the grid becomes the projection's bias
-        around = self.neighbourhood(projection(retrieved), projection.bias)
+        around = self.neighborhood(projection(retrieved), projection.bias)
         answer = self.attention(tokens.unsqueeze(2), around, self.visible).squeeze(2)
         filled = torch.relu(self.norm1(answer) + retrieved)
         return torch.relu(self.norm2(self.feed_forward(filled)) + filled)
@@ -123,8 +123,8 @@ class _EncoderLayer(nn.Module):
 class TransformerInpainting(nn.Module):
     """In-painting of the report: a transformer encoder over each patch and the memory's answers around it.
 
-    What the memory answered for the neighbours is projected to the tokens' length, the centre joins them, each gets
-    the learned embedding of its place in the window, and the encoder's answer at the centre, through a linear layer,
+    What the memory answered for the neighbors is projected to the tokens' length, the center joins them, each gets
+    the learned embedding of its place in the window, and the encoder's answer at the center, through a linear layer,
     is the new token. The layers normalize first, which trains without warm-up; all patches of a batch are one call.
 
     Args:
@@ -134,9 +134,9 @@ class TransformerInpainting(nn.Module):
         heads: heads of the attention; must divide ``dim``.
         layers: number of encoder layers.
         hidden: width of the layers' feed-forward part.
-        neighbourhood: side of the window, in patches.
-        mask_border: attend to the neighbours inside the grid alone; False pads with zero tokens that count.
-        centre_token: "mask", one learned token; "memory", what the memory answered for the patch itself; "feature",
+        neighborhood: side of the window, in patches.
+        mask_border: attend to the neighbors inside the grid alone; False pads with zero tokens that count.
+        center_token: "mask", one learned token; "memory", what the memory answered for the patch itself; "feature",
             the patch's own feature as the report has it, which can then pass through unchanged. With the first two,
             no feature is used: the tokens matter through the memory alone.
         dropout: rate in both parts of the layers.
@@ -161,21 +161,21 @@ class TransformerInpainting(nn.Module):
         heads: int = 4,
         layers: int = 2,
         hidden: int = 256,
-        neighbourhood: int = 3,
+        neighborhood: int = 3,
         mask_border: bool = True,
-        centre_token: str = "mask",
+        center_token: str = "mask",
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         _check_sizes(hidden, dropout)
-        if centre_token not in CENTRE_TOKENS:
-            raise ValueError(f"centre_token must be one of {CENTRE_TOKENS}, got {centre_token!r}.")
+        if center_token not in CENTER_TOKENS:
+            raise ValueError(f"center_token must be one of {CENTER_TOKENS}, got {center_token!r}.")
         if layers < 1:
             raise ValueError(f"layers must be at least 1, got {layers}.")
-        self.centre_token = centre_token
-        self.neighbourhood = Neighbourhood(grid, neighbourhood)
-        visible = _visible(self.neighbourhood, mask_border)
-        visible = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)  # the centre is the first of its group
+        self.center_token = center_token
+        self.neighborhood = Neighborhood(grid, neighborhood)
+        visible = _visible(self.neighborhood, mask_border)
+        visible = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)  # the center is the first of its group
         self.register_buffer("visible", visible, persistent=False)
         self.visible: Tensor
         count = visible.shape[1]
@@ -191,14 +191,14 @@ class TransformerInpainting(nn.Module):
     def forward(self, tokens: Tensor, retrieved: Tensor) -> Tensor:
         """Features ``(B, P, D)`` and what the memory answered ``(B, P, M)`` to new tokens ``(B, P, D)``."""
         projected = self.projection(retrieved)
-        around = self.neighbourhood(projected, self.projection.bias)  # a zero token outside becomes the bias
-        if self.centre_token == "memory":
-            centre = projected
-        elif self.centre_token == "feature":
-            centre = tokens
+        around = self.neighborhood(projected, self.projection.bias)  # a zero token outside becomes the bias
+        if self.center_token == "memory":
+            center = projected
+        elif self.center_token == "feature":
+            center = tokens
         else:
-            centre = torch.zeros_like(projected)  # the embedding of the centre is the mask token
-        x = torch.cat([centre.unsqueeze(2), around], dim=2) + self.position  # (B, P, 1 + K, D)
+            center = torch.zeros_like(projected)  # the embedding of the center is the mask token
+        x = torch.cat([center.unsqueeze(2), around], dim=2) + self.position  # (B, P, 1 + K, D)
         for layer in self.layers:
             x = layer(x, self.visible)
         return self.out(self.norm(x.squeeze(2)))

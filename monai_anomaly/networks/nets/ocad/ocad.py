@@ -180,7 +180,7 @@ class OCAD(nn.Module):
 
     @torch.jit.unused
     def fit_descriptor(self, images: Tensor, descriptor: GaussianDescriptor, batch_size: int = 32) -> None:
-        """Take centre and spread of the latents of normals, in evaluation mode.
+        """Take center and spread of the latents of normals, in evaluation mode.
 
         Args:
             images: all training normals ``(N, C, S, S)``, preprocessed, not augmented, on any device.
@@ -200,7 +200,7 @@ class OCAD(nn.Module):
         Args:
             images: all training normals ``(N, C, S, S)``, preprocessed, not augmented, on any device.
             held_out: normals that were not trained on, at least 2: those of the training are restored too well, and lie
-                closer to their centre.
+                closer to their center.
             batch_size: images per forward pass.
 
         Raises:

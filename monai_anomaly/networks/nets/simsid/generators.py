@@ -50,7 +50,7 @@ class UNetGenerator(nn.Module):
         decoder_shortcut: of the decoder's memories, see :class:`WindowMemory`.
         heads: of the in-painting's attention.
         hidden: width of its feed-forward part.
-        neighbourhood: side of its window, in patches.
+        neighborhood: side of its window, in patches.
         mask_border: see :class:`CrossAttentionInpainting`.
 
     Raises:
@@ -79,7 +79,7 @@ class UNetGenerator(nn.Module):
         decoder_shortcut: float = 1.0,
         heads: int = 8,
         hidden: int = 512,
-        neighbourhood: int = 3,
+        neighborhood: int = 3,
         mask_border: bool = True,
     ) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class UNetGenerator(nn.Module):
             SpaceAwareMemory(self.patches.locations, slots, dim, **(memory or {})),
             heads=heads,
             hidden=hidden,
-            neighbourhood=neighbourhood,
+            neighborhood=neighborhood,
             mask_border=mask_border,
             shortcut=shortcut,
         )

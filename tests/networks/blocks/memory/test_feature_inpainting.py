@@ -76,7 +76,7 @@ def test_images_do_not_mix_and_patches_do():
     other = features.clone()
     other[0] += 1.0
     difference = (block(other)[0] - painted).flatten(1).abs().amax(dim=1)
-    assert (difference[:2] > 1e-6).all()  # the patch itself, as the query, and its neighbour
+    assert (difference[:2] > 1e-6).all()  # the patch itself, as the query, and its neighbor
     assert (difference[6:] == 0.0).all()
 
 
@@ -141,7 +141,7 @@ def test_torchscript_and_channels_last_give_the_same():
         ({"memory": _memory(locations=4)}, "must have 6 locations and dim 24, got 4 and 24"),
         ({"memory": _memory(dim=8)}, "must have 6 locations and dim 24, got 6 and 8"),
         ({"heads": 5}, "heads must divide"),
-        ({"neighbourhood": 5}, "more neighbours than the grid"),
+        ({"neighborhood": 5}, "more neighbors than the grid"),
     ],
 )
 def test_refuses_arguments_out_of_range(options, message):

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.blocks.memory.inpainting import (
-    CENTRE_TOKENS,
+    CENTER_TOKENS,
     CrossAttentionInpainting,
     TransformerInpainting,
 )
@@ -44,7 +44,7 @@ def _tokens(grid=(3, 4), batch=3, memory_dim=DIM, seed=1):
 
 
 def _windows(retrieved, grid, mask_border):
-    """For every image and patch its neighbours: those in the grid alone, or all eight of the zero-padded grid."""
+    """For every image and patch its neighbors: those in the grid alone, or all eight of the zero-padded grid."""
     rows, cols = grid
     padded = F.pad(retrieved.unflatten(1, grid), (0, 0, 1, 1, 1, 1))
     for i in range(len(retrieved)):
@@ -71,7 +71,7 @@ def _attention(source):
 
 
 def _cross_by_hand(block, tokens, retrieved, grid, mask_border):
-    """One patch after the other; the library projects the neighbours' copies for each of them."""
+    """One patch after the other; the library projects the neighbors' copies for each of them."""
     library = _attention(block.attention)
     first, _, _, second, _ = block.feed_forward
     result = torch.empty_like(tokens)
@@ -93,13 +93,13 @@ def _transformer_by_hand(block, tokens, retrieved, grid, mask_border):
         layers.append(layer)
     result = torch.empty_like(tokens)
     for i, p, kept, around in _windows(retrieved, grid, mask_border):
-        centre = {
+        center = {
             "mask": torch.zeros(DIM),
             "memory": block.projection(retrieved[i, p]),
             "feature": tokens[i, p],
-        }[block.centre_token]
+        }[block.center_token]
         places = [0, *(1 + k - int(k > 4) for k in kept)]
-        x = torch.cat([centre[None], block.projection(around)]) + block.position[places]
+        x = torch.cat([center[None], block.projection(around)]) + block.position[places]
         for layer in layers:
             x = layer(x[None])[0]
         result[i, p] = block.out(block.norm(x[0]))
@@ -109,7 +109,7 @@ def _transformer_by_hand(block, tokens, retrieved, grid, mask_border):
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("mask_border", [True, False])
 @torch.no_grad()
-def test_cross_attention_is_that_of_each_patch_over_its_neighbours(grid, mask_border):
+def test_cross_attention_is_that_of_each_patch_over_its_neighbors(grid, mask_border):
     block = _cross(grid, mask_border=mask_border)
     tokens, retrieved = _tokens(grid)
     expected = _cross_by_hand(block, tokens, retrieved, grid, mask_border)
@@ -118,10 +118,10 @@ def test_cross_attention_is_that_of_each_patch_over_its_neighbours(grid, mask_bo
 
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("mask_border", [True, False])
-@pytest.mark.parametrize("centre_token", CENTRE_TOKENS)
+@pytest.mark.parametrize("center_token", CENTER_TOKENS)
 @torch.no_grad()
-def test_transformer_is_the_librarys_over_each_patch_and_its_neighbours(grid, mask_border, centre_token):
-    block = _transformer(grid, mask_border=mask_border, centre_token=centre_token)
+def test_transformer_is_the_librarys_over_each_patch_and_its_neighbors(grid, mask_border, center_token):
+    block = _transformer(grid, mask_border=mask_border, center_token=center_token)
     tokens, retrieved = _tokens(grid, memory_dim=MEMORY)
     expected = _transformer_by_hand(block, tokens, retrieved, grid, mask_border)
     torch.testing.assert_close(block(tokens, retrieved), expected, atol=1e-5, rtol=1e-5)
@@ -152,22 +152,22 @@ def _reach(block, tokens, retrieved, of):
     return jacobian[:, :, 0].abs().amax(dim=(1, 3)) > 0
 
 
-@pytest.mark.parametrize("centre_token", CENTRE_TOKENS)
+@pytest.mark.parametrize("center_token", CENTER_TOKENS)
 @pytest.mark.parametrize("layers", [1, 2])
-def test_a_patch_is_made_from_its_neighbours_and_not_from_its_own_feature(centre_token, layers):
-    block = _transformer(centre_token=centre_token, layers=layers)
+def test_a_patch_is_made_from_its_neighbors_and_not_from_its_own_feature(center_token, layers):
+    block = _transformer(center_token=center_token, layers=layers)
     tokens, retrieved = _tokens(batch=1, memory_dim=MEMORY)
     own = torch.eye(12, dtype=torch.bool)
     row, col = torch.arange(12) // 4, torch.arange(12) % 4
     near = ((row[:, None] - row).abs() <= 1) & ((col[:, None] - col).abs() <= 1) & ~own
     nothing = torch.zeros_like(own)
-    assert torch.equal(_reach(block, tokens, retrieved, "tokens"), own if centre_token == "feature" else nothing)
-    assert torch.equal(_reach(block, tokens, retrieved, "retrieved"), near | own if centre_token == "memory" else near)
-    if centre_token == "mask":
+    assert torch.equal(_reach(block, tokens, retrieved, "tokens"), own if center_token == "feature" else nothing)
+    assert torch.equal(_reach(block, tokens, retrieved, "retrieved"), near | own if center_token == "memory" else near)
+    if center_token == "mask":
         assert torch.equal(_reach(block, tokens, retrieved, "both"), near)
 
 
-def test_cross_attention_reaches_no_further_than_the_neighbours():
+def test_cross_attention_reaches_no_further_than_the_neighbors():
     block = _cross()
     tokens, retrieved = _tokens(batch=1)
     reach = _reach(block, tokens, retrieved, "retrieved")
@@ -198,7 +198,7 @@ def test_dropout_is_random_in_training_alone_and_follows_the_seed(make):
     assert not torch.equal(train(0), train(1))
 
 
-@pytest.mark.parametrize("make", [_cross, *(lambda c=c: _transformer(centre_token=c) for c in CENTRE_TOKENS)])
+@pytest.mark.parametrize("make", [_cross, *(lambda c=c: _transformer(center_token=c) for c in CENTER_TOKENS)])
 def test_every_parameter_gets_a_gradient(make):
     block = make()
     inputs = _tokens(memory_dim=DIM if isinstance(block, CrossAttentionInpainting) else MEMORY)
@@ -224,7 +224,7 @@ def test_bfloat16_is_close(make):
     torch.testing.assert_close(result.float(), block(*inputs), atol=0.1, rtol=0.1)
 
 
-@pytest.mark.parametrize("make", [_cross, *(lambda c=c: _transformer(centre_token=c) for c in CENTRE_TOKENS)])
+@pytest.mark.parametrize("make", [_cross, *(lambda c=c: _transformer(center_token=c) for c in CENTER_TOKENS)])
 @torch.no_grad()
 def test_torchscript_by_script_and_by_trace_gives_the_same(make):
     block = make()
@@ -269,8 +269,8 @@ def test_onnx_gives_the_same_for_any_batch(tmp_path):
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [
-        (_cross, {"neighbourhood": 7}, "more neighbours than the grid of 3 x 4 has"),
-        (_transformer, {"neighbourhood": 7}, "more neighbours than the grid of 3 x 4 has"),
+        (_cross, {"neighborhood": 7}, "more neighbors than the grid of 3 x 4 has"),
+        (_transformer, {"neighborhood": 7}, "more neighbors than the grid of 3 x 4 has"),
         (_cross, {"heads": 3}, "heads must divide"),
         (_transformer, {"heads": 3}, "heads must divide"),
         (_cross, {"hidden": 0}, "hidden must be at least 1"),
@@ -278,7 +278,7 @@ def test_onnx_gives_the_same_for_any_batch(tmp_path):
         (_cross, {"dropout": 1.0}, r"dropout must lie in \[0, 1\)"),
         (_transformer, {"dropout": -0.1}, r"dropout must lie in \[0, 1\)"),
         (_transformer, {"layers": 0}, "layers must be at least 1"),
-        (_transformer, {"centre_token": "zero"}, "centre_token must be one of .*'mask', 'memory', 'feature'.*'zero'"),
+        (_transformer, {"center_token": "zero"}, "center_token must be one of .*'mask', 'memory', 'feature'.*'zero'"),
     ],
 )
 def test_refuses_arguments_out_of_range(make, arguments, message):

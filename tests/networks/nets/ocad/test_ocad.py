@@ -202,7 +202,7 @@ def test_both_terms_are_standardized_by_the_held_out_normals(name, batch_size):
     detector.fit_scores(images, held_out, batch_size=batch_size)
     assert detector.training
     assert detector.decoder.training
-    names = {"descriptor.centre", "descriptor.variance", "term_mean", "term_std"}
+    names = {"descriptor.center", "descriptor.variance", "term_mean", "term_std"}
     assert changed(detector, before) == names | ({"descriptor.axes"} if name == "map" else set())
     detector.eval()
     raw = np.array([[part.mean() for part in _by_hand(detector, image)] for image in held_out])
@@ -223,11 +223,11 @@ def test_the_descriptor_is_that_of_the_training_normals_in_evaluation_mode(name)
     images = make_images(detector, COUNT, seed=2)
     latents = [detector.encode(image[None])[0].double() for image in images]
     samples = torch.cat([z.flatten(1).T if z.dim() == 3 else z[None] for z in latents]).numpy()
-    centre = samples.mean(axis=0)
-    variance = ((samples - centre) ** 2).mean(axis=0)
+    center = samples.mean(axis=0)
+    variance = ((samples - center) ** 2).mean(axis=0)
     covariance = {
         "diagonal": np.diag(np.maximum(variance, 0.01 * variance.mean())),
-        "scalar": np.eye(len(centre)) * variance.mean(),
+        "scalar": np.eye(len(center)) * variance.mean(),
         "full": LedoitWolf().fit(samples).covariance_,
     }[detector.descriptor.spread]
     other = GaussianDescriptor(detector.descriptor.channels, spread=detector.descriptor.spread)
@@ -238,8 +238,8 @@ def test_the_descriptor_is_that_of_the_training_normals_in_evaluation_mode(name)
     assert not changed(detector, before)  # neither its own descriptor nor running statistics
     detector.fit_scores(images, images[:2])
     for descriptor in (other, detector.descriptor):
-        np.testing.assert_allclose(descriptor.centre, centre, rtol=1e-3, atol=1e-5)
-        axes = descriptor.axes.numpy() if descriptor.spread == "full" else np.eye(len(centre))
+        np.testing.assert_allclose(descriptor.center, center, rtol=1e-3, atol=1e-5)
+        axes = descriptor.axes.numpy() if descriptor.spread == "full" else np.eye(len(center))
         spread = axes.T @ np.diag(descriptor.variance) @ axes
         np.testing.assert_allclose(spread, covariance, rtol=1e-3, atol=1e-3 * variance.mean())
 

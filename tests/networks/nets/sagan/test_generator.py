@@ -347,7 +347,7 @@ def test_evaluation_repeats_and_draws_nothing(options):
 @pytest.mark.parametrize("training", [False, True])
 @torch.no_grad()
 def test_an_image_gives_the_same_in_any_batch(options, training):
-    """So that normal, unlabelled and pseudo-anomalous images can be restored in one pass."""
+    """So that normal, unlabeled and pseudo-anomalous images can be restored in one pass."""
     generator = _generator(keep_probability=1.0, **options).train(training)
     groups = [_images(seed=seed) for seed in range(3)]
     together = generator(torch.cat(groups))

@@ -243,9 +243,9 @@ def test_a_single_image_cannot_be_trained_on(name):
     [
         (SIMSID, {"grid": 3}, r"grid must divide image_size, but \(3, 3\) does not divide \(16, 16\)"),
         (REPORT, {"grid": 5}, "grid must divide image_size"),
-        (SIMSID, {"grid": 1}, "more neighbours than the grid of 1 x 1"),
-        (SIMSID, {"neighbourhood": 5}, "more neighbours than the grid of 2 x 2"),
-        (REPORT, {"inpainting": {"neighbourhood": 9}}, "more neighbours than the grid of 4 x 4"),
+        (SIMSID, {"grid": 1}, "more neighbors than the grid of 1 x 1"),
+        (SIMSID, {"neighborhood": 5}, "more neighbors than the grid of 2 x 2"),
+        (REPORT, {"inpainting": {"neighborhood": 9}}, "more neighbors than the grid of 4 x 4"),
         (SIMSID, {"slots": 2}, "top_k must be from 2 to 2, the rows in scope.*give the memory more slots"),
         (SIMSID, {"skips": 3}, r"skips must lie in \[0, 2\]"),
         (SIMSID, {"decoder_memories": 2}, r"decoder_memories must lie in \[0, 1\]"),
