@@ -29,7 +29,7 @@ _KIB_IN_MIB = 1024
 
 
 def plain_attention(block: SelfAttentionBlock, x: Tensor) -> Tensor:
-    """The block's answer ``(B, C, H, W)`` as it is written down: with a tensor of scores ``(B, heads, H W, H W)``."""
+    """Return the block's answer ``(B, C, H, W)`` with a stored tensor of scores ``(B, heads, H W, H W)``."""
     tokens = x.flatten(2).transpose(1, 2)
 
     def heads(layer: torch.nn.Module) -> Tensor:

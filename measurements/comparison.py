@@ -42,7 +42,7 @@ class Stopwatch:
         self._start = self._now()
 
     def read(self) -> Span:
-        """The time since the start."""
+        """Return the time since the start."""
         now = self._now()
         return Span(now.wall - self._start.wall, now.cpu - self._start.cpu)
 

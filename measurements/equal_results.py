@@ -121,7 +121,7 @@ def _infer(bundle: str, folder: Path) -> None:
 
 
 def compare(before: Path, after: Path, renamed: Mapping[str, str] | None = None) -> list[str]:
-    """What differs between two records.
+    """Return what differs between two records.
 
     Args:
         before: what :func:`record` wrote.

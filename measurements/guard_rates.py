@@ -33,7 +33,7 @@ SECTIONS = {"train": "training", "val": "validation", "test": "test"}
 
 
 def read(folder: str, preprocessing: Preprocessing) -> dict[str, Items]:
-    """Returns the items of each section with images, not normalized."""
+    """Return the items of each section with images, not normalized."""
     root = Path(phantom_dir() if folder == "phantom" else folder)
     manifest = root / "manifest.csv"
     if manifest.is_file():
@@ -48,7 +48,7 @@ def read(folder: str, preprocessing: Preprocessing) -> dict[str, Items]:
 
 
 def variants(images: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Returns what a guard should, or should not, refuse, made of images in [0, 1]."""
+    """Return what a guard should, or should not, refuse, made of images in [0, 1]."""
     generator = torch.Generator().manual_seed(0)
     side = images.shape[-1]
     small = F.interpolate(images, (side * 3 // 8,) * 2, mode="bilinear", antialias=True)
@@ -73,7 +73,7 @@ def variants(images: torch.Tensor) -> dict[str, torch.Tensor]:
 
 
 def rate(guard: InputGuard, images: Any, facts: Items, intensity: str, reasons: Counter[str] | None = None) -> str:
-    """Returns the refused percentages, with and without facts."""
+    """Return the refused percentages, with and without facts."""
     normalize = NormalizeImage(intensity)
     ready = [normalize(image) for image in images]
     sentences = [guard.check(image, fact) for image, fact in zip(ready, facts, strict=True)]
@@ -85,7 +85,7 @@ def rate(guard: InputGuard, images: Any, facts: Items, intensity: str, reasons: 
 
 
 def measure(name: str, data: dict[str, dict[str, Items]], intensity: str, section: str) -> dict[str, str]:
-    """Returns one column of the table."""
+    """Return one column of the table."""
     normalize = NormalizeImage(intensity)
     training = [item for item in data[name]["training"] if item["label"] == 0]
     normals = [item for item in data[name][section] if item["label"] == 0]

@@ -144,7 +144,7 @@ class PublishedData(Dataset[tuple[Tensor, Tensor, Tensor]]):
         return len(self.normals)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns three images ``(C, S, S)`` in [-1, 1]."""
+        """Return three images ``(C, S, S)`` in [-1, 1]."""
         unlabeled = self.transform(self.pool[index % len(self.pool)])
         normal = self.transform(self.normals[index])
         donor = (index + int(self.random.integers(1, len(self)))) % len(self)
@@ -214,7 +214,7 @@ class PublishedSteps:
         self.optimizers[name].step()
 
     def critic_terms(self, normal: Tensor, unlabeled: Tensor) -> Terms:
-        """The critic's losses for images ``(B, C, S, S)`` in [-1, 1]."""
+        """Return the critic's losses for images ``(B, C, S, S)`` in [-1, 1]."""
         on_normal = self.critic(normal)
         restored = self.generator(unlabeled)  # with a graph
         on_restored = self.critic(restored.detach())
@@ -225,7 +225,7 @@ class PublishedSteps:
         }
 
     def generator_terms(self, normal: Tensor, unlabeled: Tensor, corrupted: Tensor) -> Terms:
-        """The generator's losses for images ``(B, C, S, S)`` in [-1, 1]; the critic's parameters get gradients, too."""
+        """Return the generator's losses for ``(B, C, S, S)`` in [-1, 1]; the critic gets gradients, too."""
         own = self.objective
         kept, restored, undone = self.generator(normal), self.generator(unlabeled), self.generator(corrupted)
         return {
@@ -241,7 +241,7 @@ def _like(optimizer: torch.optim.Optimizer, module: nn.Module) -> torch.optim.Op
 
 
 def _loader(trainer: ObjectiveTrainer, workers: int) -> DataLoader:
-    """The trainer's images in published batches, each as large as one of the trainer's steps."""
+    """Return the trainer's images in published batches, each as large as one of the trainer's steps."""
     whole: Any = trainer.data_loader
     steps = sum(update.repeats for update in trainer.updates)
     detector: Any = trainer.objective.detector
@@ -339,7 +339,7 @@ def _run(config: ConfigParser, iterations: int, workers: int) -> dict[str, Compa
 
 
 def _generators(network: Mapping[str, Any]) -> dict[str, SAGANGenerator | None]:
-    """The generator of each form, None for a copy of the trainer's."""
+    """Return the generator of each form, None for a copy of the trainer's."""
     own = network["generator"]
 
     def make(**arguments: Any) -> SAGANGenerator:

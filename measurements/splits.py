@@ -46,7 +46,7 @@ def split_rates(
     repeats: int = 200,
     seed: int = 0,
 ) -> list[Rates]:
-    """Returns the rates of normal scores over random splits by patient; nan where there are too few patients.
+    """Return the rates of normal scores over random splits by patient; nan where there are too few patients.
 
     Args:
         scores: ``(N,)``, of normals.
@@ -80,7 +80,7 @@ def split_rates(
 
 
 def read_normals(path: str) -> tuple[list[float], list[str]]:
-    """Returns the scores and patients of a calibration, or of a table's rows with label 0, or without labels."""
+    """Return the scores and patients of a calibration, or of a table's rows with label 0, or without labels."""
     if path.endswith(".json"):
         calibration = Calibration.load(path)
         return list(calibration.scores), [str(group) for group in calibration.groups]
@@ -90,7 +90,7 @@ def read_normals(path: str) -> tuple[list[float], list[str]]:
 
 
 def table(scores: list[float], groups: list[str], *, repeats: int = 200) -> str:
-    """Returns the rates as a table in Markdown."""
+    """Return the rates as a table in Markdown."""
     half = len(set(groups)) // 2
     lines = [
         f"{len(scores)} normal images of {len(set(groups))} patients; {repeats} splits, {half} patients calibrate",

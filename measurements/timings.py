@@ -130,7 +130,7 @@ def compare_training(
     iterations: int,
     overrides: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """The bundle's training iteration against the same forwards, backwards and optimizer steps alone.
+    """Return the bundle's training iteration against the same forwards, backwards and optimizer steps alone.
 
     Ours is the bundle's ``training`` as it stands, with every handler, except that the features are random instead of
     pretrained: the times are the same. The floor works on a copy of the objective and the optimizers, on a batch that
@@ -207,7 +207,7 @@ class _TrainingTimer:
             self._ends.append(end)
 
     def finish(self, epoch_length: int) -> Comparison:
-        """The comparison, with what the end of an epoch adds in epochs of the bundle's own length."""
+        """Return the comparison, with what the end of an epoch adds in epochs of the bundle's own length."""
         end = statistics.mean(self._ends)
         values = self.comparison.summary()
         whole = (values["ours_s_median"] + end / epoch_length) / values["floor_s_median"]
@@ -276,7 +276,7 @@ def compare_scoring(
     rounds: int,
     overrides: Mapping[str, Any] | None = None,
 ) -> Comparison:
-    """The bundle's inference on ``folder/pictures`` against the network's forward passes alone.
+    """Return the bundle's inference on ``folder/pictures`` against the network's forward passes alone.
 
     Ours is everything between the imports and the last record: reading the configuration and the checkpoint, listing
     the folder, decoding, preprocessing, the forward passes, heat maps and records. The floor is the same network on the
@@ -316,7 +316,7 @@ def compare_scoring(
 
 
 def _prepared(config: ConfigParser) -> tuple[torch.device, torch.nn.Module, list[Tensor]]:
-    """The device, the network and all its batches, preprocessed."""
+    """Return the device, the network and all its batches, preprocessed."""
     device = config.get_parsed_content("device")
     batches = [batch["image"].to(device) for batch in config.get_parsed_content("dataloader")]
     return device, config.get_parsed_content("network").eval(), batches
@@ -329,7 +329,7 @@ def _forward(network: torch.nn.Module, batches: list[Tensor]) -> None:
 
 
 def _check_records(path: Path, count: int) -> None:
-    """The times mean nothing if files were refused or failed."""
+    """Refuse times of a run in which files were refused or failed."""
     with open(path, encoding="utf-8") as file:
         scored = sum(json.loads(line)["status"] == "scored" for line in file)
     if scored != count:
@@ -366,7 +366,7 @@ def _picture(rng: np.random.Generator) -> np.ndarray:
 def _read(
     bundle: str | os.PathLike[str], name: str, own: Mapping[str, Any], overrides: Mapping[str, Any] | None
 ) -> ConfigParser:
-    """A bundle's configuration with overrides; the user's go below what the timing sets itself."""
+    """Return a bundle's configuration with overrides; the user's go below what the timing sets itself."""
     path = Path(bundle) / "configs" / f"{name}.json"
     if not path.is_file():
         raise ConfigError(f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{name}.json'; name another folder.")

@@ -83,7 +83,7 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _main(usage: str, limit: str, *command: str) -> None:
-    """What the small process does."""
+    """Do what the small process is for."""
     parent, start = os.getppid(), time.monotonic()
     graphics = _GraphicsMemory()
     process = subprocess.Popen(command)

@@ -52,7 +52,7 @@ def identify_detector(checkpoint: str | os.PathLike[str], spec: Mapping[str, Any
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
-    """The normals to calibrate with, as :func:`~monai_anomaly.data.lists.datalist.load_datalist` gives them.
+    """Return the normals to calibrate with, as :func:`~monai_anomaly.data.lists.datalist.load_datalist` gives them.
 
     Args:
         dataset_dir: the data set's folder.
@@ -84,7 +84,7 @@ def read_calibration(
     aggregate: str,
     false_alarm_rate: float | None = None,
 ) -> Calibration:
-    """The calibration of a checkpoint, for the preprocessing, the rules and the false-alarm rate in use.
+    """Return the calibration of a checkpoint, for the preprocessing, the rules and the false-alarm rate in use.
 
     Args:
         path: the calibration's file.

@@ -70,7 +70,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _bundle_call() -> Mapping[str, Any] | None:
-    """The local variables of monai.bundle's call that made the workflow that runs now."""
+    """Return the local variables of monai.bundle's call that made the workflow that runs now."""
     frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         if frame.f_code.co_name == "create_workflow" and frame.f_globals.get("__name__") == "monai.bundle.scripts":
@@ -103,7 +103,7 @@ def _check_key(key: str, known: Mapping[str, Any]) -> None:
 
 
 def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
-    """The command line reads Python's words: ``false`` would be a text, and a true one at that."""
+    """Refuse texts for switches and numbers: the command line reads Python's words, and ``false`` is a true text."""
     before = known.get(key)
     if isinstance(value, str) and not value.startswith(("$", "@", "%")):
         if isinstance(before, bool):
@@ -113,7 +113,7 @@ def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
 
 
 def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:
-    """A key that the file does not set may still be an argument of the component."""
+    """Refuse a key that the file does not set and that is no argument of the component either."""
     from monai.utils import optional_import
 
     module, _, name = str(node["_target_"]).rpartition(".")

@@ -50,7 +50,7 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
 def summarize_data(
     training: CachedDataset, validation: CachedDataset, pool: CachedDataset | None = None
 ) -> dict[str, int]:
-    """What a report must say of the training's data; see :class:`monai_anomaly.data.sets.cached.CachedDataset`.
+    """Return what a report must say of the training's data; see :class:`monai_anomaly.data.sets.cached.CachedDataset`.
 
     Args:
         training: the training images.
@@ -79,12 +79,12 @@ def summarize_data(
 
 
 def _data(checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
-    """What :func:`summarize_data` said when the detector was trained."""
+    """Return what :func:`summarize_data` said when the detector was trained."""
     return dict(load_checkpoint(checkpoint).get("data", {})) if os.path.isfile(checkpoint) else {}
 
 
 def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
-    """The weights' hash, and where the perceptual features in them come from."""
+    """Return the weights' hash, and where the perceptual features in them come from."""
     if not os.path.isfile(checkpoint):
         return {"weights": "none"}
     identity = {"weights": f"sha256 {file_hash(checkpoint)[:16]}"}
@@ -95,7 +95,7 @@ def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def file_hash(path: str | os.PathLike[str]) -> str:
-    """Returns the SHA-256 of a file, 64 hexadecimal digits."""
+    """Return the SHA-256 of a file, 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _by_parts(file)
 

@@ -11,7 +11,7 @@ __all__ = ["find_bundle_root"]
 
 
 def find_bundle_root(name: str) -> str:
-    """The root folder of a bundle, as seen from the repository's root, from inside the bundle, or from its ``configs``.
+    """Find a bundle from the repository's root, from inside the bundle, or from its ``configs``.
 
     Args:
         name: the bundle's name.

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_spec(checkpoint: str | os.PathLike[str], bundle_root: str | os.PathLike[str]) -> dict[str, Any]:
-    """The spec that a checkpoint was trained with; before any training, the one of the bundle's ``train.json``.
+    """Return the spec that a checkpoint was trained with; before any training, the one of the bundle's ``train.json``.
 
     Evaluation and inference build the network and its preprocessing from it, so neither can differ from the training's.
 
@@ -60,7 +60,7 @@ def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -
 
 
 def read_map_range(checkpoint: str | os.PathLike[str]) -> tuple[float, float]:
-    """The scale that all heat maps of a trained detector are drawn on; ``(0, 1)`` before any training.
+    """Return the scale that all heat maps of a trained detector are drawn on; ``(0, 1)`` before any training.
 
     Raises:
         CheckpointError: when the checkpoint exists and is damaged or not of this package.
@@ -72,7 +72,7 @@ def read_map_range(checkpoint: str | os.PathLike[str]) -> tuple[float, float]:
 
 
 def read_guard(checkpoint: str | os.PathLike[str]) -> InputGuard | None:
-    """The input guard that a detector was trained with; None before any training, and where the checkpoint has none.
+    """Return the input guard of a trained detector; None before any training, and where the checkpoint has none.
 
     Raises:
         CheckpointError: when the checkpoint exists and is damaged or not of this package, or its guard is.

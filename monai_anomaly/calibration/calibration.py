@@ -119,7 +119,7 @@ class Calibration:
         return p_value_steps(self.scores, self.groups)
 
     def p_value(self, score: float) -> float:
-        """Returns the conformal p-value of a score, in (0, 1]; see :mod:`monai_anomaly.calibration.conformal`.
+        """Return the conformal p-value of a score, in (0, 1]; see :mod:`monai_anomaly.calibration.conformal`.
 
         Raises:
             ValueError: when the score is not finite.
@@ -127,7 +127,7 @@ class Calibration:
         return float(self.p_values([score])[0])
 
     def p_values(self, scores: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Returns the p-values of scores ``(M,)``; as :meth:`p_value`."""
+        """Return the p-values of scores ``(M,)``; as :meth:`p_value`."""
         asked = np.asarray(scores, dtype=np.float64)
         if not np.isfinite(asked).all():
             raise ValueError("a score that is not finite has no p-value.")
@@ -135,11 +135,11 @@ class Calibration:
         return np.asarray(p_values[np.searchsorted(values, asked, side="left")])
 
     def threshold(self, alpha: float) -> float | None:
-        """Returns the threshold of a false-alarm rate; None where there are too few patients for it."""
+        """Return the threshold of a false-alarm rate; None where there are too few patients for it."""
         return step_threshold(alpha, *self._steps)
 
     def require_rate(self, alpha: float) -> float:
-        """Returns the threshold of a false-alarm rate.
+        """Return the threshold of a false-alarm rate.
 
         Raises:
             CalibrationError: where there are too few patients for it; names the smallest rate that there is.
@@ -159,7 +159,7 @@ class Calibration:
         return math.ceil(1e4 * smallest_rate(self.n_patients) - 1e-9) / 1e4
 
     def decide(self, score: float, alpha: float) -> str:
-        """Returns ``"normal"`` or ``"anomalous"``: whether the score's p-value is at most the false-alarm rate.
+        """Return ``"normal"`` or ``"anomalous"``: whether the score's p-value is at most the false-alarm rate.
 
         Raises:
             CalibrationError: as in :meth:`require_rate`.
@@ -196,7 +196,7 @@ class Calibration:
             )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the calibration as JSON with a checksum, whole or not at all.
+        """Write the calibration as JSON with a checksum, whole or not at all.
 
         Raises:
             OSError: when it cannot be written; what was at `path` is untouched.
@@ -208,7 +208,7 @@ class Calibration:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibration:
-        """Reads a calibration that :meth:`save` wrote.
+        """Read a calibration that :meth:`save` wrote.
 
         Raises:
             CalibrationError: when there is none, or the file was edited, cut short, or made by something else or by a
@@ -254,7 +254,7 @@ class Calibration:
 
 
 def _in_order(scores: Sequence[float], groups: Sequence[Any]) -> tuple[tuple[float, ...], tuple[int, ...]]:
-    """Returns rising scores, and patients numbered by their scores, so that any order gives the same file."""
+    """Return rising scores, and patients numbered by their scores, so that any order gives the same file."""
     values = np.asarray(scores, dtype=np.float64) + 0.0
     bad = int(np.count_nonzero(~np.isfinite(values)))
     if bad:
@@ -279,7 +279,7 @@ def _checksum(content: Mapping[str, Any]) -> str:
 
 
 def _read(name: str) -> dict[str, Any]:
-    """Returns the JSON of a calibration's file, of a version that is known."""
+    """Return the JSON of a calibration's file, of a version that is known."""
     if not os.path.isfile(name):
         raise CalibrationError(f"there is no calibration '{name}': run calibrate first, or name another file.")
     try:

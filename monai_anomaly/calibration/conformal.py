@@ -39,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 def conformal_p_values(
     scores: npt.ArrayLike, normal_scores: npt.ArrayLike, groups: npt.ArrayLike | None = None
 ) -> Floats:
-    """Returns the conformal p-values of scores, ``(M,)`` float64 in (0, 1].
+    """Return the conformal p-values of scores, ``(M,)`` float64 in (0, 1].
 
     Args:
         scores: ``(M,)``, finite.
@@ -60,7 +60,7 @@ def conformal_p_values(
 def conformal_threshold(
     alpha: float, normal_scores: npt.ArrayLike, groups: npt.ArrayLike | None = None
 ) -> float | None:
-    """Returns the threshold t for which ``score >= t`` and ``p(score) <= alpha`` are the same for every score.
+    """Return the threshold t for which ``score >= t`` and ``p(score) <= alpha`` are the same for every score.
 
     It is the float next to a score of the normals, as the set of such scores is open at its lower end.
 
@@ -83,14 +83,14 @@ def conformal_threshold(
 
 
 def step_threshold(alpha: float, values: Floats, p_values: Floats) -> float | None:
-    """Returns :func:`conformal_threshold` from the result of :func:`p_value_steps`."""
+    """Return :func:`conformal_threshold` from the result of :func:`p_value_steps`."""
     check_rate(alpha)
     above = int(np.count_nonzero(p_values > alpha))  # p-values fall, and the first one is 1
     return None if above > len(values) else float(np.nextafter(values[above - 1], np.inf))
 
 
 def p_value_steps(normal_scores: npt.ArrayLike, groups: npt.ArrayLike | None = None) -> tuple[Floats, Floats]:
-    """Returns the p-value as a function of the score: the steps and the p-value up to and with each.
+    """Return the p-value as a function of the score: the steps and the p-value up to and with each.
 
     Args:
         normal_scores: as in :func:`conformal_p_values`.
@@ -117,7 +117,7 @@ def p_value_steps(normal_scores: npt.ArrayLike, groups: npt.ArrayLike | None = N
 
 
 def patients_needed(alpha: float) -> int:
-    """Returns the least number of normal patients for a false-alarm rate: 1/alpha - 1, rounded up.
+    """Return the least number of normal patients for a false-alarm rate: 1/alpha - 1, rounded up.
 
     Raises:
         ValueError: for alpha out of (0, 1).
@@ -134,12 +134,12 @@ def patients_needed(alpha: float) -> int:
 
 
 def smallest_rate(n_patients: int) -> float:
-    """Returns the least false-alarm rate that a number of normal patients supports."""
+    """Return the least false-alarm rate that a number of normal patients supports."""
     return 1.0 / (n_patients + 1.0)
 
 
 def check_rate(alpha: float) -> float:
-    """Returns a false-alarm rate unchanged.
+    """Return a false-alarm rate unchanged.
 
     Raises:
         ValueError: unless it is a number in (0, 1).
@@ -150,7 +150,7 @@ def check_rate(alpha: float) -> float:
 
 
 def _finite(scores: npt.ArrayLike, name: str) -> Floats:
-    """Returns scores as a vector without -0.0, refusing what has no place in an order."""
+    """Return scores as a vector without -0.0, refusing what has no place in an order."""
     values = np.asarray(scores, dtype=np.float64) + 0.0
     if values.ndim != 1:
         raise ValueError(f"{name} must be a vector, got the shape {values.shape}.")

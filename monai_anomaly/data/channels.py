@@ -13,7 +13,7 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def convert_channels(pixels: np.ndarray, channels: int | None) -> np.ndarray:
-    """Returns contiguous float32 ``(C, H, W)`` with the wanted number of channels.
+    """Return contiguous float32 ``(C, H, W)`` with the wanted number of channels.
 
     Args:
         pixels: float32 ``(C, H, W)`` in [0, 1], C 1 or 3.

@@ -85,7 +85,7 @@ class FrameSource(Protocol):
         """Number of frames in the file."""
 
     def decode(self, index: int) -> DecodedImage:
-        """Decodes one frame.
+        """Decode one frame.
 
         Args:
             index: from 0, below ``frames``.
@@ -97,7 +97,7 @@ class FrameSource(Protocol):
 
 @contextmanager
 def boundary(what: str) -> Iterator[None]:
-    """Turns whatever a decoding library raises into one :class:`ImageReadError`.
+    """Turn whatever a decoding library raises into one :class:`ImageReadError`.
 
     ``StopIteration`` would end a DataLoader silently, ``MemoryError`` and ``RecursionError`` kill it; the text of the
     original is dropped, because libraries quote header values and paths in it.
@@ -152,7 +152,7 @@ def check_budget(limits: ReadLimits, *, rows: int, columns: int, frames: int = 1
 
 
 def scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Maps ``low..high`` to 0..1 as float32, clipped.
+    """Map ``low..high`` to 0..1 as float32, clipped.
 
     Args:
         values: any numeric array.

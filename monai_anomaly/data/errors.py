@@ -33,7 +33,7 @@ class DataListError(ValueError):
 
 
 def find_read_error(error: BaseException | None) -> ImageReadError | None:
-    """Returns the :class:`ImageReadError` inside an exception chain, or None.
+    """Return the :class:`ImageReadError` inside an exception chain, or None.
 
     MONAI's ``Compose`` wraps whatever a transform raises into a ``RuntimeError``; the cause is kept.
 

@@ -38,7 +38,7 @@ def check_regular(path: PathLike | str) -> None:
 
 
 def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
-    """Returns ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; leaves the stream at its start.
+    """Return ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; leaves the stream at its start.
 
     Args:
         stream: the file, at its start.

@@ -19,7 +19,7 @@ QUANTILE = re.compile(r"quantile:(0?\.\d+|0|1|1\.0*|0\.0*)")
 
 
 def check_frame_rule(rule: str) -> str:
-    """Returns a frame rule unchanged.
+    """Return a frame rule unchanged.
 
     Args:
         rule: ``"middle"``; ``"all"``; ``"every:N"``, each N-th frame from the first on; ``"spaced:N"``, N frames spread
@@ -34,7 +34,7 @@ def check_frame_rule(rule: str) -> str:
 
 
 def select_frames(rule: str, count: int) -> list[int]:
-    """Returns the indices, rising from 0, that a rule takes from a file with ``count`` frames; never empty.
+    """Return the indices, rising from 0, that a rule takes from a file with ``count`` frames; never empty.
 
     Args:
         rule: as in :func:`check_frame_rule`.
@@ -56,7 +56,7 @@ def select_frames(rule: str, count: int) -> list[int]:
 
 
 def choose_frame(frame: int | None, frames: int) -> int:
-    """Returns the index of the one frame to read: the one asked for, or the middle one.
+    """Return the index of the one frame to read: the one asked for, or the middle one.
 
     Args:
         frame: index from 0, or None for the middle frame.
@@ -73,7 +73,7 @@ def choose_frame(frame: int | None, frames: int) -> int:
 
 
 def check_aggregate(rule: str) -> str:
-    """Returns the name of an aggregation unchanged.
+    """Return the name of an aggregation unchanged.
 
     Args:
         rule: ``"max"``, ``"mean"`` or ``"quantile:Q"`` with Q from 0 to 1.
@@ -87,7 +87,7 @@ def check_aggregate(rule: str) -> str:
 
 
 def aggregate(scores: Sequence[float], rule: str) -> float:
-    """Returns a study's score from those of its frames; the score itself where there is one.
+    """Return a study's score from those of its frames; the score itself where there is one.
 
     Args:
         scores: finite, at least one.

@@ -89,14 +89,14 @@ class ClinicalImageReader(ImageReader):
         self.limits = ReadLimits(max_pixels, max_frames, max_bytes)
 
     def verify_suffix(self, filename: Sequence[PathLike | str] | PathLike | str) -> bool:
-        """Returns whether the names look like a supported file; names without a suffix may be DICOM."""
+        """Return whether the names look like a supported file; names without a suffix may be DICOM."""
         names = [filename] if isinstance(filename, (str, PathLike)) else filename
         return all(not Path(n).suffix or str(n).lower().endswith(SUFFIXES) for n in names)
 
     def read(  # type: ignore[override]
         self, data: Sequence[PathLike | str] | PathLike | str, frame: int | None = None, **_: Any
     ) -> DecodedImage:
-        """Decodes one frame of a file.
+        """Decode one frame of a file.
 
         Args:
             data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it).
@@ -109,7 +109,7 @@ class ClinicalImageReader(ImageReader):
             return source.decode(choose_frame(frame, source.frames))
 
     def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
-        """Decodes several frames of a file one after the other; the header is checked once.
+        """Decode several frames of a file one after the other; the header is checked once.
 
         Args:
             path: the file's path.
@@ -125,7 +125,7 @@ class ClinicalImageReader(ImageReader):
                 yield source.decode(index)
 
     def count_frames(self, path: PathLike | str) -> int:
-        """Returns the number of frames of a file from its header; no pixel is decoded.
+        """Return the number of frames of a file from its header; no pixel is decoded.
 
         Raises:
             ImageReadError: whatever is wrong with the header.
@@ -135,7 +135,7 @@ class ClinicalImageReader(ImageReader):
 
     @contextmanager
     def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
-        """Opens a file with the decoder that its content asks for; every error in the block becomes one class."""
+        """Open a file with the decoder that its content asks for; every error in the block becomes one class."""
         with boundary("reading the file"):
             check_regular(path)
             stream = open(path, "rb")
@@ -147,7 +147,7 @@ class ClinicalImageReader(ImageReader):
                 yield self._make_source(kind, stream, key)
 
     def _make_source(self, kind: str, stream: BinaryIO, key: bytes) -> FrameSource:
-        """Returns the decoder for one of the kinds that :func:`~monai_anomaly.data.file_kind.find_kind` tells apart."""
+        """Return the decoder for one of the kinds that :func:`~monai_anomaly.data.file_kind.find_kind` tells apart."""
         if kind == "raster":
             return RasterSource(stream, self.limits)
         if kind == "dicom":
@@ -200,7 +200,7 @@ class ClinicalImageReader(ImageReader):
         return pixels, meta
 
     def read_mask(self, path: PathLike | str) -> np.ndarray:
-        """Reads a lesion mask from a PNG, JPEG, BMP or TIFF, uncropped.
+        """Read a lesion mask from a PNG, JPEG, BMP or TIFF, uncropped.
 
         Args:
             path: the mask's path.
@@ -228,6 +228,6 @@ def _one_path(data: Sequence[PathLike | str] | PathLike | str) -> PathLike | str
 
 
 def _is_constant(pixels: np.ndarray) -> bool:
-    """Returns whether all pixels are equal; a few of them answer it for nearly every picture."""
+    """Return whether all pixels are equal; a few of them answer it for nearly every picture."""
     few = pixels[:, ::16, ::16]
     return bool(few.min() == few.max() and pixels.min() == pixels.max())

@@ -17,7 +17,7 @@ SAMPLED_SIDE = 512
 
 
 def picture_facts(pixels: np.ndarray) -> dict[str, int | float]:
-    """Returns ``rows``, ``columns`` and ``colored``, plain numbers.
+    """Return ``rows``, ``columns`` and ``colored``, plain numbers.
 
     ``colored`` is the share of pixels, 0 to 1, whose channels differ by more than 0.1: more than JPEG makes of gray. Of
     a picture with more than 512 rows or columns every second, third, ... is looked at.

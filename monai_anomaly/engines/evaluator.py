@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
-    """An ``iteration_update`` that gives NaN maps to the images on which the forward pass raises.
+    """Return an ``iteration_update`` that gives NaN maps to the images on which the forward pass raises.
 
     A batch that raises (one bad image, or too little memory for the whole batch) is repeated image by image. An image
     that raises alone gets a map of NaN and the reason under :data:`FORWARD_ERROR`;
@@ -59,7 +59,7 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
 
 
 def _one(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.Tensor, str]:
-    """The map of one image ``(1, C, H, W)`` and no error, or a map of NaN ``(1, 1, H, W)`` and the error."""
+    """Return the map of one image ``(1, C, H, W)`` and no error, or a map of NaN ``(1, 1, H, W)`` and the error."""
     autocast = torch.autocast("cuda", **engine.amp_kwargs) if engine.amp else nullcontext()
     try:
         with engine.mode(engine.network), autocast:

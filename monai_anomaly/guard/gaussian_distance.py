@@ -69,7 +69,7 @@ class GaussianDistance:
         )
 
     def __call__(self, vectors: Tensor) -> Tensor:
-        """Returns the distances ``(B,)``, about 1 for a vector of the cloud.
+        """Return the distances ``(B,)``, about 1 for a vector of the cloud.
 
         Args:
             vectors: float ``(B, D)``.

@@ -54,7 +54,7 @@ class InputGuard:
 
     @classmethod
     def fit(cls, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> InputGuard:
-        """Takes the limits from training normals.
+        """Take the limits from training normals.
 
         Args:
             images: float32 ``(N, C, H, W)`` as the network gets them, N at least 1.
@@ -78,7 +78,7 @@ class InputGuard:
         return cls((channels, rows, columns), len(images), len(set(groups)), rules, likeness)
 
     def check(self, image: Tensor, facts: Mapping[str, Any]) -> str:
-        """Returns one sentence why the image is not applicable, or an empty text.
+        """Return one sentence why the image is not applicable, or an empty text.
 
         Args:
             image: ``(C, H, W)`` as the network gets it.
@@ -90,7 +90,7 @@ class InputGuard:
         return self.check_all(image[None], [facts])[0]
 
     def check_all(self, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Returns what :meth:`check` says of each image, the same in any batch; faster than one by one.
+        """Return what :meth:`check` says of each image, the same in any batch; faster than one by one.
 
         Args:
             images: ``(B, C, H, W)`` as the network gets them.

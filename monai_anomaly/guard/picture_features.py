@@ -35,7 +35,7 @@ TINY = 1e-8
 
 
 def picture_features(images: Tensor) -> PictureFeatures:
-    """Returns the features of a batch, each image's the same in any batch.
+    """Return the features of a batch, each image's the same in any batch.
 
     - ``intensity``: quantiles of the gray values and, for fineness, noise and blur, the logarithm of the mean absolute
       difference between each octave of a pyramid and the next; of a color image the mean color as well;
@@ -61,7 +61,7 @@ def picture_features(images: Tensor) -> PictureFeatures:
 
 
 def flat_shares(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the shares of pixels that have the darkest and the brightest gray value of their own image.
+    """Return the shares of pixels that have the darkest and the brightest gray value of their own image.
 
     A hundredth of the image's range counts as equal. No change of brightness and contrast changes the shares.
 
@@ -78,21 +78,21 @@ def flat_shares(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _resize(images: Tensor, side: int) -> Tensor:
-    """Returns square images, antialiased."""
+    """Return square images, antialiased."""
     if images.shape[2:] == (side, side):
         return images
     return F.interpolate(images, (side, side), mode="bilinear", align_corners=False, antialias=True)
 
 
 def _quantiles(gray: Tensor) -> Tensor:
-    """Returns evenly spaced quantiles, the extremes included, ``(B, 17)``."""
+    """Return evenly spaced quantiles, the extremes included, ``(B, 17)``."""
     values = gray.flatten(1).numpy()
     places = np.linspace(0, values.shape[1] - 1, QUANTILES).round().astype(int)
     return torch.from_numpy(np.partition(values, places, axis=1)[:, places])  # half the time of sorting
 
 
 def _octaves(gray: Tensor) -> Tensor:
-    """Returns the logarithm of the mean absolute difference between each octave and the next, ``(B, octaves)``."""
+    """Return the logarithm of the mean absolute difference between each octave and the next, ``(B, octaves)``."""
     differences = []
     while min(gray.shape[2:]) >= 2 * COARSEST:
         half = F.avg_pool2d(gray, 2)
@@ -103,7 +103,7 @@ def _octaves(gray: Tensor) -> Tensor:
 
 
 def _gradients(gray: Tensor) -> Tensor:
-    """Returns histograms of signed directions in 8 x 8 cells, each relative to its surroundings, ``(B, 512)``."""
+    """Return histograms of signed directions in 8 x 8 cells, each relative to its surroundings, ``(B, 512)``."""
     padded = F.pad(gray, (1, 1, 1, 1), mode="replicate")
     x = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
     y = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]

@@ -91,7 +91,7 @@ class Likeness:
         return cls({name: _fit(name, features[name]) for name in FEATURES}, centers, spreads, limit)
 
     def check(self, images: Tensor) -> list[str]:
-        """Returns of each image what is unlike the normals, or an empty text.
+        """Return of each image what is unlike the normals, or an empty text.
 
         Features are made for the batch, which is faster; distances one by one, so that no sum depends on the batch.
 
@@ -126,7 +126,7 @@ def _fit(name: str, vectors: Tensor) -> GaussianDistance:
 
 
 def _held_out(name: str, vectors: Tensor, patients: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """Returns each vector's distance from the vectors of other patients."""
+    """Return each vector's distance from the vectors of other patients."""
     from sklearn.model_selection import GroupKFold
 
     distances = np.empty(len(vectors))
@@ -136,11 +136,11 @@ def _held_out(name: str, vectors: Tensor, patients: npt.NDArray[np.int64]) -> np
 
 
 def _spread(values: npt.NDArray[np.float64]) -> float:
-    """Returns the standard deviation of a normal distribution with this median and 90th percentile."""
+    """Return the standard deviation of a normal distribution with this median and 90th percentile."""
     return float(np.quantile(values, 0.9) - np.median(values)) / Z_90
 
 
 def _limit(values: npt.NDArray[np.float64]) -> float:
-    """Returns the larger of the conformal and the normal distribution's 99 % quantile."""
+    """Return the larger of the conformal and the normal distribution's 99 % quantile."""
     rank = min(math.ceil((1 - FALSE_ALARMS) * (len(values) + 1)), len(values))
     return max(float(np.sort(values)[rank - 1]), float(np.median(values)) + Z_99 * _spread(values))

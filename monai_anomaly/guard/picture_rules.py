@@ -62,7 +62,7 @@ class PictureRules:
 
     @classmethod
     def fit(cls, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> PictureRules:
-        """Takes the limits from normals.
+        """Take the limits from normals.
 
         Args:
             images: ``(N, C, H, W)``.
@@ -88,7 +88,7 @@ class PictureRules:
         )
 
     def check(self, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Returns of each picture the first rule that it breaks as half a sentence, or an empty text.
+        """Return of each picture the first rule that it breaks as half a sentence, or an empty text.
 
         Args:
             images: float32 ``(B, C, H, W)``, finite.
@@ -136,13 +136,13 @@ class PictureRules:
 
 
 def _size(facts: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Returns rows and columns, None where they are not known."""
+    """Return rows and columns, None where they are not known."""
     rows, columns = float(facts.get("rows", 0)), float(facts.get("columns", 0))
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
 def _enlarged(size: tuple[float, float], images: Tensor) -> float:
-    """Returns the part of the network's rows or columns that the picture has, at most 1."""
+    """Return the part of the network's rows or columns that the picture has, at most 1."""
     return min(1.0, size[0] / images.shape[-2], size[1] / images.shape[-1])
 
 
@@ -153,7 +153,7 @@ def _color_limits(colored: npt.NDArray[np.float64]) -> tuple[float, float]:
 
 
 def _contrast(images: Tensor) -> Tensor:
-    """Returns the standard deviation of each image, ``(B,)``."""
+    """Return the standard deviation of each image, ``(B,)``."""
     return images.flatten(1).std(1, correction=0)
 
 

@@ -23,7 +23,7 @@ class DistillationLoss(_Loss):
     """
 
     def forward(self, student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
-        """Outputs of the levels, pairwise of one shape, to a scalar, float32.
+        """Compare the outputs of the levels, pairwise of one shape: a scalar, float32.
 
         Raises:
             ValueError: when the numbers of levels or their shapes differ.

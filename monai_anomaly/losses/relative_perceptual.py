@@ -48,7 +48,7 @@ class RelativePerceptualL1Loss(_Loss):
         self.map_size = None if map_size is None else list(map_size)
 
     def forward(self, real: Sequence[torch.Tensor], fake: Sequence[torch.Tensor]) -> torch.Tensor:
-        """Compares features.
+        """Compare features.
 
         Args:
             real: normalized features of the images, one ``(B, C, h, w)`` per layer, from shallow to deep.

@@ -81,7 +81,7 @@ class WassersteinCriticLoss(_Loss):
         *,
         generator: torch.Generator | None = None,
     ) -> dict[str, torch.Tensor]:
-        """The weighted terms; their sum is the loss.
+        """Return the weighted terms; their sum is the loss.
 
         Args:
             critic: maps ``(B, ...)`` to one number per sample. Real and fake share one forward pass unless the critic

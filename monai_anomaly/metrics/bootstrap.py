@@ -43,7 +43,7 @@ class Counts(NamedTuple):
         return _share(self.normal)
 
     def column(self, threshold: float) -> int:
-        """The column of the decision ``score >= threshold``."""
+        """Return the column of the decision ``score >= threshold``."""
         return max(0, int(np.count_nonzero(self.thresholds >= threshold)) - 1)
 
 
@@ -54,7 +54,7 @@ def _share(count: Floats) -> Floats:
 
 
 def count_above(table: ScoreTable, weights: Floats | None = None) -> Counts:
-    """Counts of a set with weighted images, by one sort and cumulative sums; scikit-learn sorts for each weighting.
+    """Count of a set with weighted images, by one sort and cumulative sums; scikit-learn sorts for each weighting.
 
     Args:
         table: labels and scores of the images.
@@ -92,7 +92,7 @@ class Bootstrap:
     """Why a statistic that is NaN is undefined."""
 
     def interval(self, name: Hashable, of: str = "both") -> tuple[Any, Any, str]:
-        """The 95 % interval of a statistic, see :func:`monai_anomaly.metrics.intervals.interval`.
+        """Return the 95 % interval of a statistic, see :func:`monai_anomaly.metrics.intervals.interval`.
 
         Args:
             name: the statistic.
@@ -115,7 +115,7 @@ class Bootstrap:
         return *interval(value, resampled, cases=cases, effective=pairs, variance=variance), ""
 
     def measure(self, name: Hashable, of: str = "both") -> dict[str, Any]:
-        """The statistic as :func:`~monai_anomaly.metrics.intervals.measure` gives it, or ``undefined``."""
+        """Return the statistic as :func:`~monai_anomaly.metrics.intervals.measure` gives it, or ``undefined``."""
         if np.isnan(self.value[name]):
             return undefined(self.reason)
         low, high, why = self.interval(name, of)
@@ -136,7 +136,7 @@ def bootstrap(
     seed: int,
     n_bootstrap: int,
 ) -> Bootstrap:
-    """Computes statistics of a set and of resamples of whole groups with replacement.
+    """Compute statistics of a set and of resamples of whole groups with replacement.
 
     Images of one patient are not independent, so that resampling images would give an interval that is too narrow.
     Resamples that drew a single class are left out, which is drawing them again: no curve is defined on them. Classes
@@ -170,7 +170,7 @@ def bootstrap(
 
 
 def mean_measure(values: Floats, codes: npt.NDArray[np.intp], *, seed: int, n_bootstrap: int) -> dict[str, Any]:
-    """The mean over images of a number between 0 and 1, with its interval.
+    """Return the mean over images of a number between 0 and 1, with its interval.
 
     Args:
         values: number of each image, ``(N,)`` with N > 0.
@@ -189,7 +189,7 @@ def mean_measure(values: Floats, codes: npt.NDArray[np.intp], *, seed: int, n_bo
 
 
 def _resampled_weights(codes: npt.NDArray[np.intp], *, seed: int, n_bootstrap: int) -> Iterator[Floats]:
-    """Yields how often resamples drew each image's group, ``(R, N)`` at a time."""
+    """Yield how often resamples drew each image's group, ``(R, N)`` at a time."""
     random = np.random.default_rng(seed)
     n_groups = int(codes.max()) + 1
     rows = max(1, _CHUNK // max(len(codes), n_groups))

@@ -30,7 +30,7 @@ def check_scores(
     groups: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
 ) -> ScoreTable:
-    """Checks what every image-level metric takes; a set with one class passes, see :func:`one_class_reason`.
+    """Check what every image-level metric takes; a set with one class passes, see :func:`one_class_reason`.
 
     Args:
         labels: 0 normal, 1 abnormal, shape ``(N,)``.

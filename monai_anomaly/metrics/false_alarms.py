@@ -40,7 +40,7 @@ def false_alarm_rate_at_sensitivity(scores: npt.ArrayLike, labels: npt.ArrayLike
 
 
 def check_sensitivity(sensitivity: float) -> float:
-    """Returns a sensitivity unchanged.
+    """Return a sensitivity unchanged.
 
     Raises:
         ValueError: when it is outside of (0, 1].
@@ -51,7 +51,7 @@ def check_sensitivity(sensitivity: float) -> float:
 
 
 def false_alarm_rate_at(counts: Counts, sensitivity: float) -> npt.NDArray[np.float64]:
-    """The false-alarm rate at a sensitivity of R resamples, ``(R,)``; NaN where a class is missing.
+    """Return the false-alarm rate at a sensitivity of R resamples, ``(R,)``; NaN where a class is missing.
 
     Args:
         counts: images of each class above each threshold.

@@ -153,7 +153,7 @@ class HistogramDivergence(Metric):
 
     @sync_all_reduce("_found")
     def compute(self) -> float:
-        """The divergence of the epoch, or NaN when it is undefined."""
+        """Return the divergence of the epoch, or NaN when it is undefined."""
         why = _undefined(self._found)
         if not why:
             return _divergence(self._found, self.eps)

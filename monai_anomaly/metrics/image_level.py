@@ -81,20 +81,20 @@ def _statistics(counts: Counts) -> dict[Hashable, npt.NDArray[np.float64]]:
 
 
 def area_under_roc(counts: Counts) -> npt.NDArray[np.float64]:
-    """The area under the ROC curve, ``(R,)``: the share of pairs in the right order, ties counting half."""
+    """Return the area under the ROC curve, ``(R,)``: the share of pairs in the right order, ties counting half."""
     hits, alarms = counts.sensitivity, counts.false_alarm_rate
     return np.asarray((np.diff(alarms, axis=1) * (hits[:, 1:] + hits[:, :-1]) / 2).sum(axis=1))
 
 
 def average_precision(counts: Counts) -> npt.NDArray[np.float64]:
-    """The mean precision over the abnormal images, ``(R,)``, as scikit-learn defines it."""
+    """Return the mean precision over the abnormal images, ``(R,)``, as scikit-learn defines it."""
     flagged = counts.abnormal[:, 1:] + counts.normal[:, 1:]
     precision = counts.abnormal[:, 1:] / np.maximum(flagged, 1e-300)
     return np.asarray((np.diff(counts.sensitivity, axis=1) * precision).sum(axis=1))
 
 
 def _score_and_label(output: Sequence[dict[str, Any]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
+    """Return the pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
     scores = [torch.as_tensor(item["score"], dtype=torch.float64).reshape(()) for item in output]
     labels = [torch.as_tensor(item["label"], dtype=torch.float64).reshape(()) for item in output]
     return scores, labels
@@ -118,7 +118,7 @@ class ImageAUROC(IgniteMetricHandler):
         self._warned = False
 
     def compute(self) -> float:
-        """The AUC of the epoch, or NaN when it is undefined."""
+        """Return the AUC of the epoch, or NaN when it is undefined."""
         scores, labels = self.metric_fn.get_buffer() or (None, None)
         reason = _undefined(scores, labels)
         if reason is None:

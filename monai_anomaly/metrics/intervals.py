@@ -20,7 +20,7 @@ _NORMAL_QUANTILE = 1.959964
 
 
 def measure(value: float, interval: tuple[float, float] | None, reason: str = "") -> dict[str, Any]:
-    """A number as all metrics give it: ``value``, ``interval`` (``[low, high]`` or None) and ``reason``.
+    """Return a number as all metrics give it: ``value``, ``interval`` (``[low, high]`` or None) and ``reason``.
 
     ``reason`` is empty unless the interval is None, and says why.
     """
@@ -28,14 +28,14 @@ def measure(value: float, interval: tuple[float, float] | None, reason: str = ""
 
 
 def undefined(reason: str) -> dict[str, Any]:
-    """What stands for a number that is not defined: ``value`` and ``interval`` None, and the ``reason``."""
+    """Return what stands for a number that is not defined: ``value`` and ``interval`` None, and the ``reason``."""
     return {"value": None, "interval": None, "reason": reason}
 
 
 def interval(
     value: npt.ArrayLike, resampled: Floats, *, cases: int, effective: float, variance: float | None = None
 ) -> tuple[Floats, Floats]:
-    """The 95 % interval of a number between 0 and 1, such as an AUC or a rate.
+    """Return the 95 % interval of a number between 0 and 1, such as an AUC or a rate.
 
     The bootstrap's standard error is taken to the scale of the logit, with Student's quantile for ``cases - 1`` degrees
     of freedom. Percentiles of the resamples are too narrow near 1 and with few cases: on normal scores with a true AUC

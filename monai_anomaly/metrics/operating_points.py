@@ -98,7 +98,7 @@ def roc_band(
     seed: int = 0,
     n_bootstrap: int = 1000,
 ) -> dict[str, Any]:
-    """The ROC curve on a grid of false-alarm rates, with a pointwise 95 % band.
+    """Return the ROC curve on a grid of false-alarm rates, with a pointwise 95 % band.
 
     The curve joins its points by straight lines, so that the area under it is the AUC. The band holds for one
     false-alarm rate at a time, not for the whole curve at once.
@@ -176,7 +176,7 @@ def _f1(counts: Counts) -> Floats:
 
 
 def _allowed(counts: Counts, specificity: float) -> npt.NDArray[np.intp]:
-    """The last column with at most ``1 - specificity`` false alarms, ``(R,)``."""
+    """Return the last column with at most ``1 - specificity`` false alarms, ``(R,)``."""
     most = (1 - specificity) * counts.normal[:, -1:] + 1e-9
     return np.asarray((counts.normal <= most).sum(axis=1) - 1)  # the counts do not fall along a row
 
@@ -186,7 +186,7 @@ def _sensitivity_at(counts: Counts, specificity: float) -> Floats:
 
 
 def _at_specificity(table: ScoreTable, curve: Counts, specificity: float, sure: Bootstrap) -> dict[str, Any]:
-    """The measure, with the threshold on the set itself."""
+    """Return the measure, with the threshold on the set itself."""
     fewest = round(1 / (1 - specificity))
     n_normal = int((~table.positive).sum())
     if n_normal < fewest and not one_class_reason(table.positive):

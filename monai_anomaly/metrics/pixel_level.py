@@ -135,7 +135,7 @@ def _undefined(a: npt.NDArray[Any], m: npt.NDArray[np.bool_]) -> str:
 
 
 def _regions(m: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], int]:
-    """Number of each pixel's region, 0 outside, ``(N, H, W)``; and how many regions there are."""
+    """Return number of each pixel's region, 0 outside, ``(N, H, W)``; and how many regions there are."""
     plane = np.zeros((3, 3, 3), bool)
     plane[1] = True  # neighbors, diagonal ones too, within an image and not across images
     labeled, n_regions = ndimage.label(m, structure=plane)

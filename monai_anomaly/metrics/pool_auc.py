@@ -63,7 +63,7 @@ def _undefined(normal: npt.NDArray[np.float64], pool: npt.NDArray[np.float64]) -
 
 
 def _score_and_label(output: Sequence[dict[str, Any]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
+    """Return the pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
     scores = [torch.as_tensor(item["score"], dtype=torch.float64).reshape(()) for item in output]
     labels = [torch.as_tensor(item["label"], dtype=torch.float64).reshape(()) for item in output]
     return scores, labels
@@ -95,7 +95,7 @@ class PoolAUROC(IgniteMetricHandler):
         self._warned = False
 
     def compute(self) -> float:
-        """The AUC of the epoch, or NaN when it is undefined."""
+        """Return the AUC of the epoch, or NaN when it is undefined."""
         found = self.metric_fn.get_buffer()
         scores, labels = (np.empty(0), np.empty(0)) if found is None else [t.double().cpu().numpy() for t in found]
         try:

@@ -35,5 +35,5 @@ def split_bands(picture: Array, structure: float) -> Array:
 
 
 def coarsen(image: Array) -> Array:
-    """The image at 64 x 64 pixels."""
+    """Return the image at 64 x 64 pixels."""
     return np.asarray(Image.fromarray(image).resize((64, 64), Image.Resampling.BILINEAR))

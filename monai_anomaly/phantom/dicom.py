@@ -14,14 +14,14 @@ __all__ = ["make_uid", "new_dataset", "write_dataset"]
 
 
 def make_uid(*words: str) -> UID:
-    """A UID that is always the same for the same words."""
+    """Return a UID that is always the same for the same words."""
     return generate_uid(entropy_srcs=["monai_anomaly.phantom", *words])
 
 
 def new_dataset(
     sop_class: UID, modality: str, *, words: tuple[str, ...], patient: str, series: str, number: int
 ) -> Dataset:
-    """A data set without pixels, of a made-up patient who has one study.
+    """Return a data set without pixels, of a made-up patient who has one study.
 
     Args:
         sop_class: what is stored.

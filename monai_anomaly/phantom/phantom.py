@@ -191,7 +191,7 @@ def _cache_root() -> Path:
 
 
 def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | os.PathLike[str] | None = None) -> str:
-    """The folder of the phantom of the default size, pool included, made when it is not there yet.
+    """Return the folder of the phantom of the default size, pool included, made when it is not there yet.
 
     It is built in a temporary folder that is renamed when complete, so an interrupted build leaves nothing half-made,
     and of two processes that build at once one wins and both get the whole.

@@ -40,7 +40,7 @@ class Case:
     name: str
 
     def rng(self, seed: int, purpose: int, *, paired: bool, patient: bool) -> np.random.Generator:
-        """What chance decides for one purpose.
+        """Return what chance decides for one purpose.
 
         Args:
             seed: of the data set.
@@ -83,7 +83,7 @@ def plan_cases(seed: int, counts: Mapping[str, tuple[int, int]], kinds: Sequence
 
 
 def _owners(rng: np.random.Generator, images: int, most_images: int) -> tuple[NDArray[np.int64], list[int]]:
-    """The patients, and how many images each has."""
+    """Return the patients, and how many images each has."""
     sizes: list[int] = []
     while sum(sizes) < images:
         sizes.append(min(int(rng.integers(1, most_images + 1)), images - sum(sizes)))

@@ -29,7 +29,7 @@ def roc_svg(
     auroc: float,
     band: Mapping[str, Any] | None = None,
 ) -> str:
-    """The ROC curve of both classes' scores.
+    """Return the ROC curve of both classes' scores.
 
     Args:
         labels: 0 normal, 1 abnormal, shape ``(N,)``.
@@ -90,7 +90,7 @@ def histogram_svg(
 
 
 def _marks(marks: Mapping[str, float], x: Callable[[float], float]) -> str:
-    """A line from the axis to its name for each value.
+    """Return a line from the axis to its name for each value.
 
     Each name has a row of its own. All are right of their lines, the lowest value on top, or all left of them, the
     highest on top: so no line crosses a name.
@@ -117,7 +117,7 @@ def _points(
 
 
 def _axis(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """Maps values to pixels."""
+    """Map values to pixels."""
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 

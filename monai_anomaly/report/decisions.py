@@ -22,7 +22,7 @@ _ORACLE = (
 
 
 def decisions_section(numbers: Mapping[str, Any]) -> str:
-    """The operating points, calibrated and oracle, and what the calibration rests on.
+    """Return the operating points, calibrated and oracle, and what the calibration rests on.
 
     Args:
         numbers: see :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers`.
@@ -71,7 +71,7 @@ def guard_section(numbers: Mapping[str, Any]) -> str:
 
 
 def _chosen(numbers: Mapping[str, Any]) -> str:
-    """What the chosen false-alarm rate did here, in plain words."""
+    """Return what the chosen false-alarm rate did here, in plain words."""
     alpha, counts = numbers["false_alarm_rate"], numbers["decisions"]
     point = numbers["operating_points"]["thresholds"][f"{alpha:g}"]
     if point["threshold"] is None:

@@ -107,7 +107,7 @@ def _columns(cases: Sequence[Case]) -> tuple[list[int], list[float], list[str]]:
 
 
 def _thresholds(rules: Rules) -> tuple[dict[str, float | None], dict[str, str]]:
-    """The thresholds of the usual rates and the chosen one by name, and why one is missing."""
+    """Return the thresholds of the usual rates and the chosen one by name, and why one is missing."""
     calibration = rules.calibration
     if calibration is None:
         return {}, {}
@@ -129,7 +129,7 @@ def _count_decisions(cases: Sequence[Case]) -> dict[str, dict[str, int]]:
 
 
 def _identity(calibration: Calibration) -> dict[str, Any]:
-    """What tells this calibration from another one; its scores stay in its own file."""
+    """Return what tells this calibration from another one; its scores stay in its own file."""
     return {
         "date": calibration.date,
         "n_images": calibration.n_images,
@@ -144,7 +144,7 @@ def _identity(calibration: Calibration) -> dict[str, Any]:
 
 
 def _guard(cases: Sequence[Case], rules: Rules, numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """What was refused, and the image-level metrics without it."""
+    """Return what was refused, and the image-level metrics without it."""
     refused = [case for case in cases if case.decision == "not_applicable"]
     rest = [case for case in cases if case.decision != "not_applicable"]
     without: dict[str, Any]

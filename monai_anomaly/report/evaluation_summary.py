@@ -11,7 +11,7 @@ __all__ = ["result_lines"]
 
 
 def result_lines(numbers: Mapping[str, Any]) -> list[str]:
-    """What the person at the terminal waits for.
+    """Return what the person at the terminal waits for.
 
     Args:
         numbers: see :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers`, with ``rejected``.
@@ -31,7 +31,7 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
 
 
 def _decided(numbers: Mapping[str, Any]) -> str:
-    """What was decided, or why nothing was."""
+    """Return what was decided, or why nothing was."""
     if numbers["calibration"] is None:
         return "none: no calibration (run calibrate makes one from held-out normals)"
     rate = numbers["false_alarm_rate"]

@@ -30,7 +30,7 @@ def gallery_map_range(gallery: Gallery) -> tuple[float, float]:
 
 
 def gallery_section(gallery: Gallery, scale: tuple[float, float], *, fixed: bool) -> str:
-    """The images of a gallery as cards: input with the annotated lesion, reconstruction, map, score and decision.
+    """Return the images of a gallery as cards: input with annotated lesion, reconstruction, map, score, decision.
 
     Args:
         gallery: the images to show.
@@ -79,7 +79,7 @@ def _card(picture: Picture, scale: tuple[float, float]) -> str:
 
 
 def _decision(picture: Picture) -> str:
-    """What was decided, with a sign that needs no color: right, wrong, or no decision."""
+    """Return what was decided, with a sign that needs no color: right, wrong, or no decision."""
     if picture.decision in ("", "uncalibrated"):
         return ""
     if picture.decision == "not_applicable":
@@ -101,7 +101,7 @@ def _window(image: npt.NDArray[np.float32]) -> tuple[float, float]:
 
 
 def _outline(mask: npt.NDArray[np.bool_]) -> str:
-    """The edge of a mask ``(H, W)`` as SVG over the image, sharp at any size; empty for an empty mask."""
+    """Return the edge of a mask ``(H, W)`` as SVG over the image, sharp at any size; empty for an empty mask."""
     height, width = mask.shape
     contours = find_contours(np.pad(mask, 1).astype(np.float32), 0.5)
     # find_contours counts from pixel centers of the padded array; SVG from the corner of the first pixel.

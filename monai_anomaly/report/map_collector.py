@@ -42,7 +42,7 @@ class MapCollector:
         return "" if self.maps else "the data list has no masks"
 
     def add(self, item: Mapping[str, Any], group: str, frames: int = 1) -> None:
-        """Takes the map and the mask of one image, if it has one.
+        """Take the map and the mask of one image, if it has one.
 
         Args:
             item: with ``pred`` ``(1, H, W)`` and possibly ``mask`` ``(1, H, W)``, ``name`` for messages.

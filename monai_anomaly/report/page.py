@@ -34,7 +34,7 @@ def render_report(
     details: Mapping[str, Any] | None = None,
     map_range: tuple[float, float] | None = None,
 ) -> str:
-    """The page as text.
+    """Return the page as text.
 
     Args:
         title: heading of the page.

@@ -42,7 +42,7 @@ def pixel_section(found: Mapping[str, Any]) -> str:
 
 
 def subgroups_section(found: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """The ROC AUC by subgroup; empty where no column was named.
+    """Return the ROC AUC by subgroup; empty where no column was named.
 
     Args:
         found: what :func:`monai_anomaly.metrics.subgroups.subgroup_metrics` gave.

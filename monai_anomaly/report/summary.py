@@ -12,7 +12,7 @@ __all__ = ["summary_section"]
 
 
 def summary_section(title: str, numbers: Mapping[str, Any]) -> str:
-    """The title, the ROC AUC, the counts and the meaning.
+    """Return the title, the ROC AUC, the counts and the meaning.
 
     Args:
         title: heading of the page.
@@ -38,7 +38,7 @@ def summary_section(title: str, numbers: Mapping[str, Any]) -> str:
 
 
 def _trained_on(numbers: Mapping[str, Any]) -> str:
-    """A warning of images that the detector knows."""
+    """Return a warning of images that the detector knows."""
     count = numbers["n_trained_on"]
     if not count:
         return ""
@@ -46,7 +46,7 @@ def _trained_on(numbers: Mapping[str, Any]) -> str:
 
 
 def _meaning(numbers: Mapping[str, Any]) -> str:
-    """The headline number in plain words."""
+    """Return the headline number in plain words."""
     auroc, interval = numbers["auroc"], numbers["auroc_interval"]
     sentence = (
         "Take one abnormal and one normal image of this test set at random: in "
@@ -63,7 +63,7 @@ def _meaning(numbers: Mapping[str, Any]) -> str:
 
 
 def _limits(numbers: Mapping[str, Any]) -> str:
-    """What the headline number does not say."""
+    """Return what the headline number does not say."""
     rates = (
         "the decisions below are"
         if numbers["calibration"] is not None

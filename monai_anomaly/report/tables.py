@@ -12,7 +12,7 @@ __all__ = ["estimate", "facts_table", "grid_table"]
 
 
 def estimate(found: Mapping[str, Any], *, percent: bool = False) -> str:
-    """A number with its interval as HTML.
+    """Return a number with its interval as HTML.
 
     Args:
         found: ``value`` (None where it is undefined), ``interval`` (``[low, high]`` or None) and ``reason``, why one of
@@ -38,7 +38,7 @@ def facts_table(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def grid_table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table with a row of names above and a column of names at the left.
+    """Return a table with a row of names above and a column of names at the left.
 
     Args:
         caption: what the table holds; escaped here.

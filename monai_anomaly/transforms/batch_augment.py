@@ -136,7 +136,7 @@ class BatchAugment:
         )
 
     def apply(self, image: Tensor, draw: AugmentDraw) -> Tensor:
-        """Applies drawn changes to a batch; image and result as in the call."""
+        """Apply drawn changes to a batch; image and result as in the call."""
         d = AugmentDraw(**{name: value.to(image.device) for name, value in vars(draw).items()})
         with torch.autocast(image.device.type, enabled=False):  # bfloat16 has no room for places of pixels
             grid = F.affine_grid(_affine(d, image.shape), list(image.shape), align_corners=False).to(image.dtype)

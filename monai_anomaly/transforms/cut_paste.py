@@ -139,7 +139,7 @@ class CutPaste:
     """
 
     def apply(self, image: Tensor, draw: CutPasteDraw) -> tuple[Tensor, Tensor]:
-        """Puts drawn patches into a batch.
+        """Put drawn patches into a batch.
 
         Args:
             image: floating point ``(B, C, H, W)``, any intensity scale, on any device; it is not changed.
@@ -216,7 +216,7 @@ def _source_pixels(d: CutPasteDraw, size: Sequence[int]) -> tuple[Tensor, Tensor
 
 
 def _jitter(patch: Tensor, inside: Tensor, image: Tensor, d: CutPasteDraw) -> Tensor:
-    """Changes contrast, about the patch's own mean, and brightness; exactly nothing with gain 1 and offset 0."""
+    """Change contrast, about the patch's own mean, and brightness; exactly nothing with gain 1 and offset 0."""
     count = inside.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1) * patch.shape[1]
     level = (patch * inside).sum(dim=(1, 2, 3), keepdim=True, dtype=torch.float32) / count
     spread = image.float().std(dim=(1, 2, 3), keepdim=True)

@@ -118,7 +118,7 @@ class ForeignPatch:
     """
 
     def apply(self, image: Tensor, draw: ForeignPatchDraw) -> tuple[Tensor, Tensor]:
-        """Puts drawn patches into a batch.
+        """Put drawn patches into a batch.
 
         Args:
             image: floating point ``(B, C, H, W)``, any intensity scale, on any device; it is not changed.

@@ -41,7 +41,7 @@ class NormalizeImage(Transform):
         self.mode = mode
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """Returns the normalized image.
+        """Return the normalized image.
 
         Args:
             image: float32 ``(C, H, W)`` in [0, 1].

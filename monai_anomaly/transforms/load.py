@@ -39,7 +39,7 @@ class LoadClinicalImage(Transform):
         self.min_size = min_size
 
     def __call__(self, data: PathLike | str, frame: int | None = None) -> torch.Tensor:
-        """Returns the image, float32 ``(C, H, W)`` in [0, 1].
+        """Return the image, float32 ``(C, H, W)`` in [0, 1].
 
         Args:
             data: the file's path.
@@ -51,7 +51,7 @@ class LoadClinicalImage(Transform):
         return self.load(data, frame)[0]
 
     def load(self, path: PathLike | str, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Returns the image and the reader's allow-listed meta data; arguments and errors as in the call.
+        """Return the image and the reader's allow-listed meta data; arguments and errors as in the call.
 
         The meta data has the :mod:`~monai_anomaly.data.picture_facts` too.
         """
@@ -106,7 +106,7 @@ class LoadClinicalImaged(MapTransform):
         self.meta_key = meta_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Returns the item with tensors in place of paths.
+        """Return the item with tensors in place of paths.
 
         Raises:
             ImageReadError: whatever is wrong with the image or the mask.
@@ -128,7 +128,7 @@ class LoadClinicalImaged(MapTransform):
         return item
 
     def _load_mask(self, path: PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
-        """Returns the mask of the picture that was cut out of the image's stored frame."""
+        """Return the mask of the picture that was cut out of the image's stored frame."""
         x0, y0, x1, y1 = meta["box"]
         if not path:
             return torch.zeros(1, y1 - y0, x1 - x0)

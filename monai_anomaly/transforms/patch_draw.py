@@ -56,11 +56,11 @@ class PatchDraw:
     width: Tensor
 
     def to(self: Draw, device: torch.device | str) -> Draw:
-        """Returns the draw on a device."""
+        """Return the draw on a device."""
         return replace(self, **{name: value.to(device) for name, value in vars(self).items()})
 
     def inside(self, size: Sequence[int]) -> Tensor:
-        """Returns where the patches are, bool ``(B, 1, H, W)`` for a ``size`` of ``(H, W)``; empty if not present."""
+        """Return where the patches are, bool ``(B, 1, H, W)`` for a ``size`` of ``(H, W)``; empty if not present."""
         rows = torch.arange(size[0], device=self.top.device)[None, None, :, None] - column(self.top)
         columns = torch.arange(size[1], device=self.top.device)[None, None, None, :] - column(self.left)
         high = (rows >= 0) & (rows < column(self.height))
@@ -160,7 +160,7 @@ class RandPatchd(MapTransform, Generic[Draw]):
         self.mask_key = mask_key
 
     def __call__(self, data: Mapping[Hashable, Any], generator: torch.Generator | None = None) -> dict[Hashable, Any]:
-        """Returns a copy of ``data`` with the batches changed and the mask added; ``generator`` as in the array form.
+        """Return a copy of ``data`` with the batches changed and the mask added; ``generator`` as in the array form.
 
         Raises:
             ValueError: as the array form; also when two batches differ in number or size of images.
@@ -186,7 +186,7 @@ def column(value: Tensor) -> Tensor:
 
 
 def sides(shape: Sequence[int]) -> tuple[int, int, int]:
-    """Number, height and width of the images of a batch.
+    """Return number, height and width of the images of a batch.
 
     Raises:
         ValueError: when the shape is not ``(B, C, H, W)`` with sides of at least 8 pixels.
@@ -199,7 +199,7 @@ def sides(shape: Sequence[int]) -> tuple[int, int, int]:
 
 
 def check_range(name: str, value: Sequence[float], low: float, high: float) -> tuple[float, float]:
-    """Returns two numbers as floats.
+    """Return two numbers as floats.
 
     Raises:
         ValueError: unless ``low <= smallest <= largest <= high``.

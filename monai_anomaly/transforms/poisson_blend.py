@@ -127,7 +127,7 @@ class PoissonBlend:
         self.mixed = mixed
 
     def apply(self, image: Tensor, draw: PoissonDraw) -> tuple[Tensor, Tensor]:
-        """Puts drawn patches into a batch.
+        """Put drawn patches into a batch.
 
         Args:
             image: floating point ``(B, C, H, W)``, any intensity scale, on any device; it is not changed.
@@ -204,7 +204,7 @@ RandPoissonBlendD = RandPoissonBlendDict = RandPoissonBlendd
 
 
 def _windows(image: Tensor, d: PoissonDraw, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """The rectangles of images and of donors, with one pixel more on each side; both ``(B, C, rows + 2, columns + 2)``.
+    """Cut rectangles out of images and donors, one pixel more on each side; both ``(B, C, rows + 2, columns + 2)``.
 
     Beyond a rectangle smaller than the largest of the batch there is anything, as long as it is finite.
     """

@@ -122,7 +122,7 @@ class Preprocessing(Compose):
         return dict(self._spec)
 
     def count_frames(self, path: str | PathLike[str]) -> int:
-        """Returns the number of frames of a file, from its header.
+        """Return the number of frames of a file, from its header.
 
         Raises:
             ImageReadError: whatever is wrong with the header.
@@ -132,7 +132,7 @@ class Preprocessing(Compose):
     def __call__(  # type: ignore[override]
         self, input_: Any, start: int = 0, end: int | None = None, threading: bool = False, lazy: bool | None = None
     ) -> Any:
-        """Returns the preprocessed item, or the list of them for a list.
+        """Return the preprocessed item, or the list of them for a list.
 
         Args:
             input_: an item with ``image`` (a path) and possibly ``mask`` and ``frame``.

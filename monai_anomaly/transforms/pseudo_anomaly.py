@@ -183,7 +183,7 @@ class PseudoAnomaly:
         )
 
     def apply(self, image: Tensor, draws: Sequence[AnomalyDraw]) -> tuple[Tensor, Tensor]:
-        """Puts drawn blobs into a batch; arguments and results as in the call."""
+        """Put drawn blobs into a batch; arguments and results as in the call."""
         scale = image.std(dim=(1, 2, 3), keepdim=True)
         corrupted = image
         mask = image.new_zeros(image.shape[0], 1, *image.shape[2:])
@@ -196,7 +196,7 @@ class PseudoAnomaly:
         return corrupted, mask
 
     def _inside(self, image: Tensor, current: Tensor, blob: Tensor, scale: Tensor, d: AnomalyDraw) -> Tensor:
-        """What each image shows inside its blob, drawn over the whole image; ``(B, C, H, W)``."""
+        """Return what each image shows inside its blob, drawn over the whole image; ``(B, C, H, W)``."""
         result = current
         for index, kind in enumerate(self.kinds):
             candidate = self._candidate(kind, image, current, blob, scale, d)

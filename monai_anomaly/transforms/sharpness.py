@@ -30,7 +30,7 @@ HALVINGS = 12
 
 
 def sharpness(images: Tensor) -> Tensor:
-    """Returns the mean gradient magnitude in units of the image's standard deviation, per pixel, ``(N,)``.
+    """Return the mean gradient magnitude in units of the image's standard deviation, per pixel, ``(N,)``.
 
     No change of brightness and contrast changes it (but clipping). Gradients are differences of neighboring pixels,
     none across the border; both means are taken over all channels and pixels. The mean, and not the root of the mean
@@ -51,7 +51,7 @@ def sharpness(images: Tensor) -> Tensor:
 
 
 def _ratio(values: Tensor) -> Tensor:
-    """The same for images that are known not to be flat."""
+    """Return the same for images that are known not to be flat."""
     squared = torch.zeros_like(values)
     squared[..., :-1] += values.diff(dim=-1).square()
     squared[..., :-1, :] += values.diff(dim=-2).square()
@@ -93,7 +93,7 @@ class _Heat:
 
 @lru_cache(maxsize=8)
 def _cosines(n: int) -> Tensor:
-    """The orthonormal cosine transform (DCT-II), ``(n, n)``."""
+    """Return the orthonormal cosine transform (DCT-II), ``(n, n)``."""
     rows, columns = torch.arange(n, dtype=torch.float64)[:, None], torch.arange(n, dtype=torch.float64)
     basis = torch.cos(math.pi * (columns + 0.5) * rows / n) * math.sqrt(2 / n)
     basis[0] /= math.sqrt(2)
@@ -128,7 +128,7 @@ class EqualizeSharpness(Transform):
         self.target = float(target)
 
     def __call__(self, image: NdarrayOrTensor) -> Tensor:
-        """Returns the blurred image in its own dtype, or the image itself where nothing is to be done.
+        """Return the blurred image in its own dtype, or the image itself where nothing is to be done.
 
         Args:
             image: float ``(C, H, W)`` in [0, 1].
@@ -145,7 +145,7 @@ class EqualizeSharpness(Transform):
         return self._blurred(values[None])[0].clamp(values.min(), values.max()).to(values.dtype)
 
     def _blurred(self, image: Tensor) -> Tensor:
-        """The first sigma that is enough, of those doubling; then halving between it and the last that was not."""
+        """Return a sigma that is enough: the first of those doubling, then halving between it and the last too small."""
         heat, widest = _Heat(image), max(image.shape[-2:])
         low, high = torch.zeros(1, dtype=torch.float64), torch.full((1,), FIRST_SIGMA, dtype=torch.float64)
         while self._too_sharp(result := heat(high)):

@@ -23,7 +23,7 @@ TEMPORARY_MARK = ".tmp-"
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Gives a temporary path beside ``path``; what was written there replaces ``path`` when the block ends well.
+    """Give a temporary path beside ``path``; what was written there replaces ``path`` when the block ends well.
 
     The temporary file exists, empty, when the block starts. When the block ends it is synced to the disk and renamed
     over ``path`` in one step, and the folder is synced, so that ``path`` holds the old bytes or the new ones and never
@@ -64,7 +64,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Writes ``data`` to ``path`` whole or not at all; see :func:`atomic_path`.
+    """Write ``data`` to ``path`` whole or not at all; see :func:`atomic_path`.
 
     Args:
         path: the file to make or replace; its folder must exist.
@@ -87,7 +87,7 @@ def _sync(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes the rename itself durable, where the file system knows how."""
+    """Make the rename itself durable, where the file system knows how."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -36,7 +36,7 @@ def map_to_levels(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float, 
 
 
 def encode_heatmap(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float, float]) -> bytes:
-    """A PNG whose palette indices are the levels of :func:`map_to_levels` and whose palette colors them.
+    """Return a PNG whose palette indices are the levels of :func:`map_to_levels` and whose palette colors them.
 
     Any viewer shows a colored heat map, and a program gets 8-bit values back from the indices
     (``numpy.asarray(PIL.Image.open(path))``). The scale stands in the file, as the text chunk ``map_range``.
@@ -53,7 +53,7 @@ def encode_heatmap(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float,
 
 
 def encode_image(image: npt.NDArray[np.float32]) -> bytes:
-    """A gray or RGB PNG of an image with values in [0, 1] (clipped), shape ``(1, H, W)`` or ``(3, H, W)``."""
+    """Return a gray or RGB PNG of an image with values in [0, 1] (clipped), shape ``(1, H, W)`` or ``(3, H, W)``."""
     levels = np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
     return _png(Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1)))
 

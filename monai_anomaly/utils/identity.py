@@ -29,7 +29,7 @@ _DIGITS = 16
 
 
 def keyed_hash(text: str, key: bytes, kind: str = "") -> str:
-    """Returns 16 hexadecimal digits that stand for a text: the start of its HMAC-SHA256.
+    """Return 16 hexadecimal digits that stand for a text: the start of its HMAC-SHA256.
 
     Args:
         text: what must not be seen, e.g. a patient ID or a file's name.
@@ -41,7 +41,7 @@ def keyed_hash(text: str, key: bytes, kind: str = "") -> str:
 
 
 def site_hash(kind: str) -> Callable[[str], str]:
-    """Returns the function that gives :func:`keyed_hash` with this site's key.
+    """Return the function that gives :func:`keyed_hash` with this site's key.
 
     Args:
         kind: as in :func:`keyed_hash`.
@@ -54,7 +54,7 @@ def site_hash(kind: str) -> Callable[[str], str]:
 
 
 def site_key() -> bytes:
-    """Returns the key in the file that ``$MONAI_ANOMALY_KEY_FILE`` names, else in the user's configuration folder.
+    """Return the key in the file that ``$MONAI_ANOMALY_KEY_FILE`` names, else in the user's configuration folder.
 
     The second, ``$XDG_CONFIG_HOME/monai_anomaly/identity.key`` or ``~/.config/monai_anomaly/identity.key``, is made at
     first use, readable by its user only.
@@ -94,7 +94,7 @@ def _read_or_make(path: Path) -> bytes:
 
 
 def _make(path: Path) -> None:
-    """Makes a key whole; of two processes that do so at once, the first wins and both use its key."""
+    """Make a key whole; of two processes that do so at once, the first wins and both use its key."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

@@ -101,12 +101,12 @@ EXAMPLES = {
 
 
 def bundle_root(bundle: str = "sepiad") -> Path:
-    """The folder of a bundle."""
+    """Return the folder of a bundle."""
     return ROOT / "bundles" / bundle
 
 
 def config(name: str, bundle: str = "sepiad") -> str:
-    """A config file as a user names it from the repository's root."""
+    """Return a config file as a user names it from the repository's root."""
     return f"bundles/{bundle}/configs/{name}.json"
 
 
@@ -131,7 +131,7 @@ def train(
 
 
 def load(path: Path) -> dict[str, Any]:
-    """What a checkpoint holds."""
+    """Return what a checkpoint holds."""
     return torch.load(path, weights_only=True)
 
 
@@ -141,14 +141,14 @@ def spec_args(folder: Path) -> dict[str, Any]:
 
 
 def load_trained(bundle: str, folder: Path) -> nn.Module:
-    """The trained detector, to be asked."""
+    """Return the trained detector, to be asked."""
     detector = DETECTORS[bundle](**spec_args(folder)["network"]).eval()
     load_detector(detector, folder / "models" / "model.pt")
     return detector
 
 
 def spread(detector: nn.Module) -> float:
-    """What the detector divides its map by: some scores are in deviations of the normals, tiny after few steps."""
+    """Return what the detector divides its map by: some scores are in deviations of normals, tiny at first."""
     return min(float(getattr(detector, name, torch.ones(1)).min()) for name in ("score_std", "term_std"))
 
 
@@ -170,7 +170,7 @@ def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:
 
 
 def words(overrides: Mapping[str, Any]) -> list[str]:
-    """Overrides as a user writes them on the command line."""
+    """Override as a user writes them on the command line."""
     return [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
 
 
@@ -193,7 +193,7 @@ class Example:
         return self.folder / "models" / "model.pt"
 
     def config(self, name: str) -> str:
-        """A config file of the bundle as a user names it."""
+        """Return a config file of the bundle as a user names it."""
         return config(name, self.bundle)
 
     def noise(self, count: int) -> torch.Tensor:
@@ -203,20 +203,20 @@ class Example:
 
 @pytest.fixture(scope="session")
 def small_phantom(tmp_path_factory) -> Path:
-    """A phantom of a few images."""
+    """Return a phantom of a few images."""
     return make_phantom(tmp_path_factory.mktemp("phantom"), seed=1, num_train=12, num_val=6, num_test=12)
 
 
 @pytest.fixture(scope="session")
 def small_radiographs(tmp_path_factory) -> Path:
-    """A phantom of a few radiographs, with a pool."""
+    """Return a phantom of a few radiographs, with a pool."""
     folder = tmp_path_factory.mktemp("radiographs")
     return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12, num_unlabeled=12)
 
 
 @pytest.fixture(scope="session")
 def small_skin(tmp_path_factory) -> Path:
-    """A phantom of a few pictures of the skin."""
+    """Return a phantom of a few pictures of the skin."""
     folder = tmp_path_factory.mktemp("skin")
     return make_phantom(folder, kind="skin", seed=1, num_train=12, num_val=6, num_test=12)
 
@@ -229,7 +229,7 @@ def at_root(monkeypatch) -> None:
 
 @pytest.fixture
 def sentence(monkeypatch, capfd) -> Callable[..., str]:
-    """Gives a function that runs ``monai.bundle run`` on the command line, to fail, and returns its one sentence."""
+    """Give a function that runs ``monai.bundle run`` on the command line, to fail, and return its one sentence."""
 
     def fail(*arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", *arguments])
@@ -247,25 +247,25 @@ def sentence(monkeypatch, capfd) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def trained(small_phantom, tmp_path_factory) -> Path:
-    """The folder of a short training of SEPIAD."""
+    """Return the folder of a short training of SEPIAD."""
     return _train_once(tmp_path_factory.mktemp("trained"), small_phantom, "sepiad")
 
 
 @pytest.fixture(scope="session")
 def trained_simsid(small_radiographs, tmp_path_factory) -> Path:
-    """The folder of a short training of SimSID."""
+    """Return the folder of a short training of SimSID."""
     return _train_once(tmp_path_factory.mktemp("trained_simsid"), small_radiographs, "simsid")
 
 
 @pytest.fixture(scope="session")
 def trained_ocad(small_skin, tmp_path_factory) -> Path:
-    """The folder of a short training of OCAD."""
+    """Return the folder of a short training of OCAD."""
     return _train_once(tmp_path_factory.mktemp("trained_ocad"), small_skin, "ocad")
 
 
 @pytest.fixture(scope="session")
 def trained_sagan(small_radiographs, tmp_path_factory) -> Path:
-    """The folder of a short training of SAGAN."""
+    """Return the folder of a short training of SAGAN."""
     return _train_once(tmp_path_factory.mktemp("trained_sagan"), small_radiographs, "sagan")
 
 

@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("at_root")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """Normals of another site, and one file that is no image."""
+    """Return normals of another site, and one file that is no image."""
     root = make_phantom(tmp_path_factory.mktemp("site") / "data", seed=7, num_train=42, num_val=0, num_test=4)
     listed = json.loads((root / "dataset.json").read_text())
     (root / "broken.dcm").write_bytes(b"no image at all")
@@ -46,13 +46,13 @@ def site(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory) -> Path:
-    """A data set with normals of several patients held out of the training."""
+    """Return a data set with normals of several patients held out of the training."""
     return make_phantom(tmp_path_factory.mktemp("own") / "data", seed=3, num_train=6, num_val=16, num_test=0)
 
 
 @pytest.fixture
 def models(trained, tmp_path) -> Path:
-    """A folder with the trained detector that a test may write to."""
+    """Return a folder with the trained detector that a test may write to."""
     (tmp_path / "models").mkdir()
     shutil.copy(trained / "models" / "model.pt", tmp_path / "models" / "model.pt")
     return tmp_path / "models"
@@ -71,7 +71,7 @@ def infer(models: Path, data: Path, output: Path, **more: Any) -> list[dict]:
 
 
 def refusal(function, *arguments: Any, **more: Any) -> str:
-    """The sentence of the error of ours that ends a run."""
+    """Return the sentence of the error of ours that ends a run."""
     with pytest.raises((RuntimeError, ValueError)) as caught:
         function(*arguments, **more)
     ours = [e for e in _causes(caught.value) if isinstance(e, (CalibrationError, CheckpointError, ConfigError))]
@@ -79,7 +79,7 @@ def refusal(function, *arguments: Any, **more: Any) -> str:
 
 
 def change(path: Path, **more: Any) -> None:
-    """Saves a checkpoint again with other content."""
+    """Save a checkpoint again with other content."""
     torch.save(torch.load(path, weights_only=True) | more, path)
 
 

@@ -36,7 +36,7 @@ CANARIES = (NAME, IDENTIFIER, DATE, UID, FOLDER, GROUP)
 
 
 def _plant(path: Path, number: int) -> None:
-    """Writes a name, an ID, dates and UIDs into a DICOM file."""
+    """Write a name, an ID, dates and UIDs into a DICOM file."""
     dataset = dcmread(path)
     dataset.PatientName, dataset.PatientID = f"{NAME}^{number}", f"{IDENTIFIER}-{number}"
     dataset.StudyDate = dataset.SeriesDate = dataset.PatientBirthDate = DATE
@@ -49,7 +49,7 @@ def _plant(path: Path, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    """A small phantom with a pool under telling names, with three damaged files in each section."""
+    """Return a small phantom with a pool under telling names, with three damaged files in each section."""
     folder = tmp_path_factory.mktemp("canary") / "data"
     root = make_phantom(folder, seed=2, num_train=10, num_val=4, num_test=8, num_unlabeled=4)
     sections = json.loads((root / "dataset.json").read_text())
@@ -96,7 +96,7 @@ def _damaged(path: Path) -> Iterator[bytes]:
 
 
 def _picture(root: Path) -> str:
-    """A PNG that names the patient in a text chunk."""
+    """Return a PNG that names the patient in a text chunk."""
     info = PngImagePlugin.PngInfo()
     info.add_text("Comment", f"{NAME} {IDENTIFIER}")
     gray = np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)
@@ -105,7 +105,7 @@ def _picture(root: Path) -> str:
 
 
 def _run(home: Path, name: str, data: Path, *words: str, bundle: str = "sepiad", expect: int = 0) -> None:
-    """Runs a bundle on the command line; keeps what it prints beside what it writes."""
+    """Run a bundle on the command line; keeps what it prints beside what it writes."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MONAI_ANOMALY_", "MLFLOW"))}
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config(name, bundle)]
     command += ["--dataset_dir", str(data)]
@@ -118,7 +118,7 @@ def _run(home: Path, name: str, data: Path, *words: str, bundle: str = "sepiad",
 
 
 def _found(home: Path) -> dict[str, list[str]]:
-    """The canaries in any byte of any file or any name below a folder, by file."""
+    """Return the canaries in any byte of any file or any name below a folder, by file."""
     found = {}
     for path in sorted(home.rglob("*")):
         content = path.read_bytes() if path.is_file() else b""
@@ -130,14 +130,14 @@ def _found(home: Path) -> dict[str, list[str]]:
 
 
 def _tiny(home: Path, bundle: str) -> list[str]:
-    """A short training into a home, on the command line."""
+    """Return a short training into a home, on the command line."""
     places = ["--output_dir", str(home / "output"), "--ckpt_dir", str(home / "models")]
     tiny = [word for key, value in TINY[bundle].items() for word in (f"--{key}", json.dumps(value).strip('"'))]
     return [*places, *tiny, "--max_epochs", "1"]
 
 
 def _leak(data: Path, folder: Path, section: str) -> Path:
-    """The same data, but that a patient of a section is in test, too."""
+    """Return the same data, but that a patient of a section is in test, too."""
     listed = json.loads((data / "dataset.json").read_text())
     listed["test"][0]["group"] = listed[section][0]["group"]
     for path in data.iterdir():
@@ -149,7 +149,7 @@ def _leak(data: Path, folder: Path, section: str) -> Path:
 
 @pytest.fixture(scope="module")
 def home(data, tmp_path_factory) -> Path:
-    """The home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
+    """Return the home of a user who trained, evaluated, calibrated and inferred, and met errors on the way."""
     home = tmp_path_factory.mktemp("home")
     words = _tiny(home, "sepiad")
     tracking = ["--tracking", "mlflow"] if has_mlflow else []

@@ -21,7 +21,7 @@ from tests.bundles.conftest import bundle_root, config
 
 
 def evaluate(trained: Path, data: Path, output: Path, **overrides) -> tuple[dict, list[dict]]:
-    """The numbers and the rows of the table."""
+    """Return the numbers and the rows of the table."""
     model = str(trained / "models" / "model.pt")
     arguments = {"checkpoint": model, "dataset_dir": str(data), "output_dir": str(output), "device": "cpu"}
     run(config_file=config("evaluate"), **{**arguments, **overrides})
@@ -31,7 +31,7 @@ def evaluate(trained: Path, data: Path, output: Path, **overrides) -> tuple[dict
 
 @contextmanager
 def refused(match: str) -> Iterator[None]:
-    """Expects a refusal; MONAI wraps what happens in a configuration, and the command line unwraps it."""
+    """Expect a refusal; MONAI wraps what happens in a configuration, and the command line unwraps it."""
     with pytest.raises(RuntimeError) as caught:
         yield
     assert isinstance(caught.value.__cause__, CalibrationError) and match in str(caught.value.__cause__)
@@ -39,7 +39,7 @@ def refused(match: str) -> Iterator[None]:
 
 @pytest.fixture
 def calibration(trained, tmp_path) -> Path:
-    """A calibration of the trained detector: scores of as many made-up normals as every rate needs."""
+    """Return a calibration of the trained detector: scores of as many made-up normals as every rate needs."""
     model = trained / "models" / "model.pt"
     detector = identify_detector(model, read_spec(model, bundle_root()))
     scores = tuple(0.5 + i / 100 for i in range(100))

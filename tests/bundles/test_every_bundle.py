@@ -206,7 +206,7 @@ def test_network_format(at_root, name, bundle):
 
 
 def export_arguments(example: Example, path: Path) -> dict[str, Any]:
-    """What both exports of MONAI are told."""
+    """Return what both exports of MONAI are told."""
     return {
         "net_id": "network_def",
         "filepath": str(path),

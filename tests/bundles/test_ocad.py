@@ -93,7 +93,7 @@ def train(name: str, folder: Path, data: Path, **overrides: Any) -> None:
 
 @pytest.fixture(scope="module")
 def resnet(tmp_path_factory) -> Path:
-    """A file of weights of torchvision's ResNet-18, which nobody trained."""
+    """Return a file of weights of torchvision's ResNet-18, which nobody trained."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "resnet18.pt"
     torch.save(resnet18(weights=None).state_dict(), path)
@@ -102,7 +102,7 @@ def resnet(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained_recipes(trained_ocad, small_skin, resnet, tmp_path_factory) -> dict[str, Path]:
-    """The folder of a short training of each recipe."""
+    """Return the folder of a short training of each recipe."""
     folders = {"train": trained_ocad}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -114,12 +114,12 @@ def trained_recipes(trained_ocad, small_skin, resnet, tmp_path_factory) -> dict[
 
 
 def table(path: Path) -> list[dict[str, str]]:
-    """The rows of a table."""
+    """Return the rows of a table."""
     return list(csv.DictReader(path.open()))
 
 
 def images(folder: Path, data: Path, section: str, label: int) -> torch.Tensor:
-    """The images of a section with a label, as the detector sees them."""
+    """Return the images of a section with a label, as the detector sees them."""
     preprocessing = Preprocessing(**spec_args(folder)["preprocessing"])
     items = [item for item in load_datalist(str(data), section) if item["label"] == label]
     return torch.stack([preprocessing(item)["image"] for item in items])
@@ -392,7 +392,7 @@ def tree(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def trained_tree(tree, tmp_path_factory) -> Path:
-    """The folder of a short training on OCAD's folders."""
+    """Return the folder of a short training on OCAD's folders."""
     folder = tmp_path_factory.mktemp("trained_tree")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -402,7 +402,7 @@ def trained_tree(tree, tmp_path_factory) -> Path:
 
 @pytest.fixture
 def opened() -> Iterator[list[str]]:
-    """The paths that Python opens, from now on."""
+    """Return the paths that Python opens, from now on."""
     paths: list[str] = []
     watching = [True]
 
@@ -446,7 +446,7 @@ def test_a_training_never_sees_cancerous_images(trained_tree, tree, tmp_path, op
 
 @pytest.fixture
 def fails(sentence) -> Callable[..., str]:
-    """Gives a function that runs a configuration on the command line, to fail, and returns its one sentence."""
+    """Give a function that runs a configuration on the command line, to fail, and return its one sentence."""
 
     def fail(*arguments: str, names: tuple[str, ...] = ("train",)) -> str:
         printed = sentence("--config_file", str([config(name, "ocad") for name in names]), *arguments)
@@ -457,7 +457,7 @@ def fails(sentence) -> Callable[..., str]:
 
 
 def tiny_words(data: Path, name: str = "train", **overrides: Any) -> list[str]:
-    """A tiny training on the command line."""
+    """Return a tiny training on the command line."""
     return words({**RECIPES[name].tiny, "dataset_dir": data, **overrides})
 
 
@@ -573,14 +573,14 @@ def test_another_network_does_not_resume(fails, trained_ocad, small_skin, tmp_pa
 
 
 def parse(*overlays: str) -> ConfigParser:
-    """The training's configuration with overlays, at its full sizes."""
+    """Return the training's configuration with overlays, at its full sizes."""
     parser = ConfigParser()
     parser.read_config([config(name, "ocad") for name in ("train", *overlays)])
     return parser
 
 
 def count(module: nn.Module) -> int:
-    """The number of parameters."""
+    """Return the number of parameters."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 

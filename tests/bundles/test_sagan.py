@@ -62,12 +62,12 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def losses(folder: Path) -> set[str]:
-    """The losses in the history."""
+    """Return the losses in the history."""
     return {name for name in history(folder)[0] if name in LOSSES}
 
 
 def relist(folder: Path, data: Path, change: Callable[[Sections], Any]) -> Path:
-    """The same files under a list that has changed."""
+    """Return the same files under a list that has changed."""
     folder.mkdir()
     listed = json.loads((data / "dataset.json").read_text())
     change(listed)
@@ -79,7 +79,7 @@ def relist(folder: Path, data: Path, change: Callable[[Sections], Any]) -> Path:
 
 
 def images(folder: Path, data: Path, section: str) -> torch.Tensor:
-    """The images of a section, as the detector sees them."""
+    """Return the images of a section, as the detector sees them."""
     preprocessing = Preprocessing(**spec_args(folder)["preprocessing"])
     return torch.stack([preprocessing(item)["image"] for item in load_datalist(str(data), section)])
 
@@ -212,7 +212,7 @@ def test_without_a_pool_it_trains_on_normals_alone_and_says_so_once(small_radiog
 
 
 def parse(*overlays: str, **overrides: Any) -> ConfigParser:
-    """The training's configuration with overlays, at its full sizes."""
+    """Return the training's configuration with overlays, at its full sizes."""
     parser = ConfigParser()
     parser.read_config([config(name, "sagan") for name in ("train", *overlays)])
     parser.update(overrides)
@@ -250,7 +250,7 @@ def test_the_size_is_that_of_the_images_which_are_trained_on(small_radiographs, 
 
 
 def choose(folder: Path, data: Path, **overrides: Any) -> tuple[list[float], dict[str, Any]]:
-    """The AUC of each epoch against the pool, and what is said of the data."""
+    """Return the AUC of each epoch against the pool, and what is said of the data."""
     train(folder, data, overlays=["select_by_pool"], val_interval=1, **overrides)
     return [float(row["val_pool_auroc"]) for row in history(folder)], load(folder / "models" / "model.pt")["data"]
 
@@ -348,7 +348,7 @@ def test_overlays_go_together_with_several_processes(overlay):
 
 @pytest.fixture
 def fails(sentence, tmp_path) -> Callable[..., str]:
-    """Gives a function that trains a tiny one on the command line, to fail before it writes; its one sentence."""
+    """Give a function that trains a tiny one on the command line, to fail before it writes; its one sentence."""
 
     def fail(data: Path, *overlays: str, **wrong: Any) -> str:
         files = [config(name, "sagan") for name in ("train", *overlays)]

@@ -80,7 +80,7 @@ def train(name: str, folder: Path, data: Path, **overrides: Any) -> None:
 
 @pytest.fixture(scope="module")
 def trained_recipes(trained_simsid, small_radiographs, tmp_path_factory) -> dict[str, Path]:
-    """The folder of a short training of each recipe."""
+    """Return the folder of a short training of each recipe."""
     folders = {"train": trained_simsid}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
@@ -95,7 +95,7 @@ def history(folder: Path) -> list[dict[str, str]]:
 
 
 def normals(folder: Path, data: Path) -> torch.Tensor:
-    """The images that a detector was trained on."""
+    """Return the images that a detector was trained on."""
     preprocessing = Preprocessing(**spec_args(folder)["preprocessing"])
     return torch.stack([preprocessing(item)["image"] for item in load_datalist(str(data), "training")])
 
@@ -250,7 +250,7 @@ def test_other_recipes_export_too(trained_recipes, small_radiographs, tmp_path, 
 
 @pytest.fixture
 def fails(sentence) -> Callable[..., str]:
-    """Gives a function that runs a training of a recipe on the command line and returns its one sentence."""
+    """Give a function that runs a training of a recipe on the command line and return its one sentence."""
 
     def fail(name: str, *arguments: str) -> str:
         files = [config(n, "simsid") for n in ("train", *RECIPES[name].overlays)]

@@ -23,7 +23,7 @@ ALPHAS = (0.01, 0.05, 0.1, 0.25, 1 / 3, 0.5)
 
 
 def slow_p_value(score, normal_scores, groups) -> Fraction:
-    """The formula as it is written, in whole numbers."""
+    """Return the formula as it is written, in whole numbers."""
     patients = defaultdict(list)
     for value, group in zip(normal_scores, groups, strict=True):
         patients[group].append(value)

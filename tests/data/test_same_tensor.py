@@ -112,7 +112,7 @@ print(json.dumps(hash_all(json.loads(sys.argv[2]))))
 
 
 def hash_all(files: list[tuple[str, str, int | None, int | None]]) -> dict[str, str]:
-    """Returns the hash of what is read of every file; the same for every value of the variable."""
+    """Return the hash of what is read of every file; the same for every value of the variable."""
     found: dict[str, str] = {}
     for variable in (os.environ.get("MONAI_DICOM_READER", ""), *READERS):
         os.environ["MONAI_DICOM_READER"] = variable
@@ -125,7 +125,7 @@ def hash_all(files: list[tuple[str, str, int | None, int | None]]) -> dict[str, 
 
 
 def make_files(folder: Path) -> list[tuple[str, str, int | None, int | None]]:
-    """Returns name, path, frame and axis of frames of one file of every kind that does not need ITK."""
+    """Return name, path, frame and axis of frames of one file of every kind that does not need ITK."""
     Image.fromarray(GRAY8).save(folder / "a.png")
     write_dicom(folder / "a.dcm", RGB8)
     nib.save(nib.Nifti1Image(RNG.integers(0, 256, (56, 40, 1, 3), dtype=np.uint8), np.eye(4)), folder / "a.nii.gz")

@@ -55,7 +55,7 @@ def options(text: str) -> list[str]:
 
 
 def verb_options() -> set[str]:
-    """The options of the verbs of ``python -m monai_anomaly``, from its help texts."""
+    """Return the options of the verbs of ``python -m monai_anomaly``, from its help texts."""
     found: set[str] = set()
     for verb in ("inspect", "benchmark", "timings"):
         printed = io.StringIO()
@@ -71,7 +71,7 @@ def configs(bundle: str) -> list[Path]:
 
 
 def configuration(bundle: str, *names: str) -> dict:
-    """What configurations of a bundle hold, the later over the earlier; keys inside another one are left out."""
+    """Return what configurations of a bundle hold, the later over the earlier; keys inside another one are left out."""
     folder = ROOT / "bundles" / bundle / "configs"
     merged = {k: v for name in names for k, v in json.loads((folder / f"{name}.json").read_text()).items()}
     return {k: v for k, v in merged.items() if re.fullmatch(r"\w+", k)}
@@ -84,7 +84,7 @@ def commands() -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that GitHub gives to the headings."""
+    """Return the anchors that GitHub gives to the headings."""
     headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```", "", read(page), flags=re.M | re.S), flags=re.M)
     return {re.sub(r"[^\w\- ]", "", h.strip().lower()).replace(" ", "-") for h in headings}
 
@@ -178,7 +178,7 @@ def recipes(bundle: str) -> list[tuple[str, str, str, str]]:
 
 @functools.cache
 def recipe_parser(bundle: str, recipe: str) -> ConfigParser:
-    """A recipe as MONAI merges it: an overlay may also change a key inside another one."""
+    """Return a recipe as MONAI merges it: an overlay may also change a key inside another one."""
     files = [str(ROOT / "bundles" / bundle / "configs" / f"{name}.json") for name in ("train", recipe)]
     return ConfigParser(ConfigParser.load_config_files(files))
 

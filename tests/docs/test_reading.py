@@ -37,13 +37,13 @@ def section(title: str) -> str:
 
 
 def first_column(text: str) -> list[str]:
-    """The words in back quotes in the first column of a table."""
+    """Return the words in back quotes in the first column of a table."""
     cells = re.findall(r"^\| (`.*?) \|", text, flags=re.MULTILINE)
     return [word for cell in cells for word in re.findall(r"`([^`]+)`", cell)]
 
 
 def raised_codes() -> set[str]:
-    """The codes of every ImageReadError that the package makes."""
+    """Return the codes of every ImageReadError that the package makes."""
     found = set()
     for path in (ROOT / "monai_anomaly").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -20,7 +20,7 @@ FACTS = {"rows": 200, "columns": 250, "colored": 0.0}
 
 
 def pictures(count: int, seed: int, size: int = 64) -> torch.Tensor:
-    """A bright ellipse above a dark ground, smooth texture, its own brightness and contrast each; (N, 1, S, S)."""
+    """Return a bright ellipse above a dark ground, smooth texture, each its own brightness; (N, 1, S, S)."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[-1 : 1 : size * 1j, -1 : 1 : size * 1j]
     images = []

@@ -24,7 +24,7 @@ READER = ClinicalImageReader(channels=None)
 
 
 def make_dataset(pixels: np.ndarray, photometric: str = "MONOCHROME2", **elements: Any) -> Dataset:
-    """Returns an uncompressed ultrasound image; ``pixels`` is ``(H, W)``, ``(H, W, 3)`` or ``(T, H, W)``."""
+    """Return an uncompressed ultrasound image; ``pixels`` is ``(H, W)``, ``(H, W, 3)`` or ``(T, H, W)``."""
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = UltrasoundImageStorage
@@ -54,7 +54,7 @@ def make_dataset(pixels: np.ndarray, photometric: str = "MONOCHROME2", **element
 
 
 def save(path: Path, dataset: Dataset) -> str:
-    """Writes a data set, however wrong, and returns its path."""
+    """Write a data set, however wrong, and return its path."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset.save_as(path, enforce_file_format=True)
@@ -62,26 +62,26 @@ def save(path: Path, dataset: Dataset) -> str:
 
 
 def read(path: Path | str, reader: ClinicalImageReader = READER, frame: int | None = None) -> tuple[np.ndarray, Any]:
-    """Returns one frame's image and meta data."""
+    """Return one frame's image and meta data."""
     return reader.get_data(reader.read(path, frame))
 
 
 def refusal(path: Path | str, reader: ClinicalImageReader = READER, frame: int | None = None) -> ImageReadError:
-    """Returns the error that a file ends in."""
+    """Return the error that a file ends in."""
     with pytest.raises(ImageReadError) as caught:
         read(path, reader, frame)
     return caught.value
 
 
 def bundled(name: str) -> str:
-    """Returns the path of one of pydicom's own test files."""
+    """Return the path of one of pydicom's own test files."""
     path = get_testdata_file(name, download=False)
     assert isinstance(path, str)
     return path
 
 
 def make_region(box: tuple[int, int, int, int], *, kind: int = 1, delta: float = 0.02, **elements: Any) -> Dataset:
-    """Returns an ultrasound region with the stored, inclusive box ``(x0, y0, x1, y1)``."""
+    """Return an ultrasound region with the stored, inclusive box ``(x0, y0, x1, y1)``."""
     item = Dataset()
     item.RegionSpatialFormat, item.RegionDataType, item.RegionFlags = kind, 1, 0
     item.RegionLocationMinX0, item.RegionLocationMinY0, item.RegionLocationMaxX1, item.RegionLocationMaxY1 = box

@@ -50,7 +50,7 @@ REAL_FILES = (
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    """Returns the suffix and the content of the files that are mutated."""
+    """Return the suffix and the content of the files that are mutated."""
     found = [(".dcm", Path(str(get_testdata_file(name, download=False))).read_bytes()) for name in REAL_FILES]
     dataset = dcmread(io.BytesIO(found[0][1]))
     picture = dataset.pixel_array
@@ -81,7 +81,7 @@ def _text_headers(gray: np.ndarray) -> list[tuple[str, bytes]]:
 
 
 def mutate(content: bytes, rng: np.random.Generator) -> bytes:
-    """Returns a file with one to four kinds of damage, half of it near the start, where headers are."""
+    """Return a file with one to four kinds of damage, half of it near the start, where headers are."""
     data = bytearray(content)
     for _ in range(int(rng.integers(1, 5))):
         if not data:
@@ -110,7 +110,7 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def mutations(first: int, count: int) -> Iterator[tuple[int, str, bytes]]:
-    """Yields the numbers, suffixes and contents of mutated files, the same for a number in every run."""
+    """Yield the numbers, suffixes and contents of mutated files, the same for a number in every run."""
     sources = seeds()
     for number in range(first, first + count):
         suffix, content = sources[number % len(sources)]
@@ -118,7 +118,7 @@ def mutations(first: int, count: int) -> Iterator[tuple[int, str, bytes]]:
 
 
 def judge(reader: ClinicalImageReader, path: Path) -> str:
-    """Reads one file; returns the error's code or ``read``, and fails on anything that is neither."""
+    """Read one file; returns the error's code or ``read``, and fails on anything that is neither."""
     try:
         image, meta = reader.get_data(reader.read(path))
     except ImageReadError as error:
@@ -131,7 +131,7 @@ def judge(reader: ClinicalImageReader, path: Path) -> str:
 
 
 def run(first: int, count: int, folder: Path) -> tuple[Counter[str], float]:
-    """Reads mutated files; returns how often each end came, and the longest time in seconds."""
+    """Read mutated files; returns how often each end came, and the longest time in seconds."""
     reader = ClinicalImageReader()
     ends: Counter[str] = Counter()
     longest = 0.0
@@ -147,7 +147,7 @@ def run(first: int, count: int, folder: Path) -> tuple[Counter[str], float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints what became of the files, the longest reading and the most memory."""
+    """Print what became of the files, the longest reading and the most memory."""
     parser = argparse.ArgumentParser(prog="python -m tests.helpers.fuzz", description=__doc__)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--count", type=int, default=20000)

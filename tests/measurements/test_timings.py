@@ -46,7 +46,7 @@ def phantom(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def temporary(tmp_path, monkeypatch) -> Path:
-    """The only folder where temporary files can be."""
+    """Return the only folder where temporary files can be."""
     folder = tmp_path / "temporary"
     folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
@@ -118,7 +118,7 @@ def test_floor_leaves_the_trainer_alone(phantom, tmp_path):
 
 
 def _trainer(data: Path, folder: Path, **overrides: Any) -> Any:
-    """The bundle's trainer for one iteration, with all its handlers."""
+    """Return the bundle's trainer for one iteration, with all its handlers."""
     own = {"dataset_dir": str(data), "output_dir": str(folder), "bundle_root": str(BUNDLE)}
     config = ConfigParser()
     config.read_config(BUNDLE / "configs" / "train.json")

@@ -21,7 +21,7 @@ def _case(seed: int, n: int = 90, decimals: int = 9):
 
 
 def _slowly(scores, labels, sensitivity):
-    """Tries the scores as thresholds from the highest on."""
+    """Try the scores as thresholds from the highest on."""
     normal, abnormal = ([s for s, y in zip(scores, labels, strict=True) if y == label] for label in (0, 1))
     for threshold in sorted(set(scores), reverse=True):
         caught = sum(score >= threshold for score in abnormal)

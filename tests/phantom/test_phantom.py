@@ -45,7 +45,7 @@ def region_of(data: pydicom.Dataset) -> tuple[slice, slice]:
 
 
 def gray_frame(data: pydicom.Dataset) -> np.ndarray:
-    """The middle frame, gray, uint8."""
+    """Return the middle frame, gray, uint8."""
     pixels = data.pixel_array
     if "NumberOfFrames" in data:
         pixels = pixels[len(pixels) // 2]

@@ -18,7 +18,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def still(count: int, **changes: torch.Tensor) -> AugmentDraw:
-    """A draw that changes nothing but what is given."""
+    """Return a draw that changes nothing but what is given."""
     one, zero = torch.ones(count), torch.zeros(count)
     draw = AugmentDraw(torch.ones(count, 2), zero, one, torch.zeros(count, 2), one, zero, one)
     return dataclasses.replace(draw, **changes)

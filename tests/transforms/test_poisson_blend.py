@@ -76,7 +76,7 @@ def extremes(values: torch.Tensor) -> tuple[int, int]:
 
 
 def same_place(batch: int, size: int = 12) -> PoissonDraw:
-    """The middle of the image, from the same place of the next image, as large as there."""
+    """Return the middle of the image, from the same place of the next image, as large as there."""
     place, side = torch.arange(batch) + 4, torch.arange(batch) + size
     return PoissonDraw(
         present=torch.ones(batch, dtype=torch.bool),

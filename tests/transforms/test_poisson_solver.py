@@ -17,7 +17,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def reference(source: np.ndarray) -> np.ndarray:
-    """Writes the equations of one rectangle down, one by one, and solves them in float64."""
+    """Write the equations of one rectangle down, one by one, and solves them in float64."""
     height, width = source.shape
     matrix = sparse.lil_matrix((height * width, height * width))
     for row in range(height):

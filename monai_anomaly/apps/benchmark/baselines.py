@@ -159,7 +159,7 @@ def score_baselines(dataset_dir: str | Path) -> dict[str, Any]:
 
 
 def _read(data: Sequence[Mapping[str, Any]], max_bad_share: float) -> tuple[Floats, list[dict[str, Any]]]:
-    """The pictures of a section, ``(N, 64, 64)``, and their items."""
+    """Return the pictures of a section, ``(N, 64, 64)``, and their items."""
     preprocessing = Preprocessing(64, 1)
     frames = expand_frames(data, "middle", preprocessing.count_frames)
     dataset = CachedDataset(frames, preprocessing, on_bad="quarantine", max_bad_share=max_bad_share)

@@ -80,7 +80,7 @@ def benchmark(
 def _cells(
     variants: Sequence[Variant], data: Sequence[DataSet], seeds: Sequence[int], max_minutes: float
 ) -> Iterator[Cell]:
-    """The baselines first, then seed by seed, so that an interrupted benchmark has something of everything."""
+    """Return the baselines first, then seed by seed, so that an interrupted benchmark has something of everything."""
     yield from (Cell(one, None, None, max_minutes) for one in data)
     for seed in seeds:
         for one in data:
@@ -99,7 +99,7 @@ def _refuse_equal(option: str, names: Sequence[str]) -> None:
 
 
 def _protocol(variants: Sequence[Variant], data: Sequence[DataSet], max_minutes: float) -> dict[str, Any]:
-    """What must not change between two runs into one folder."""
+    """Return what must not change between two runs into one folder."""
     return {
         "format": FORMAT,
         "max_minutes": max_minutes,
@@ -153,7 +153,7 @@ def _write_tables(cells: Sequence[Cell], output: Path, max_minutes: float) -> bo
 
 
 def _read_result(folder: Path) -> dict[str, Any] | None:
-    """A cell's result; None where it has not ended."""
+    """Return a cell's result; None where it has not ended."""
     try:
         return json.loads((folder / "result.json").read_text(encoding="utf-8"))
     except OSError:

@@ -106,7 +106,7 @@ class Cell:
         return f"{short}-{hashlib.sha256(f'{self.data.name}/{name}'.encode()).hexdigest()[:8]}"
 
     def empty_row(self) -> dict[str, Any]:
-        """What is known of a cell before it ran."""
+        """Return what is known of a cell before it ran."""
         return {
             "data": self.data.name,
             "method": "baselines" if self.variant is None else self.variant.name,
@@ -229,14 +229,14 @@ def _read_scores(path: Path) -> dict[str, list[Any]]:
 
 
 def _check_images(data: DataSet, scored: Mapping[str, Any]) -> None:
-    """The same images for every method."""
+    """Insist on the same images for every method."""
     names, labels = scored["names"], scored["labels"]
     if len(set(names)) != len(names) or any(data.labels.get(n) != y for n, y in zip(names, labels, strict=True)):
         raise CellError("the images that were scored are not those of the test list")
 
 
 def _finish(row: dict[str, Any], scored: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its metrics, or the reason why it has none."""
+    """Return the row with its metrics, or the reason why it has none."""
     row["versions"] = "; ".join(f"{name} {version(name)}" for name in PACKAGES)
     if row["reason"]:
         return row | {"status": "failed"}

@@ -28,7 +28,7 @@ text { font: 13px system-ui, sans-serif; fill: var(--text); } .quiet { fill: var
 
 
 def draw_figure(table: Table) -> str:
-    """The file's text.
+    """Return the file's text.
 
     Args:
         table: the numbers.
@@ -50,7 +50,7 @@ def draw_figure(table: Table) -> str:
 
 
 def _lowest(methods: Sequence[Method]) -> float:
-    """The axis's start: a tenth, at or below all that is drawn and guessing."""
+    """Return the axis's start: a tenth, at or below all that is drawn and guessing."""
     values = [v for m in methods for v in (m.auroc, *(m.interval or ()), *m.seeds) if v is not None]
     return math.floor(10 * min([0.5, *values]) + 1e-9) / 10
 
@@ -94,7 +94,7 @@ def _row(method: Method, y: float, x: Callable[[float], float]) -> str:
 
 
 def _mark(kind: str, x: float, y: float) -> str:
-    """A disc, a square or a hollow diamond: told apart without color, too."""
+    """Return a disc, a square or a hollow diamond: told apart without color, too."""
     if kind == "bundle":
         return f'<circle class="bundle" cx="{x:.1f}" cy="{y:.1f}" r="4"/>'
     if kind == "baseline":
@@ -103,7 +103,7 @@ def _mark(kind: str, x: float, y: float) -> str:
 
 
 def _legend(y: float) -> str:
-    """What the marks are; the axis's name above."""
+    """Return what the marks are; the axis's name above."""
     entries = (
         ("bundle", "bundle, mean over seeds"),
         ("baseline", "simple baseline"),

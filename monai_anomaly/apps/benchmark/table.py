@@ -71,7 +71,7 @@ class Method:
         return [row["auroc"] for row in self.done]
 
     def mean(self, column: str) -> float | None:
-        """The mean over the seeds that have it."""
+        """Return the mean over the seeds that have it."""
         values = [row[column] for row in self.done if row.get(column) is not None]
         return sum(values) / len(values) if values else None
 
@@ -89,7 +89,7 @@ class Table:
         return list(dict.fromkeys(method.data for method in self.methods))
 
     def of(self, data: str) -> list[Method]:
-        """A data set's methods: bundles, baselines, the best single statistic."""
+        """Return a data set's methods: bundles, baselines, the best single statistic."""
         order = ("bundle", "baseline", "statistic")
         return sorted((m for m in self.methods if m.data == data), key=lambda m: order.index(m.kind))
 
@@ -117,7 +117,7 @@ def summarize(results: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _interval(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> tuple[float, float] | None:
-    """The interval of the seeds' mean AUROC, by resamples of patients, the same ones for all seeds.
+    """Return the interval of the seeds' mean AUROC, by resamples of patients, the same ones for all seeds.
 
     It is of the mean of the AUROCs and not of the AUROC of mean scores: the first is what one training gives on
     average, the second would be an ensemble's, which is better and which nobody would run.
@@ -241,7 +241,7 @@ def _auroc(method: Method) -> str:
 
 
 def _missing(method: Method) -> str:
-    """A mean over fewer seeds than the others' says so."""
+    """Return a mean over fewer seeds than the others' says so."""
     return f", {len(method.done)} of {len(method.rows)} seeds" if 0 < len(method.done) < len(method.rows) else ""
 
 

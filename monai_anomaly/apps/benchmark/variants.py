@@ -61,11 +61,11 @@ class Variant:
     overrides: tuple[tuple[str, str], ...]
 
     def file(self, name: str) -> Path:
-        """A configuration of the bundle."""
+        """Return a configuration of the bundle."""
         return self.bundle / "configs" / f"{name}.json"
 
     def config(self, name: str) -> dict[str, Any]:
-        """The configuration ``train``, with the overlays, or ``evaluate``, without the overrides."""
+        """Return the configuration ``train``, with the overlays, or ``evaluate``, without the overrides."""
         names = ("train", *self.overlays) if name == "train" else (name,)
         return ConfigParser.load_config_files([str(self.file(part)) for part in names])
 
@@ -75,7 +75,7 @@ class Variant:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def options(self, name: str, own: Mapping[str, Any]) -> list[str]:
-        """The command line's words for a configuration: what is set here and the overrides, where it has the key.
+        """Return the command line's words for a configuration: what is set here and the overrides that it knows.
 
         Args:
             name: ``train`` or ``evaluate``.
@@ -91,7 +91,7 @@ class Variant:
         return words
 
     def schedule(self) -> dict[str, int]:
-        """The stages' lengths that the benchmark sets, where the bundle has such stages."""
+        """Return the stages' lengths that the benchmark sets, where the bundle has such stages."""
         config = self.config("train")
         return {key: ENDLESS for key in SCHEDULE if key in config}
 

@@ -75,7 +75,7 @@ class ContactSheet:
         self._caption(x, y + TILE + 8, number, facts, warning if image is not None else "")
 
     def save(self, path: str | PathLike[str], title: str) -> None:
-        """Writes the page as a PNG without any text chunk; tiles that were not painted are left out.
+        """Write the page as a PNG without any text chunk; tiles that were not painted are left out.
 
         Args:
             path: the file to write; see :func:`~monai_anomaly.utils.atomic.atomic_path` for one that is whole or not
@@ -109,7 +109,7 @@ class ContactSheet:
 
 
 def _fit(image: npt.NDArray[np.float32]) -> Image.Image:
-    """Returns the image at the largest size that fits a tile; a smaller one keeps its pixels as squares."""
+    """Return the image at the largest size that fits a tile; a smaller one keeps its pixels as squares."""
     levels = np.clip(image * np.float32(255) + np.float32(0.5), 0, 255).astype(np.uint8)
     picture = Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1))
     factor = TILE / max(picture.size)

@@ -66,7 +66,7 @@ class ListedFile:
 
 
 def list_paths(paths: Sequence[str]) -> list[ListedFile]:
-    """Returns the files given and the visible files below the folders given, each folder's in the order of their names.
+    """Return the files given and the visible files below the folders given, each folder's in the order of their names.
 
     Links to folders are followed, once for each real folder. These are the files, and the names, of a run over the
     folder; where a run stops because a folder may not be listed, that folder has an entry here.
@@ -113,7 +113,7 @@ class Inspector:
         self._first: dict[str, str] = {}
 
     def inspect(self, file: ListedFile) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Returns a file's record and the picture to show, float32 ``(C, H, W)`` in [0, 1]; None where there is none.
+        """Return a file's record and the picture to show, float32 ``(C, H, W)`` in [0, 1]; None where there is none.
 
         The record has the :data:`RECORD_KEYS`. A refused file has ``path``, ``status``, ``code``, ``message`` and
         ``id``, and None for the others; only one that is sound but ``too_small`` has its facts and its picture.
@@ -135,7 +135,7 @@ class Inspector:
         return record | facts | {"status": "read", "duplicate_of": None if first == file.path else first}, image
 
     def _refused(self, file: ListedFile, record: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray | None]:
-        """Adds what is known of a file that was refused for its size alone."""
+        """Add what is known of a file that was refused for its size alone."""
         if record["code"] == "too_small":
             with suppress(ImageReadError), _silence():
                 facts, image, _ = self._read(file, self._load_any_size)
@@ -143,7 +143,7 @@ class Inspector:
         return record, None
 
     def _read(self, file: ListedFile, load: LoadClinicalImage) -> tuple[dict[str, Any], np.ndarray, str]:
-        """Returns the facts of a file that is read, the middle one of its chosen frames and the hash of all of them."""
+        """Return the facts of a file that is read, the middle one of its chosen frames and the hash of all of them."""
         with boundary("turning the file into an image"):
             _check_regular(file)
             if self._rule == "middle":
@@ -212,7 +212,7 @@ def inspect_paths(
     sheet: str | None = None,
     sheet_limit: int = 200,
 ) -> int:
-    """Prints how each file is read while it works, and a summary at the end.
+    """Print how each file is read while it works, and a summary at the end.
 
     Args:
         paths: files and folders.
@@ -276,7 +276,7 @@ def _inspect_all(
 
 
 def _walk(folder: str) -> list[ListedFile]:
-    """Returns the visible files below a folder, sorted; links to folders are followed once per real folder."""
+    """Return the visible files below a folder, sorted; links to folders are followed once per real folder."""
     found: list[ListedFile] = []
     visited: set[str] = set()
 
@@ -304,7 +304,7 @@ def _check_regular(file: ListedFile) -> None:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """Keeps libraries off the terminal: they quote header values, and some write from C past Python's streams."""
+    """Keep libraries off the terminal: they quote header values, and some write from C past Python's streams."""
     saved = []
     with warnings.catch_warnings(), open(os.devnull, "wb") as nowhere:
         warnings.simplefilter("ignore")
@@ -324,7 +324,7 @@ def _silence() -> Iterator[None]:
 
 
 def _reserve(stack: ExitStack, sheet: str) -> Path:
-    """Makes sure, before hours of reading, that the sheet can be written; returns where to write it."""
+    """Make sure, before hours of reading, that the sheet can be written; returns where to write it."""
     if not sheet.lower().endswith(".png"):
         raise UsageError(f"the sheet '{printable(sheet)}' must have a name that ends in .png; rename it.")
     if os.path.isdir(sheet):
@@ -336,7 +336,7 @@ def _reserve(stack: ExitStack, sheet: str) -> Path:
 
 
 def _paint(page: ContactSheet, number: int, record: dict[str, Any], image: np.ndarray | None) -> None:
-    """Adds a tile; its caption has numbers and words of closed lists, nothing that a file could choose freely."""
+    """Add a tile; its caption has numbers and words of closed lists, nothing that a file could choose freely."""
     if image is None:
         page.add(number, None, ["refused"], record["code"])
         return
@@ -353,7 +353,7 @@ def _paint(page: ContactSheet, number: int, record: dict[str, Any], image: np.nd
 
 
 def _write(lines: Sequence[str], stream: Any) -> None:
-    """Writes lines at once, whatever the terminal's encoding lacks written out."""
+    """Write lines at once, whatever the terminal's encoding lacks written out."""
     if stream is None:  # closed by whoever started us
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"

@@ -28,12 +28,12 @@ class FileLines:
         self._width = max(len(str(total)), 2)
 
     def head(self) -> str:
-        """Returns the names of the columns."""
+        """Return the names of the columns."""
         names = ("status", "C x H x W", "kind", "photometric", "frames", "region", "mm per pixel", "mean", "min", "max")
         return self._row("#", *names, "applied") + f"{'id':<16}  file"
 
     def lines(self, number: int, record: dict[str, Any], numbers: dict[str, int]) -> list[str]:
-        """Returns a file's line and those indented below it.
+        """Return a file's line and those indented below it.
 
         Args:
             number: its running number.
@@ -101,7 +101,7 @@ class Summary:
         self._warnings = _Grouped()
 
     def add(self, number: int, record: dict[str, Any]) -> None:
-        """Counts a file.
+        """Count a file.
 
         Args:
             number: its running number.
@@ -117,7 +117,7 @@ class Summary:
             self._warnings.add(number, text)
 
     def title(self, shown: int | None = None) -> str:
-        """Returns the counts in one line.
+        """Return the counts in one line.
 
         Args:
             shown: how many of the files are shown; None where that is not the question.
@@ -128,7 +128,7 @@ class Summary:
         return text if shown in (None, done) else f"{text} (the first {shown} are shown)"
 
     def lines(self, hashes: Sequence[str]) -> list[str]:
-        """Returns the whole summary.
+        """Return the whole summary.
 
         Args:
             hashes: of the pixels of the files, in their order; empty for one that was refused.
@@ -147,7 +147,7 @@ class Summary:
 
 
 def _equal(group: list[int]) -> str:
-    """Returns the running numbers of files that are equal."""
+    """Return the running numbers of files that are equal."""
     more = len(group) - GROUPS_SHOWN
     text = " = ".join(str(index + 1) for index in group[:GROUPS_SHOWN])
     return f"{text} and {more} more" if more > 0 else text
@@ -159,5 +159,5 @@ def _shorten(lines: list[str]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Returns a name with line breaks, escape codes and undecodable bytes written out, so that it stays on its line."""
+    """Return a name with line breaks, escape codes and undecodable bytes written out, so that it stays on its line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

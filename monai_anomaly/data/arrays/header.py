@@ -73,7 +73,7 @@ class Chunks(Protocol):
 
 
 def count_frames(shape: tuple[int, ...], frames_axis: int | None) -> int:
-    """Returns the length of the axis of frames; refuses arrays with a third axis that nobody named.
+    """Return the length of the axis of frames; refuses arrays with a third axis that nobody named.
 
     Args:
         shape: axes as stored, without color.
@@ -99,7 +99,7 @@ def count_frames(shape: tuple[int, ...], frames_axis: int | None) -> int:
 
 
 def parse_sizes(sizes: str, axes: str, *, names: tuple[str, str], most: int) -> tuple[int, ...]:
-    """Returns the length of every axis that a text header gives.
+    """Return the length of every axis that a text header gives.
 
     Args:
         sizes: whole numbers between spaces.
@@ -121,7 +121,7 @@ def parse_sizes(sizes: str, axes: str, *, names: tuple[str, str], most: int) -> 
 
 
 def check_sizes(header: ArrayHeader, limits: ReadLimits, frames_axis: int | None) -> int:
-    """Checks axes and sizes against the limits; nothing was inflated by then.
+    """Check axes and sizes against the limits; nothing was inflated by then.
 
     Args:
         header: the header.
@@ -142,7 +142,7 @@ def check_sizes(header: ArrayHeader, limits: ReadLimits, frames_axis: int | None
 
 
 def check_stored(found: int, wanted: int) -> None:
-    """Compares the bytes that a file holds with those that its header declares.
+    """Compare the bytes that a file holds with those that its header declares.
 
     Args:
         found: bytes of data in the file, unpacked.
@@ -188,7 +188,7 @@ class ZlibStream:
         self._inflater = zlib.decompressobj()
 
     def read(self, size: int, /) -> bytes:
-        """Returns up to ``size`` inflated bytes, none at the end of the zlib stream.
+        """Return up to ``size`` inflated bytes, none at the end of the zlib stream.
 
         Raises:
             EOFError: where the packed stream is cut.
@@ -212,7 +212,7 @@ class ZlibStream:
 
 
 def to_spacing(column: float, row: float, factor: float = 1.0) -> tuple[float, float] | None:
-    """Returns ``(row, column)`` in mm per pixel, or None unless both are positive and finite.
+    """Return ``(row, column)`` in mm per pixel, or None unless both are positive and finite.
 
     Args:
         column: length of a step along the first stored axis.

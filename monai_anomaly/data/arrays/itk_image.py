@@ -68,7 +68,7 @@ class ItkSource:
         self._range: ValueRange | None = None
 
     def decode(self, index: int) -> DecodedImage:
-        """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
         header = self._header
         with boundary("decoding the array"):
             if self._volume is None:
@@ -91,7 +91,7 @@ class ItkSource:
         )
 
     def _load(self) -> np.ndarray:
-        """Returns the file as ``(T, H, W, C)``."""
+        """Return the file as ``(T, H, W, C)``."""
         header = self._header
         _check_packed(self._data, header)
         array = _read(os.fspath(self._path), self._kind, header)
@@ -103,7 +103,7 @@ class ItkSource:
 
 
 def _find_data(path: PathLike | str, header: ArrayHeader) -> Path:
-    """Returns the file with the data, which is a plain file next to the header; checks its size."""
+    """Return the file with the data, which is a plain file next to the header; checks its size."""
     data = Path(path)
     if not os.fspath(path).isascii() and os.fsencode(path) != os.fspath(path).encode("utf-8", "replace"):
         raise ImageReadError("unsupported", "ITK opens no path that is not UTF-8; rename the file or its folder.")
@@ -140,7 +140,7 @@ def _check_packed(data: Path, header: ArrayHeader) -> None:
 
 
 def _read(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
-    """Returns what ITK reads, its axes in the reverse of the stored order, color last."""
+    """Return what ITK reads, its axes in the reverse of the stored order, color last."""
     itk = _import_itk()
     try:
         decoder = (itk.NrrdImageIO if kind == "nrrd" else itk.MetaImageIO).New()
@@ -154,7 +154,7 @@ def _read(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
 
 
 def _import_itk() -> Any:
-    """Returns the module; its warnings, which quote the file, are switched off."""
+    """Return the module; its warnings, which quote the file, are switched off."""
     try:
         import itk
 

@@ -58,7 +58,7 @@ FILE_NAME = r"\w[\w .()+-]{0,254}"
 
 
 def read_meta_header(stream: BinaryIO) -> ArrayHeader:
-    """Parses the header.
+    """Parse the header.
 
     Args:
         stream: the open file, at its start.
@@ -94,7 +94,7 @@ def read_meta_header(stream: BinaryIO) -> ArrayHeader:
 
 
 def _read_fields(stream: BinaryIO) -> dict[str, str]:
-    """Returns the fields up to ``ElementDataFile``, which is the last."""
+    """Return the fields up to ``ElementDataFile``, which is the last."""
     fields: dict[str, str] = {}
     left = MAX_HEADER
     while line := stream.readline(left + 1):
@@ -129,12 +129,12 @@ def _flag(fields: dict[str, str], key: str, default: bool | None = None) -> bool
 
 
 def _read_shape(fields: dict[str, str]) -> tuple[int, ...]:
-    """Returns the length of every axis; the numbers of a pixel are none."""
+    """Return the length of every axis; the numbers of a pixel are none."""
     return parse_sizes(_need(fields, "DimSize"), _need(fields, "NDims"), names=("DimSize", "NDims"), most=MAX_AXES)
 
 
 def _read_dtype(fields: dict[str, str]) -> np.dtype:
-    """Returns the type of a stored number, in the file's byte order."""
+    """Return the type of a stored number, in the file's byte order."""
     name = TYPES.get(_need(fields, "ElementType"))
     if name is None:
         raise ImageReadError("unsupported", "ElementType is none that is read; store MET_UCHAR or MET_USHORT.")
@@ -146,7 +146,7 @@ def _read_dtype(fields: dict[str, str]) -> np.dtype:
 
 
 def _read_channels(fields: dict[str, str]) -> int:
-    """Returns the numbers per pixel."""
+    """Return the numbers per pixel."""
     count = fields.get("ElementNumberOfChannels", "1")
     if count not in ("1", "3"):
         raise ImageReadError("unsupported", "ElementNumberOfChannels is neither 1 nor 3; store gray or RGB pixels.")
@@ -154,7 +154,7 @@ def _read_channels(fields: dict[str, str]) -> int:
 
 
 def _read_packed_size(fields: dict[str, str]) -> int:
-    """Returns the bytes of the compressed data; without them ITK returns memory that was never written to."""
+    """Return the bytes of the compressed data; without them ITK returns memory that was never written to."""
     size = _need(fields, "CompressedDataSize")
     if re.fullmatch("[0-9]{1,15}", size) is None:
         raise ImageReadError("inconsistent", "CompressedDataSize is no whole number; export the file again.")
@@ -175,14 +175,14 @@ def _check_numbers(fields: dict[str, str], axes: int) -> None:
 
 
 def _is_number(word: str) -> bool:
-    """Returns whether a word is a number that 64 bits hold."""
+    """Return whether a word is a number that 64 bits hold."""
     if re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]{1,3})?", word) is None:
         return False
     return abs(float(word)) < 1e300 and (abs(float(word)) > 1e-300 or not word.strip("+-0."))
 
 
 def _read_spacing(fields: dict[str, str], axes: int) -> tuple[float, float] | None:
-    """Returns ``(row, column)`` in mm, the format's only unit.
+    """Return ``(row, column)`` in mm, the format's only unit.
 
     Two lengths of exactly 1 are what ITK writes for a picture without a spacing, and say nothing.
     """

@@ -100,7 +100,7 @@ class NiftiSource:
         self._range: ValueRange | None = None
 
     def decode(self, index: int) -> DecodedImage:
-        """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
         with boundary("decoding the NIfTI array"):
             values, notes = _to_channels(self._stored(index))
             dtype = self._header.value_dtype
@@ -119,7 +119,7 @@ class NiftiSource:
         )
 
     def _stored(self, index: int) -> np.ndarray:
-        """Returns one frame, the axis of frames kept with length 1, after slope and intercept."""
+        """Return one frame, the axis of frames kept with length 1, after slope and intercept."""
         header = self._header
         if self._unchecked:
             self._stream.seek(0)
@@ -134,13 +134,13 @@ class NiftiSource:
             return np.asarray(ArrayProxy(self._stream, spec, mmap=False)[tuple(where)])
 
     def _extremes(self) -> tuple[float, float]:
-        """Returns the least and the greatest value of all frames."""
+        """Return the least and the greatest value of all frames."""
         pairs = [find_extremes(self._stored(index)) for index in range(self.frames)]
         return min(low for low, _ in pairs), max(high for _, high in pairs)
 
 
 def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
-    """Parses the fixed part of the header; everything that is used of it is checked."""
+    """Parse the fixed part of the header; everything that is used of it is checked."""
     block = stream.read(540)
     second = block[4:7] in (b"n+2", b"ni2")
     if not second and block[344:347] not in (b"n+1", b"ni1"):
@@ -173,7 +173,7 @@ def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
 
 
 def _read_dtype(header: nib.Nifti1Header) -> np.dtype:
-    """Returns the type of a stored pixel."""
+    """Return the type of a stored pixel."""
     code = int(header["datatype"])
     if code in COMPLEX:
         raise ImageReadError("unsupported", "the NIfTI array holds complex numbers; store their magnitude.")
@@ -188,7 +188,7 @@ def _read_dtype(header: nib.Nifti1Header) -> np.dtype:
 
 
 def _read_shape(header: nib.Nifti1Header) -> tuple[int, ...]:
-    """Returns the sizes of the array's axes."""
+    """Return the sizes of the array's axes."""
     count = int(header["dim"][0])
     shape = tuple(int(n) for n in header["dim"][1 : count + 1])
     if not 2 <= count <= 7 or min(shape) < 1:
@@ -199,7 +199,7 @@ def _read_shape(header: nib.Nifti1Header) -> tuple[int, ...]:
 
 
 def _read_offset(header: nib.Nifti1Header) -> int:
-    """Returns where the pixels begin."""
+    """Return where the pixels begin."""
     offset = float(header["vox_offset"])
     least = 544 if int(header["sizeof_hdr"]) == 540 else 352
     if not (math.isfinite(offset) and offset == int(offset) and least <= offset <= MAX_OFFSET):
@@ -210,7 +210,7 @@ def _read_offset(header: nib.Nifti1Header) -> int:
 
 
 def _read_slope(header: nib.Nifti1Header, dtype: np.dtype) -> tuple[float, float]:
-    """Returns factor and summand of the stored numbers; a slope of 0 says that there are none."""
+    """Return factor and summand of the stored numbers; a slope of 0 says that there are none."""
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
     if slope == 0 or dtype.names:
         return 1.0, 0.0
@@ -220,7 +220,7 @@ def _read_slope(header: nib.Nifti1Header, dtype: np.dtype) -> tuple[float, float
 
 
 def _to_channels(stored: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Returns ``(C, H, W)`` of a frame with index order ``(x, y, ...)``, colors in a structured type or a last axis."""
+    """Return ``(C, H, W)`` of a frame with index order ``(x, y, ...)``, colors in a structured type or a last axis."""
     notes: list[str] = []
     columns, rows = stored.shape[:2]
     if stored.dtype.names:

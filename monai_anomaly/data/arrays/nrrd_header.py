@@ -52,7 +52,7 @@ MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "millimeters": 1.0, "cm": 10.0, "m"
 
 
 def read_nrrd_header(stream: BinaryIO) -> ArrayHeader:
-    """Parses the header.
+    """Parse the header.
 
     Args:
         stream: the open file, at its start.
@@ -82,7 +82,7 @@ def read_nrrd_header(stream: BinaryIO) -> ArrayHeader:
 
 
 def _read_fields(stream: BinaryIO) -> dict[str, str]:
-    """Returns the fields up to the empty line; comments and key-value pairs are left out."""
+    """Return the fields up to the empty line; comments and key-value pairs are left out."""
     fields: dict[str, str] = {}
     left = MAX_HEADER
     magic = stream.readline(16).rstrip(b"\r\n")
@@ -118,12 +118,12 @@ def _need(fields: dict[str, str], name: str) -> str:
 
 
 def _read_sizes(fields: dict[str, str]) -> tuple[int, ...]:
-    """Returns the length of every stored axis."""
+    """Return the length of every stored axis."""
     return parse_sizes(_need(fields, "sizes"), _need(fields, "dimension"), names=("sizes", "dimension"), most=MAX_AXES)
 
 
 def _read_dtype(fields: dict[str, str]) -> np.dtype:
-    """Returns the type of a stored number, in the file's byte order."""
+    """Return the type of a stored number, in the file's byte order."""
     wanted = _need(fields, "type")
     name = next((name for name, aliases in TYPES.items() if wanted in aliases), None)
     if name is None:
@@ -137,7 +137,7 @@ def _read_dtype(fields: dict[str, str]) -> np.dtype:
 
 
 def _find_color(fields: dict[str, str], sizes: tuple[int, ...]) -> int | None:
-    """Returns the axis of red, green and blue, by ``kinds`` alone; refuses kinds that make no picture."""
+    """Return the axis of red, green and blue, by ``kinds`` alone; refuses kinds that make no picture."""
     kinds = fields.get("kinds", "domain " * len(sizes)).split()
     if len(kinds) != len(sizes):
         raise ImageReadError("inconsistent", "kinds are not as many as dimension says; export the file again.")
@@ -153,7 +153,7 @@ def _find_color(fields: dict[str, str], sizes: tuple[int, ...]) -> int | None:
 
 
 def _read_spacing(fields: dict[str, str], axes: int, pixel_axes: list[int]) -> tuple[float, float] | None:
-    """Returns ``(row, column)`` in mm where the header gives both lengths and their unit; no unit, no spacing."""
+    """Return ``(row, column)`` in mm where the header gives both lengths and their unit; no unit, no spacing."""
     if "spacings" in fields:
         units = _read_units(fields.get("units", ""))
         lengths = [[_number(word)] for word in fields["spacings"].split()]
@@ -175,7 +175,7 @@ def _read_spacing(fields: dict[str, str], axes: int, pixel_axes: list[int]) -> t
 
 
 def _read_units(text: str) -> list[float]:
-    """Returns mm per unit of every quoted name, NaN for one that is no known length."""
+    """Return mm per unit of every quoted name, NaN for one that is no known length."""
     return [MM_PER_UNIT.get(name, math.nan) for name in re.findall(r'"([^"]*)"', text)]
 
 

@@ -58,7 +58,7 @@ def choose_range(
     dtype: np.dtype,
     extremes: Callable[[], tuple[float, float]],
 ) -> ValueRange:
-    """Returns the range of a file by the rule in the head of this module.
+    """Return the range of a file by the rule in the head of this module.
 
     Args:
         option: ``value_range`` of the caller.
@@ -86,7 +86,7 @@ def choose_range(
 
 
 def find_extremes(values: np.ndarray) -> tuple[float, float]:
-    """Returns the least and the greatest value.
+    """Return the least and the greatest value.
 
     Args:
         values: any numeric array.

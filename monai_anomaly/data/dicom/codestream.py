@@ -19,12 +19,12 @@ NOT_START_OF_FRAME = (0xC4, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: table
 
 
 def starts_codestream(code: bytes) -> bool:
-    """Returns whether these bytes begin a picture; those within one cannot look like it."""
+    """Return whether these bytes begin a picture; those within one cannot look like it."""
     return code.startswith((JPEG_START, JPEG2000_START, JP2_SIGNATURE))
 
 
 def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
-    """Returns the rows, columns and components that a codestream declares; None when it is none of those known.
+    """Return the rows, columns and components that a codestream declares; None when it is none of those known.
 
     Pillow knows 8-bit JPEG and JPEG 2000 only; JPEG lossless with 16 bits and JPEG-LS are common in radiographs.
 
@@ -46,7 +46,7 @@ def codestream_shape(code: bytes) -> tuple[int, int, int] | None:
 
 
 def _find_jpeg2000(code: bytes) -> int | None:
-    """Returns where a JPEG 2000 codestream starts, behind the boxes of a JP2 file; None for other codestreams.
+    """Return where a JPEG 2000 codestream starts, behind the boxes of a JP2 file; None for other codestreams.
 
     The boxes are walked, because a search could find the start of another stream that hides in one of them.
     """
@@ -67,7 +67,7 @@ def _find_jpeg2000(code: bytes) -> int | None:
 
 
 def _markers(code: bytes) -> Iterator[tuple[int, int]]:
-    """Yields the markers before a JPEG's image, and where the length of each one's segment is."""
+    """Yield the markers before a JPEG's image, and where the length of each one's segment is."""
     at = 2
     while code[:2] == b"\xff\xd8" and at + 10 <= len(code) and code[at] == 0xFF:
         if code[at + 1] == 0xFF:  # fill byte
@@ -78,7 +78,7 @@ def _markers(code: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _start_of_frame(code: bytes) -> int | None:
-    """Returns where the length of a JPEG's frame header is."""
+    """Return where the length of a JPEG's frame header is."""
     for marker, at in _markers(code):
         if (0xC0 <= marker <= 0xCF and marker not in NOT_START_OF_FRAME) or marker == 0xF7:  # F7: JPEG-LS
             return at
@@ -86,7 +86,7 @@ def _start_of_frame(code: bytes) -> int | None:
 
 
 def take_jpeg_colors(code: bytes) -> tuple[bytes, set[str]]:
-    """Returns a JPEG without the markers that make decoders convert its colors, and what they say.
+    """Return a JPEG without the markers that make decoders convert its colors, and what they say.
 
     libjpeg believes JFIF more than Adobe, Adobe more than the names of the components, and DICOM last; without markers,
     pydicom asks it for the components as they are.
@@ -117,12 +117,12 @@ def take_jpeg_colors(code: bytes) -> tuple[bytes, set[str]]:
 
 
 def mark_rgb(code: bytes) -> bytes:
-    """Returns a JPEG without markers with Adobe's for "not transformed", so that its decoder gives RGB as it is."""
+    """Return a JPEG without markers with Adobe's for "not transformed", so that its decoder gives RGB as it is."""
     return JPEG_START + b"\xff\xee\0\x0eAdobe\0\x64\0\0\0\0\0" + code[len(JPEG_START) :]
 
 
 def has_color_transform(code: bytes) -> bool:
-    """Returns whether a JPEG 2000 codestream says that its decoder turns its components to RGB."""
+    """Return whether a JPEG 2000 codestream says that its decoder turns its components to RGB."""
     at = _find_jpeg2000(code)
     at = len(code) if at is None else at + 2
     while at + 10 <= len(code) and code[at] == 0xFF:

@@ -24,7 +24,7 @@ YBR_TO_RGB = np.array(
 
 
 def rgb_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
-    """Returns float32 ``(3, H, W)`` in [0, 1].
+    """Return float32 ``(3, H, W)`` in [0, 1].
 
     Args:
         stored: ``(H, W, 3)``, unsigned.
@@ -34,7 +34,7 @@ def rgb_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
 
 
 def ybr_to_unit(stored: np.ndarray, bits: int) -> np.ndarray:
-    """Returns the RGB of YBR_FULL as float32 ``(3, H, W)`` in [0, 1].
+    """Return the RGB of YBR_FULL as float32 ``(3, H, W)`` in [0, 1].
 
     pydicom's conversion costs several times the decoding of the frame; the offset and the scale are one product here,
     and nothing is rounded to 8 bits in between, so the two differ by half a gray level at most.

@@ -29,13 +29,13 @@ _quiet_stack = ExitStack()
 
 
 def element(keyword: str) -> str:
-    """Returns a data element by tag and name, as the standard writes it, e.g. ``(0028,0010) Rows``."""
+    """Return a data element by tag and name, as the standard writes it, e.g. ``(0028,0010) Rows``."""
     tag = tag_for_keyword(keyword) or 0
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X}) {dictionary_description(tag)}"
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """Returns the numbers of an element, an empty list when it is absent or empty.
+    """Return the numbers of an element, an empty list when it is absent or empty.
 
     Args:
         dataset: the header.
@@ -57,7 +57,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
 
 
 def single(dataset: Dataset, keyword: str) -> float | None:
-    """Returns the number of an element that has one, None when it is absent or empty.
+    """Return the number of an element that has one, None when it is absent or empty.
 
     Args:
         dataset: the header.
@@ -73,7 +73,7 @@ def single(dataset: Dataset, keyword: str) -> float | None:
 
 
 def positive(dataset: Dataset, keyword: str, count: int) -> list[float] | None:
-    """Returns an element's ``count`` numbers above 0; None for anything else, which counts as absent.
+    """Return an element's ``count`` numbers above 0; None for anything else, which counts as absent.
 
     Args:
         dataset: the header.
@@ -88,7 +88,7 @@ def positive(dataset: Dataset, keyword: str, count: int) -> list[float] | None:
 
 
 def word(dataset: Dataset, keyword: str) -> str:
-    """Returns an element's text without the padding, empty when it is absent.
+    """Return an element's text without the padding, empty when it is absent.
 
     Args:
         dataset: the header.
@@ -99,7 +99,7 @@ def word(dataset: Dataset, keyword: str) -> str:
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Keeps pydicom's warnings, which quote header values, off the terminal and out of logs; safe among threads."""
+    """Keep pydicom's warnings, which quote header values, off the terminal and out of logs; safe among threads."""
     global _quiet_users
     loggers = [logging.getLogger(name) for name in LOGGERS]
     with _quiet_lock:

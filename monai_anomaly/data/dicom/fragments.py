@@ -78,7 +78,7 @@ class PixelData:
             self._fragments = self._group(_walk(stream, size))
 
     def decode(self, index: int) -> tuple[np.ndarray, str]:
-        """Returns a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
+        """Return a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
 
         It is the header's, unless the codestream says or does otherwise, e.g. JPEG 2000, which is decoded to RGB.
 
@@ -109,7 +109,7 @@ class PixelData:
         return stored, colors
 
     def _options(self, frames: int) -> dict[str, Any]:
-        """The decoder's view of the header."""
+        """Return the decoder's view of the header."""
         header = self._header
         options = {
             "rows": header.rows,
@@ -129,7 +129,7 @@ class PixelData:
         return options
 
     def _read(self, index: int) -> bytes:
-        """Returns a frame's codestream."""
+        """Return a frame's codestream."""
         parts = []
         for offset, length in self._fragments[index]:
             self._stream.seek(offset)
@@ -137,7 +137,7 @@ class PixelData:
         return b"".join(parts)
 
     def _group(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-        """Returns the fragments of each frame; refuses a file with fewer or more frames than it declares."""
+        """Return the fragments of each frame; refuses a file with fewer or more frames than it declares."""
         frames = self._header.frames
         if len(fragments) == frames:
             return [[fragment] for fragment in fragments]
@@ -182,7 +182,7 @@ def _check_code(code: bytes, header: DicomHeader) -> None:
 
 
 def _take_colors(code: bytes, header: DicomHeader) -> tuple[bytes, str]:
-    """Returns the codestream to decode, and the photometric interpretation of what it decodes to.
+    """Return the codestream to decode, and the photometric interpretation of what it decodes to.
 
     What a codestream says about its colors was said by whoever transformed them, and counts where the header says RGB:
     many writers leave it as it was before the compression. Other contradictions could mean either.
@@ -223,12 +223,12 @@ def _check_runs(code: bytes, header: DicomHeader) -> None:
 
 
 def _planes(header: DicomHeader) -> int:
-    """Returns the segments of run lengths: one for each byte of a pixel."""
+    """Return the segments of run lengths: one for each byte of a pixel."""
     return header.samples * max(header.allocated // 8, 1)
 
 
 def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
-    """Reads tag, type (empty where there is none) and length of the pixel data; leaves the stream at their value."""
+    """Read tag, type (empty where there is none) and length of the pixel data; leaves the stream at their value."""
     order = "<" if header.syntax.is_little_endian else ">"
     head = stream.read(8)
     if len(head) < 8:
@@ -243,7 +243,7 @@ def _enter(stream: BinaryIO, header: DicomHeader) -> tuple[str, int]:
 
 
 def _check_native(length: int, size: int, header: DicomHeader) -> tuple[str, ...]:
-    """Compares the length of uncompressed pixels with the header and with the file."""
+    """Compare the length of uncompressed pixels with the header and with the file."""
     whole = (header.rows * header.columns * header.samples * header.frames * header.allocated + 7) // 8
     subsampled = header.photometric == "YBR_FULL_422"
     if subsampled and header.columns % 2:
@@ -278,7 +278,7 @@ def _check_native(length: int, size: int, header: DicomHeader) -> tuple[str, ...
 
 
 def _walk(stream: BinaryIO, size: int) -> list[tuple[int, int]]:
-    """Returns position and length of every fragment of encapsulated pixel data, without the offset table."""
+    """Return position and length of every fragment of encapsulated pixel data, without the offset table."""
     fragments: list[tuple[int, int]] = []
     while True:
         head = stream.read(8)

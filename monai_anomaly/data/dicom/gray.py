@@ -59,7 +59,7 @@ class GrayRules:
             self._every = self._render(unsigned.view(self._dtype))
 
     def apply(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Returns gray float32 ``(H, W)`` in [0, 1], and where there is padding, if anywhere.
+        """Return gray float32 ``(H, W)`` in [0, 1], and where there is padding, if anywhere.
 
         Args:
             stored: ``(H, W)``.
@@ -72,7 +72,7 @@ class GrayRules:
         return gray[index], None if padding is None else padding[index]
 
     def _render(self, stored: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """The rules in their order, for values of any shape."""
+        """Return the rules in their order, for values of any shape."""
         padding = None
         if self._padding is not None:
             padding = (stored >= self._padding[0]) & (stored <= self._padding[1])
@@ -85,7 +85,7 @@ class GrayRules:
         return gray, padding
 
     def _window(self, stored: np.ndarray) -> np.ndarray:
-        """The VOI transformation of modality values."""
+        """Return the VOI transformation of modality values."""
         values = stored
         if self._modality is not None:
             values = self._modality(stored)
@@ -104,7 +104,7 @@ class GrayRules:
         return scale(stored, high, low) if reverse else scale(stored, low, high)
 
     def _window_range(self) -> tuple[float, float]:
-        """What pydicom's windowing maps black and white to: the nominal range after the modality LUT."""
+        """Return what pydicom's windowing maps black and white to: the nominal range after the modality LUT."""
         low, high = self._range if self._modality is None else (0.0, self._modality.maximum)
         slope, intercept = self._rescale or (1.0, 0.0)
         return low * slope + intercept, high * slope + intercept
@@ -135,7 +135,7 @@ class GrayRules:
         return shape == "INVERSE"
 
     def _find_voi_table(self) -> LookupTable | None:
-        """The VOI LUT, which outranks a window; a malformed one is left out, because the stored values are sound."""
+        """Return the VOI LUT, which outranks a window; a malformed one is left out: the stored values are sound."""
         if not self._dataset.get("VOILUTSequence"):
             return None
         try:
@@ -169,7 +169,7 @@ def _stored_range(header: DicomHeader) -> tuple[float, float]:
 
 
 def _find_padding(dataset: Dataset, dtype: np.dtype) -> tuple[float, float] | None:
-    """Returns the smallest and largest stored value that is no anatomy, in the stored values' own sign.
+    """Return the smallest and largest stored value that is no anatomy, in the stored values' own sign.
 
     From Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121); writers often give those of a signed
     image as unsigned words, which count as two's complement.

@@ -51,7 +51,7 @@ SHARED, PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsS
 
 
 def frame_elements(dataset: Dataset, index: int, frames: int) -> Dataset:
-    """Returns the header as it holds for one frame; the header itself where it has no functional groups.
+    """Return the header as it holds for one frame; the header itself where it has no functional groups.
 
     Args:
         dataset: the header.
@@ -83,7 +83,7 @@ def frame_elements(dataset: Dataset, index: int, frames: int) -> Dataset:
 
 
 def _replace(found: Dataset, group: Dataset, keywords: tuple[str, ...]) -> None:
-    """Puts a functional group's elements in place of those that were there."""
+    """Put a functional group's elements in place of those that were there."""
     for keyword in keywords:
         if keyword in found:
             delattr(found, keyword)

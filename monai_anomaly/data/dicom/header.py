@@ -93,7 +93,7 @@ class DicomHeader:
 
 
 def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = False) -> DicomHeader:
-    """Reads and checks a header; leaves the stream where the pixel data element starts.
+    """Read and check a header; leaves the stream where the pixel data element starts.
 
     Args:
         stream: the open file.
@@ -187,7 +187,7 @@ def _check_intent(dataset: Dataset) -> None:
 
 
 def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> DicomHeader:
-    """Checks that the elements that describe the pixels agree with each other and with the limits."""
+    """Check that the elements that describe the pixels agree with each other and with the limits."""
     rows, columns, samples, allocated, bits, sign = (
         _whole(dataset, keyword)
         for keyword in ("Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "BitsStored", "PixelRepresentation")
@@ -261,7 +261,7 @@ def _check_colors(dataset: Dataset, photometric: str, syntax: uid.UID) -> None:
 
 
 def _frames(dataset: Dataset) -> tuple[int, tuple[str, ...]]:
-    """Returns the number of frames, at least 1, and what was tolerated."""
+    """Return the number of frames, at least 1, and what was tolerated."""
     frames = single(dataset, "NumberOfFrames")
     if frames is None:
         return 1, ()
@@ -275,7 +275,7 @@ def _frames(dataset: Dataset) -> tuple[int, tuple[str, ...]]:
 
 
 def _check_size(limits: ReadLimits, rows: int, columns: int, frames: int, bytes_per_pixel: int) -> None:
-    """The budget, with the elements that ask for too much by name."""
+    """Keep to the budget, with the elements that ask for too much by name."""
     if rows < 1 or columns < 1:
         raise ImageReadError(
             "inconsistent", f"{element('Rows')} or {element('Columns')} is less than 1; export the image again."

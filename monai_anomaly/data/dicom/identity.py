@@ -17,7 +17,7 @@ UIDS = {"instance": "SOPInstanceUID", "series": "SeriesInstanceUID", "study": "S
 
 
 def hash_identifiers(dataset: Dataset, key: bytes) -> tuple[dict[str, str], list[str]]:
-    """Returns the keyed hashes ``instance``, ``series``, ``study`` and ``patient`` of a header, and warnings.
+    """Return the keyed hashes ``instance``, ``series``, ``study`` and ``patient`` of a header, and warnings.
 
     The patient is the Patient ID (0010,0020), followed by ``\\`` and the Issuer of Patient ID (0010,0021) where there
     is one: the same number from two hospitals is two patients. An absent identifier, or a UID that is none, is left

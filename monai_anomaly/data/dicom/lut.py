@@ -39,7 +39,7 @@ class LookupTable:
     maximum: float
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Returns the entries for values of any numeric type; fractions are rounded."""
+        """Return the entries for values of any numeric type; fractions are rounded."""
         index = np.rint(values).astype(np.int64) - self.first
         return np.asarray(self.entries[np.clip(index, 0, len(self.entries) - 1)])
 
@@ -61,7 +61,7 @@ class Palette:
             self._every = self._look_up(np.arange(256**dtype.itemsize, dtype=f"u{dtype.itemsize}").view(dtype))
 
     def __call__(self, stored: np.ndarray) -> np.ndarray:
-        """Returns float32 ``(3, H, W)`` in [0, 1] for ``(H, W)``."""
+        """Return float32 ``(3, H, W)`` in [0, 1] for ``(H, W)``."""
         stored = stored.astype(self._dtype, copy=False)
         if self._every is None:
             return self._look_up(stored)
@@ -72,7 +72,7 @@ class Palette:
 
 
 def read_table(dataset: Dataset, sequence: str, low: float, high: float) -> LookupTable:
-    """Returns the first table of a Modality LUT or VOI LUT Sequence.
+    """Return the first table of a Modality LUT or VOI LUT Sequence.
 
     Args:
         dataset: the header, with its ``file_meta``.
@@ -97,7 +97,7 @@ def read_table(dataset: Dataset, sequence: str, low: float, high: float) -> Look
 
 
 def read_palette(dataset: Dataset, dtype: np.dtype) -> Palette:
-    """Returns the palette of an image, a segmented one expanded.
+    """Return the palette of an image, a segmented one expanded.
 
     Args:
         dataset: the header, with its ``file_meta``.
@@ -146,13 +146,13 @@ def _read_color(dataset: Dataset, color: str, signed: bool) -> LookupTable:
 
 
 def _descriptor(dataset: Dataset, keyword: str) -> tuple[int, int, int]:
-    """Returns the number of entries, the first input and the bits of an entry; 0 entries stand for 65536."""
+    """Return the number of entries, the first input and the bits of an entry; 0 entries stand for 65536."""
     count, first, bits = (int(value) for value in dataset[keyword].value)
     return count % 0x10000 or 0x10000, first, bits
 
 
 def _place(first: int, count: int, low: float, high: float) -> int:
-    """Returns the first input of a table; writers often give a negative one as an unsigned word, or the reverse.
+    """Return the first input of a table; writers often give a negative one as an unsigned word, or the reverse.
 
     Raises:
         ValueError: for a table that no possible input falls in.
@@ -164,7 +164,7 @@ def _place(first: int, count: int, low: float, high: float) -> int:
 
 
 def _words(data: bytes, count: int, little: bool) -> np.ndarray:
-    """Returns a table's entries from bytes: one or two for an entry, words in the file's byte order."""
+    """Return a table's entries from bytes: one or two for an entry, words in the file's byte order."""
     words = np.frombuffer(data[: len(data) // 2 * 2], "<u2" if little else ">u2").astype(np.uint16)
     return words[:count] if len(words) >= count else words.astype("<u2").view(np.uint8)[:count]
 

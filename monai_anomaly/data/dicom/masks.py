@@ -30,7 +30,7 @@ MIN_CIRCLE = 0.5  # a field of view may lose its rim to the image's border, not 
 
 
 def find_visible(dataset: Dataset, shape: Shape) -> tuple[np.ndarray | None, list[str]]:
-    """Returns which pixels shutter and collimator leave, None for all of them, and why shapes were not used.
+    """Return which pixels shutter and collimator leave, None for all of them, and why shapes were not used.
 
     Several shapes leave what all of them leave. A shape that is malformed, lies outside the image or leaves less than
     5 % of it is not used. Circles are taken as circles of pixels.
@@ -63,13 +63,13 @@ class _MisfitError(Exception):
 
 
 def _kinds(dataset: Dataset, keyword: str) -> list[str]:
-    """Returns the shapes that an element names; shutter and collimator may have several."""
+    """Return the shapes that an element names; shutter and collimator may have several."""
     value = dataset.get(keyword) or []
     return [str(kind).strip() for kind in ([value] if isinstance(value, str) else value)]
 
 
 def _draw(dataset: Dataset, name: str, kind: str, shape: Shape) -> np.ndarray:
-    """Returns what one shape leaves, bool ``(H, W)``."""
+    """Return what one shape leaves, bool ``(H, W)``."""
     draw: dict[str, Callable[[Dataset, str, Shape], np.ndarray]] = {
         "RECTANGULAR": _rectangle,
         "CIRCULAR": _circle,

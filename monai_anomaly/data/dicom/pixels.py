@@ -76,7 +76,7 @@ class DicomSource:
         return self._header.frames
 
     def decode(self, index: int) -> DecodedImage:
-        """Decodes one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
         with quiet_pydicom():
             stored, colors = self._pixels.decode(index)
             with boundary("turning stored values into pixels"):
@@ -104,7 +104,7 @@ class DicomSource:
         )
 
     def _rules_of(self, index: int) -> _FrameRules:
-        """The frame's rules; worked out again only where a frame has elements of its own."""
+        """Return the frame's rules; worked out again only where a frame has elements of its own."""
         dataset = frame_elements(self._header.dataset, index, self.frames)
         if self._rules is None or (dataset is not self._rules.dataset and dataset != self._rules.dataset):
             check_numbers(dataset)
@@ -146,7 +146,7 @@ class _FrameRules:
             self.warnings += notes
 
     def apply(self, stored: np.ndarray, colors: str) -> tuple[np.ndarray, float]:
-        """Returns float32 ``(C, H, W)`` in [0, 1] and the share of its pixels that are masked.
+        """Return float32 ``(C, H, W)`` in [0, 1] and the share of its pixels that are masked.
 
         Args:
             stored: what was decoded.

@@ -20,7 +20,7 @@ CALIBRATED = {"GEOMETRY": "pixel_spacing_geometry", "FIDUCIAL": "pixel_spacing_f
 
 
 def find_spacing(dataset: Dataset) -> tuple[Spacing | None, str, list[str]]:
-    """Returns ``(row, column)`` mm per pixel or None, its origin (empty without one) and warnings.
+    """Return ``(row, column)`` mm per pixel or None, its origin (empty without one) and warnings.
 
     Origins, in order of preference: ``pixel_spacing_geometry`` and ``pixel_spacing_fiducial`` (calibrated in the
     patient), ``pixel_spacing``, ``imager_pixel_spacing_magnified`` (at the detector, divided by the estimated
@@ -40,7 +40,7 @@ def find_spacing(dataset: Dataset) -> tuple[Spacing | None, str, list[str]]:
 
 
 def _magnify(dataset: Dataset, imager: Spacing) -> tuple[Spacing, str, list[str]]:
-    """Turns the detector's pixels into the patient's, where the magnification is known."""
+    """Turn the detector's pixels into the patient's, where the magnification is known."""
     keyword = "EstimatedRadiographicMagnificationFactor"
     factor = positive(dataset, keyword, 1)
     if factor and factor[0] >= 1:

@@ -39,7 +39,7 @@ CURE = "export the image uncompressed or as JPEG, JPEG-LS, JPEG 2000 or RLE"
 
 
 def check_syntax(meta: Dataset) -> uid.UID:
-    """Returns the transfer syntax if it is on the allow list.
+    """Return the transfer syntax if it is on the allow list.
 
     Args:
         meta: the file meta information.
@@ -65,7 +65,7 @@ def check_syntax(meta: Dataset) -> uid.UID:
 
 
 def choose_decoder(syntax: uid.UID, bits: int) -> str:
-    """Returns the first installed pydicom plug-in of a transfer syntax, empty for uncompressed pixels.
+    """Return the first installed pydicom plug-in of a transfer syntax, empty for uncompressed pixels.
 
     Args:
         syntax: a key of :data:`DECODERS`.

@@ -40,7 +40,7 @@ class UltrasoundRegion:
 
 
 def find_region(dataset: Dataset, *, rows: int, columns: int, min_area: float = 0.05) -> UltrasoundRegion:
-    """Returns the largest two-dimensional tissue or color flow region.
+    """Return the largest two-dimensional tissue or color flow region.
 
     All regions of a file come from one screen: when one of them does not fit the image, none is trusted.
 
@@ -83,7 +83,7 @@ def _untrusted(*reasons: str) -> UltrasoundRegion:
 
 
 def _box(item: Dataset) -> tuple[int, int, int, int]:
-    """Returns a region's location, half open; the stored maximum is inclusive."""
+    """Return a region's location, half open; the stored maximum is inclusive."""
     return (
         int(item.RegionLocationMinX0),
         int(item.RegionLocationMinY0),
@@ -101,7 +101,7 @@ def _area(box: tuple[int, int, int, int]) -> int:
 
 
 def _spacing(item: Dataset) -> tuple[tuple[float, float] | None, list[str]]:
-    """Returns ``(row, column)`` mm per pixel, None where the region is not in centimeters, and what is wrong."""
+    """Return ``(row, column)`` mm per pixel, None where the region is not in centimeters, and what is wrong."""
     units = item.get("PhysicalUnitsXDirection"), item.get("PhysicalUnitsYDirection")
     if units != (CENTIMETERS, CENTIMETERS):
         return None, []

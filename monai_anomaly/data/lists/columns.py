@@ -21,7 +21,7 @@ LONGEST = 200
 
 
 def check_columns(columns: Sequence[str]) -> list[str]:
-    """Returns the names of the columns, each once.
+    """Return the names of the columns, each once.
 
     Raises:
         ValueError: for what is no list of names.
@@ -36,7 +36,7 @@ def check_columns(columns: Sequence[str]) -> list[str]:
 
 
 def read_columns(values: Any, columns: Sequence[str], where: str) -> tuple[tuple[str, str], ...]:
-    """Returns name and text of each column, an empty text where there is none.
+    """Return name and text of each column, an empty text where there is none.
 
     Args:
         values: an entry of a list, or a row of a table, whose names are in lower case.

@@ -52,7 +52,7 @@ class _Folder:
 def read_labels(
     root: Path, naming: Naming, *, seed: int, shares: Sequence[float], columns: Sequence[str] = ()
 ) -> dict[str, list[Entry]]:
-    """Returns the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
+    """Return the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
 
     ``inference`` are the rows without a label, ``unlabeled`` those with this split (or ``unlabelled``), whose labels
     may be anything (-1 where they are neither class) and whose masks are left out; they are in no other section, and
@@ -99,7 +99,7 @@ def read_labels(
 def _match(
     root: Path, rows: Sequence[Row], key: str, folder: _Folder, naming: Naming, columns: Sequence[str]
 ) -> list[Entry]:
-    """Returns the entries of all rows, sorted by name, so that the order of the rows does not matter."""
+    """Return the entries of all rows, sorted by name, so that the order of the rows does not matter."""
     _refuse_repeated_rows(rows, key)
     entries: list[Entry] = []
     unmatched: list[int] = []
@@ -119,7 +119,7 @@ def _match(
 
 
 def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
-    """Returns what a row says, still without its file."""
+    """Return what a row says, still without its file."""
     where = f"line {row.line} of {LABELS_NAME}"
     text = row.values.get("label", "")
     label = parse_label(text) if text else -1
@@ -161,7 +161,7 @@ def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
 
 
 def _files(root: Path, row: Row, key: str, folder: _Folder, naming: Naming) -> list[str]:
-    """Returns the names of the files that a row is about."""
+    """Return the names of the files that a row is about."""
     value = row.values[key]
     if key != "file":
         return folder.by_key.get(value, [])
@@ -179,7 +179,7 @@ def _inside(root: Path, value: str, what: str, naming: Naming) -> str:
 
 
 def _list_folder(root: Path, key: str) -> _Folder:
-    """Lists the files below the folder and, where the table goes by UIDs, reads their headers."""
+    """List the files below the folder and, where the table goes by UIDs, read their headers."""
     folder = _Folder({path.relative_to(root).as_posix() for path in walk_files(root) if not is_no_image(path)})
     if key == "file":
         return folder
@@ -223,13 +223,13 @@ def _in_pool(row: Row) -> bool:
 
 
 def _pool(entries: Sequence[Entry], rows: Sequence[Row]) -> list[Entry]:
-    """Returns the entries of the pool, without masks: whether there is one says what is in the image."""
+    """Return the entries of the pool, without masks: whether there is one says what is in the image."""
     places = {f"line {row.line} of {LABELS_NAME}" for row in rows if _in_pool(row)}
     return [replace(entry, mask=None) for entry in entries if entry.where in places]
 
 
 def _by_column(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, list[Entry]]:
-    """Returns the labeled entries by what the split column says."""
+    """Return the labeled entries by what the split column says."""
     said: Mapping[str, str] = {f"line {row.line} of {LABELS_NAME}": row.values["split"] for row in rows}
     sections: dict[str, list[Entry]] = {"training": [], "validation": [], "test": []}
     for entry in entries:

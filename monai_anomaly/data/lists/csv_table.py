@@ -28,7 +28,7 @@ class Row(NamedTuple):
 
 
 def read_table(path: Path, columns: Sequence[str], required: str) -> list[Row]:
-    """Reads a CSV file with a header row, in UTF-8, with commas or semicolons.
+    """Read a CSV file with a header row, in UTF-8, with commas or semicolons.
 
     Args:
         path: the file.
@@ -86,7 +86,7 @@ def _read_text(path: Path) -> str:
 
 
 def _find_header(text: str, required: str, name: str) -> tuple[str, list[str]]:
-    """Returns the separator and the column names in lower case."""
+    """Return the separator and the column names in lower case."""
     for delimiter in ",;":
         for _, values in _lines(text, delimiter, name):
             header = [value.strip().lower() for value in values]
@@ -100,7 +100,7 @@ def _find_header(text: str, required: str, name: str) -> tuple[str, list[str]]:
 
 
 def _lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yields each row with the line on which it starts."""
+    """Yield each row with the line on which it starts."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1

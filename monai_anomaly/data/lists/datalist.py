@@ -46,7 +46,7 @@ def load_datalist(
     source_names: bool = False,
     columns: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Returns the items of one section of a data set.
+    """Return the items of one section of a data set.
 
     ``dataset_dir`` holds one of
 
@@ -115,7 +115,7 @@ def load_datalist(
 def load_labeled_pool(
     dataset_dir: PathLike | str, *, seed: int = 0, source_names: bool = False
 ) -> tuple[list[dict[str, Any]], list[int]]:
-    """Returns the items of the section ``unlabeled`` and, apart from them, the label of each, for experiments.
+    """Return the items of the section ``unlabeled`` and, apart from them, the label of each, for experiments.
 
     Args:
         dataset_dir: as in :func:`load_datalist`, whose items these are, with the label -1.
@@ -149,7 +149,7 @@ def _load(
     shares: Sequence[float],
     columns: Sequence[str],
 ) -> tuple[Path, list[Entry]]:
-    """Returns the data set's folder and one section's entries, checked."""
+    """Return the data set's folder and one section's entries, checked."""
     root = Path(dataset_dir).expanduser().absolute()
     if not root.is_dir():
         raise DataListError(
@@ -171,7 +171,7 @@ def _load(
 def _read(
     root: Path, section: str, naming: Naming, seed: int, shares: Sequence[float], columns: Sequence[str]
 ) -> dict[str, list[Entry]]:
-    """Returns all sections as listed, with the patients that a section needs."""
+    """Return all sections as listed, with the patients that a section needs."""
     if (root / LIST_NAME).is_file():
         if (root / LABELS_NAME).is_file():
             raise DataListError(f"dataset_dir has {LIST_NAME} and {LABELS_NAME}; keep one.")
@@ -193,7 +193,7 @@ def _read(
 
 
 def _add_pool_patients(root: Path, sections: dict[str, list[Entry]]) -> dict[str, list[Entry]]:
-    """Gives the pool's entries their patients; the other sections stay as they are.
+    """Give the pool's entries their patients; the other sections stay as they are.
 
     Headers are compared with those of all sections: a Patient ID that the whole pool shares may be one test patient's.
     """
@@ -208,7 +208,7 @@ def _add_pool_patients(root: Path, sections: dict[str, list[Entry]]) -> dict[str
 
 
 def _item(root: Path, entry: Entry, index: int, naming: Naming) -> dict[str, Any]:
-    """Returns what leaves this module about an entry."""
+    """Return what leaves this module about an entry."""
     item: dict[str, Any] = {
         "image": str(root / entry.name),
         "name": naming.file(entry.name),
@@ -227,7 +227,7 @@ def _item(root: Path, entry: Entry, index: int, naming: Naming) -> dict[str, Any
 
 
 def _select(sections: dict[str, list[Entry]], section: str, seed: int) -> list[Entry]:
-    """Returns one section's entries."""
+    """Return one section's entries."""
     if section == "inference":
         entries = sections["inference"] or sections["test"]
         if not entries:
@@ -258,7 +258,7 @@ def _select(sections: dict[str, list[Entry]], section: str, seed: int) -> list[E
 
 
 def _select_normals(sections: dict[str, list[Entry]]) -> list[Entry]:
-    """Returns the normal images of training and validation, of which no mask is needed."""
+    """Return the normal images of training and validation, of which no mask is needed."""
     both = [*sections["training"], *sections["validation"]]
     normals = [replace(entry, mask=None) for entry in both if entry.label == 0]
     if not normals:
@@ -270,7 +270,7 @@ def _select_normals(sections: dict[str, list[Entry]]) -> list[Entry]:
 
 
 def _select_pool(sections: dict[str, list[Entry]], seed: int) -> list[Entry]:
-    """Returns the pool without the patients that are held out of training for validation."""
+    """Return the pool without the patients that are held out of training for validation."""
     pool = sections[POOL]
     if sections["validation"]:
         return pool
@@ -286,7 +286,7 @@ def _select_pool(sections: dict[str, list[Entry]], seed: int) -> list[Entry]:
 
 
 def _draw_groups(normals: list[Entry], seed: int) -> Collection[str]:
-    """Returns the groups of the training normals that are held out for validation; none of a single one."""
+    """Return the groups of the training normals that are held out for validation; none of a single one."""
     groups = list(dict.fromkeys(entry.patient for entry in normals))  # in the list's order, whatever they are called
     if len(groups) < 2:
         return ()
@@ -295,7 +295,7 @@ def _draw_groups(normals: list[Entry], seed: int) -> Collection[str]:
 
 
 def _hold_out(normals: list[Entry], section: str, seed: int) -> list[Entry]:
-    """Splits the training normals by group; returns the part for training or validation."""
+    """Split the training normals by group; returns the part for training or validation."""
     chosen = _draw_groups(normals, seed)
     if not chosen:
         if section == "training":
@@ -356,7 +356,7 @@ def _require_both(entries: list[Entry]) -> None:
 
 
 def _find_normals(root: Path) -> list[Entry]:
-    """Returns the images of a folder that holds nothing but normals; a folder in it is a patient.
+    """Return the images of a folder that holds nothing but normals; a folder in it is a patient.
 
     Raises:
         DataListError: when it holds class folders, so that some of its images may be no normals.
@@ -371,7 +371,7 @@ def _find_normals(root: Path) -> list[Entry]:
 
 
 def _find_inference(root: Path, naming: Naming) -> list[Entry]:
-    """Returns the files of a folder without a list: those of its test split, else all."""
+    """Return the files of a folder without a list: those of its test split, else all."""
     if find_class_folders(root, "test", naming):
         return read_tree(root, naming)["test"]
     entries = list_files(root, find_split(root, "test") or root, label=-1, every=True)

@@ -64,19 +64,19 @@ class Naming:
         self.source_names = source_names
 
     def file(self, name: str) -> str:
-        """Returns what stands for a file, given its path relative to the data set's folder."""
+        """Return what stands for a file, given its path relative to the data set's folder."""
         return name if self.source_names else site_hash("file")(name)
 
     def patient(self, entry: Entry) -> str:
-        """Returns what stands for the patient of an entry."""
+        """Return what stands for the patient of an entry."""
         return entry.patient if self.source_names and not entry.private else site_hash("patient")(entry.patient)
 
     def place(self, entry: Entry) -> str:
-        """Returns where an entry is and what its file is called, for messages."""
+        """Return where an entry is and what its file is called, for messages."""
         return f"{entry.where} ({'' if self.source_names else 'id '}{self.file(entry.name)})"
 
     def got(self, value: Any) -> str:
-        """Returns the end of a message about a value; it may hold a name, so it is quoted on demand only."""
+        """Return the end of a message about a value; it may hold a name, so it is quoted on demand only."""
         return f", got {value!r}" if self.source_names else ""
 
     @property
@@ -86,7 +86,7 @@ class Naming:
 
 
 def resolve_inside(root: Path, value: str) -> str | None:
-    """Returns a listed path relative to the folder, with ``/``; None when it leaves it or is no path.
+    """Return a listed path relative to the folder, with ``/``; None when it leaves it or is no path.
 
     Links below the folder are the user's and not followed here.
 
@@ -109,7 +109,7 @@ def _is_path(value: str) -> bool:
 
 
 def parse_label(value: Any) -> int | None:
-    """Returns 0 or 1 for a number, its text or the name of a class; None for anything else.
+    """Return 0 or 1 for a number, its text or the name of a class; None for anything else.
 
     ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may be a finding
     beside normal images, and nothing says which class it is.
@@ -124,7 +124,7 @@ def parse_label(value: Any) -> int | None:
 
 
 def check_frames(where: str, frame: Any, frames: Any, naming: Naming) -> tuple[int | None, str | None]:
-    """Returns the frame and the frame rule of an entry, of which it has at most one.
+    """Return the frame and the frame rule of an entry, of which it has at most one.
 
     Args:
         where: names the entry.
@@ -166,7 +166,7 @@ def refuse_repeats(entries: Sequence[Entry], naming: Naming) -> None:
 
 
 def fill_masks(entries: Sequence[Entry], naming: Naming) -> list[Entry]:
-    """Gives every entry of a section a mask or none, so that batches collate: nothing is marked in a normal image.
+    """Give every entry of a section a mask or none, so that batches collate: nothing is marked in a normal image.
 
     Raises:
         DataListError: when some of the abnormal entries have a mask.

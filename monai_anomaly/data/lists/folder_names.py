@@ -37,7 +37,7 @@ OTHER_NAMES = ("thumbs.db", "readme", "license", "dicomdir")
 
 
 def class_of(name: str) -> int | None:
-    """Returns 0 for a name of the normal class, 1 for one of the abnormal class, None for any other."""
+    """Return 0 for a name of the normal class, 1 for one of the abnormal class, None for any other."""
     for label, names in enumerate(CLASSES):
         if name.strip().lower() in names:
             return label
@@ -45,7 +45,7 @@ def class_of(name: str) -> int | None:
 
 
 def section_of(name: str) -> str | None:
-    """Returns ``training``, ``validation``, ``test`` or ``unlabeled`` for a name of it, None for any other."""
+    """Return ``training``, ``validation``, ``test`` or ``unlabeled`` for a name of it, None for any other."""
     for section, names in (*SPLITS.items(), (POOL, POOL_NAMES)):
         if name.strip().lower() in names:
             return section
@@ -53,5 +53,5 @@ def section_of(name: str) -> str | None:
 
 
 def is_no_image(path: Path) -> bool:
-    """Returns whether a file's name says that it is a text, a table or a directory of files."""
+    """Return whether a file's name says that it is a text, a table or a directory of files."""
     return path.suffix.lower() in OTHER_SUFFIXES or path.name.lower() in OTHER_NAMES

@@ -27,7 +27,7 @@ COUNTED = 10_000
 
 
 def read_tree(root: Path, naming: Naming, section: str = "") -> dict[str, list[Entry]]:
-    """Returns the sections ``training``, ``validation``, ``test``, ``inference`` (always empty) and ``unlabeled``.
+    """Return the sections ``training``, ``validation``, ``test``, ``inference`` (always empty) and ``unlabeled``.
 
     Args:
         root: the folder that holds the splits.
@@ -62,7 +62,7 @@ def read_tree(root: Path, naming: Naming, section: str = "") -> dict[str, list[E
 
 
 def _list_pool(root: Path, pool: Path) -> list[Entry]:
-    """Returns the files below the pool's folder, sorted by name; a folder in it is a patient unless it is a class."""
+    """Return the files below the pool's folder, sorted by name; a folder in it is a patient unless it is a class."""
     entries = []
     for entry in list_files(root, pool, label=-1):
         first, *below = Path(entry.name).relative_to(pool.relative_to(root)).parts
@@ -74,7 +74,7 @@ def _list_pool(root: Path, pool: Path) -> list[Entry]:
 
 
 def find_split(root: Path, section: str) -> Path | None:
-    """Returns the folder of a split, None if there is none.
+    """Return the folder of a split, None if there is none.
 
     Args:
         root: the folder that holds the splits.
@@ -88,7 +88,7 @@ def find_split(root: Path, section: str) -> Path | None:
 
 
 def find_class_folders(root: Path, section: str, naming: Naming) -> tuple[Path | None, Path | None] | None:
-    """Returns the normal and the abnormal folder of a split, None for one that is not there.
+    """Return the normal and the abnormal folder of a split, None for one that is not there.
 
     Args:
         root: the folder that holds the splits.
@@ -125,7 +125,7 @@ def find_class_folders(root: Path, section: str, naming: Naming) -> tuple[Path |
 
 
 def list_files(root: Path, folder: Path, *, label: int, every: bool = False) -> list[Entry]:
-    """Returns the entries of the files below a folder, sorted by name; hidden files are skipped.
+    """Return the entries of the files below a folder, sorted by name; hidden files are skipped.
 
     Args:
         root: names are relative to it.
@@ -154,7 +154,7 @@ def list_files(root: Path, folder: Path, *, label: int, every: bool = False) -> 
 
 
 def walk_files(folder: Path) -> list[Path]:
-    """Returns the visible files below a folder, sorted; links to folders are followed once per real folder.
+    """Return the visible files below a folder, sorted; links to folders are followed once per real folder.
 
     Raises:
         OSError: when a folder cannot be listed, so that no image is left out in silence.
@@ -163,7 +163,7 @@ def walk_files(folder: Path) -> list[Path]:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yields what :func:`walk_files` returns, in no order."""
+    """Yield what :func:`walk_files` returns, in no order."""
     visited: set[str] = set()
     for parent, folders, files in os.walk(folder, onerror=_stop, followlinks=True):
         real = os.path.realpath(parent)
@@ -183,7 +183,7 @@ def _folders(parent: Path) -> list[Path]:
 
 
 def _one(found: list[Path], root: Path) -> Path | None:
-    """Returns the only folder, None for no folder."""
+    """Return the only folder, None for no folder."""
     if len(found) > 1:
         names = " and ".join(entry.relative_to(root).as_posix() for entry in found)
         raise DataListError(f"{names} mean the same; keep one of them or write a dataset.json.")
@@ -216,7 +216,7 @@ def _describe(root: Path, naming: Naming) -> str:
 
 
 def _places(split: Path) -> list[tuple[Path, bool]]:
-    """The folders in a folder, whose files count with all below, and itself if it has files of its own or no folder."""
+    """Return the folders in a folder, which count with all below, and itself if it has files of its own or no folder."""
     try:
         below = [(folder, True) for folder in _folders(split)]
         own = not below or any(_files(split))

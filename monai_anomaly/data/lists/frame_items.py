@@ -52,7 +52,7 @@ def expand_frames(
 def _frames(
     item: Mapping[str, Any], rule: str, count_frames: Callable[[str | PathLike[str]], int]
 ) -> list[int] | list[None]:
-    """Returns the frames to take; ``[None]`` leaves the choice, or the error, to the reader."""
+    """Return the frames to take; ``[None]`` leaves the choice, or the error, to the reader."""
     rule = item.get("frames") or rule
     if item.get("frame") is not None or rule == "middle":
         return [None]

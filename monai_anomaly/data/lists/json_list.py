@@ -30,7 +30,7 @@ LIST_NAME = "dataset.json"
 
 
 def read_list(root: Path, naming: Naming, columns: Sequence[str] = (), *, pool: bool = False) -> dict[str, list[Entry]]:
-    """Returns the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
+    """Return the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
 
     A section that the list does not have is empty.
 
@@ -61,7 +61,7 @@ def read_list(root: Path, naming: Naming, columns: Sequence[str] = (), *, pool: 
 
 
 def _read_pool(root: Path, content: dict[str, Any], naming: Naming, columns: Sequence[str]) -> list[Entry]:
-    """Returns the pool's entries, under whichever of its two names they are listed."""
+    """Return the pool's entries, under whichever of its two names they are listed."""
     names = [name for name in POOL_NAMES if name in content]
     if len(names) > 1:
         raise DataListError(f'"{names[0]}" and "{names[1]}" of {LIST_NAME} mean the same; keep one of them.')
@@ -71,7 +71,7 @@ def _read_pool(root: Path, content: dict[str, Any], naming: Naming, columns: Seq
 def _read_section(
     root: Path, content: dict[str, Any], section: str, naming: Naming, columns: Sequence[str]
 ) -> list[Entry]:
-    """Returns the entries of a section as they are listed."""
+    """Return the entries of a section as they are listed."""
     listed = content.get(section) or []
     if not isinstance(listed, list):
         raise DataListError(f'"{section}" of {LIST_NAME} must be a list of entries; correct it.')
@@ -85,7 +85,7 @@ def _read_section(
 
 
 def _read_entry(root: Path, where: str, listed: Any, section: str, naming: Naming) -> Entry:
-    """Returns one entry; ``where`` names it in messages."""
+    """Return one entry; ``where`` names it in messages."""
     if isinstance(listed, str):
         listed = {"image": listed}
     if not isinstance(listed, dict) or not isinstance(listed.get("image"), str) or not listed["image"]:
@@ -112,7 +112,7 @@ def _resolve(root: Path, what: str, value: str, naming: Naming) -> str:
 
 
 def _read_label(where: str, value: Any, section: str, naming: Naming) -> int:
-    """Returns 0 or 1; -1 for an image without label that is only to be scored or learned from."""
+    """Return 0 or 1; -1 for an image without label that is only to be scored or learned from."""
     if section in POOL_NAMES:
         label = parse_label(value)
         return -1 if label is None else label

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
-    """Returns the shares of training, validation and test.
+    """Return the shares of training, validation and test.
 
     Raises:
         ValueError: unless they are three numbers that sum to 1, with something to train on and to test on.
@@ -72,7 +72,7 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
 
 
 def _deal(count: int, shares: Sequence[float]) -> list[int]:
-    """Returns whole numbers in proportion to the shares, none of them 0 for a share above 0 if it can be helped."""
+    """Return whole numbers in proportion to the shares, none of them 0 for a share above 0 if it can be helped."""
     exact = [count * share / sum(shares) for share in shares]
     parts = [math.floor(value + 1e-9) for value in exact]
     for i in sorted(range(len(parts)), key=lambda i: parts[i] - exact[i])[: count - sum(parts)]:

@@ -49,7 +49,7 @@ class DicomNames:
 
 
 def read_names(path: Path) -> DicomNames | None:
-    """Returns the names in a DICOM header, None for a file that is no DICOM.
+    """Return the names in a DICOM header, None for a file that is no DICOM.
 
     Only the header is read, and of it only these elements; what was read is remembered while the process lives, as
     training, validation and test are asked for one after the other.
@@ -88,7 +88,7 @@ def _read(path: Path, size: int, changed: int) -> DicomNames | None:
 
 
 def _text(header: Dataset, keyword: str) -> str:
-    """Returns the value of a short element, an empty text without one."""
+    """Return the value of a short element, an empty text without one."""
     raw = header.get_item(keyword, keep_deferred=True)
     if isinstance(raw, RawDataElement) and raw.value is None:
         return ""  # empty, or too long to be what it should be
@@ -96,7 +96,7 @@ def _text(header: Dataset, keyword: str) -> str:
 
 
 def add_patients(root: Path, sections: Mapping[str, list[Entry]]) -> dict[str, list[Entry]]:
-    """Gives the entries without a group that of their patient, as far as DICOM headers tell.
+    """Give the entries without a group that of their patient, as far as DICOM headers tell.
 
     A group in the list wins. Then a DICOM file's group is its Patient ID with the issuer, else the tree's folder, else
     the Study Instance UID; any other file's is the folder, else the file. A Patient ID, or a study, that every DICOM
@@ -134,14 +134,14 @@ def add_patients(root: Path, sections: Mapping[str, list[Entry]]) -> dict[str, l
 
 
 def _group(entry: Entry, names: DicomNames | None) -> str | None:
-    """Returns the group that a header gives to an entry, None where it is the folder or the file."""
+    """Return the group that a header gives to an entry, None where it is the folder or the file."""
     if names is None:
         return None
     return names.patient or (None if entry.folder else names.study) or None
 
 
 def _read_all(root: Path, files: list[str]) -> dict[str, DicomNames]:
-    """Returns what the headers say, without the files that are no DICOM or have no readable header."""
+    """Return what the headers say, without the files that are no DICOM or have no readable header."""
     found = {}
     unreadable = 0
     for file in files:
@@ -158,7 +158,7 @@ def _read_all(root: Path, files: list[str]) -> dict[str, DicomNames]:
 
 
 def _without_common(names: dict[str, DicomNames]) -> dict[str, DicomNames]:
-    """Removes a patient that all files share, and then, where no file has a patient, a study that all share."""
+    """Remove a patient that all files share, and then, where no file has a patient, a study that all share."""
     if _common(names, "PatientID", [one.patient for one in names.values()], "the folder or study stands for it"):
         names = {file: replace(one, patient="") for file, one in names.items()}
     if not any(one.patient for one in names.values()) and _common(
@@ -169,7 +169,7 @@ def _without_common(names: dict[str, DicomNames]) -> dict[str, DicomNames]:
 
 
 def _common(names: Mapping[str, DicomNames], keyword: str, values: list[str], instead: str) -> bool:
-    """Returns whether all of several files share one value, with a warning."""
+    """Return whether all of several files share one value, with a warning."""
     if len(names) < 2 or not values[0] or len(set(values)) > 1:
         return False
     logger.warning(

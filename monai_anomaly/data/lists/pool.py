@@ -33,7 +33,7 @@ def load_pool(
     required: bool = False,
     source_names: bool = False,
 ) -> list[dict[str, Any]]:
-    """Returns images of a data set's pool, its section ``unlabeled``, all of them with the label -1.
+    """Return images of a data set's pool, its section ``unlabeled``, all of them with the label -1.
 
     Labels, where the pool has any, are looked at for `anomaly_ratio` alone, and decide there which images are drawn:
     whoever gets the items is told none. The same seed gives with another size or ratio as many of the same images as
@@ -88,14 +88,14 @@ def _refuse_or_warn(required: bool) -> None:
 
 
 def _draw(count: int, size: int | None, seed: int) -> list[int]:
-    """Returns the places of `size` of `count` images, all without a size."""
+    """Return the places of `size` of `count` images, all without a size."""
     if size is not None and size > count:
         raise DataListError(f"the pool has {count} images, so {size} cannot be drawn; lower its size or add images.")
     return np.random.default_rng(seed).permutation(count)[:size].tolist()
 
 
 def _draw_by_label(labels: np.ndarray, size: int | None, ratio: float, seed: int) -> list[int]:
-    """Returns the places of `size` images with a given share of abnormal ones, as many as there are without a size."""
+    """Return the places of `size` images with a given share of abnormal ones, as many as there are without a size."""
     have = [int((labels == label).sum()) for label in (0, 1)]
     largest = max(count for count in range(len(labels) + 1) if _has(have, count, ratio))  # none are always there
     wanted = largest if size is None else size
@@ -109,13 +109,13 @@ def _draw_by_label(labels: np.ndarray, size: int | None, ratio: float, seed: int
 
 
 def _counts(size: int, ratio: float) -> tuple[int, int]:
-    """Returns how many normal and abnormal images a draw has."""
+    """Return how many normal and abnormal images a draw has."""
     abnormal = round(size * ratio)
     return size - abnormal, abnormal
 
 
 def _has(have: Sequence[int], size: int, ratio: float) -> bool:
-    """Returns whether there are enough normal and abnormal images for a draw."""
+    """Return whether there are enough normal and abnormal images for a draw."""
     return all(need <= there for need, there in zip(_counts(size, ratio), have, strict=True))
 
 
@@ -144,7 +144,7 @@ def with_pool(
     pool: Sequence[Mapping[str, Any]] | None = None,
     source_names: bool = False,
 ) -> list[dict[str, Any]]:
-    """Returns the normal images of a validation section, then the images of the pool with the label -1.
+    """Return the normal images of a validation section, then the images of the pool with the label -1.
 
     No label but normal is looked at: abnormal validation images are left out, and what a list in the pool's folder says
     of its images is dropped.

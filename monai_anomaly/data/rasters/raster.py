@@ -42,7 +42,7 @@ class RasterSource:
         self._image, self.frames = _open(stream)
 
     def decode(self, index: int) -> DecodedImage:
-        """Decodes one page; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one page; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
         image = _load(self._image, index, self.frames, self._limits)
         mode = image.mode
         notes: list[str] = []
@@ -65,7 +65,7 @@ class RasterSource:
 
 
 def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
-    """Reads a lesion mask: every pixel that is not 0 belongs to it; in a JPEG, every pixel of half the range or more.
+    """Read a lesion mask: every pixel that is not 0 belongs to it; in a JPEG, every pixel of half the range or more.
 
     Args:
         stream: the open file, at its start.
@@ -89,7 +89,7 @@ def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
 
 
 def _open(stream: BinaryIO) -> tuple[Image.Image, int]:
-    """Opens a file without decoding; returns it with the number of pages."""
+    """Open a file without decoding; returns it with the number of pages."""
     with boundary("reading the image's header"):
         try:
             image = Image.open(stream, formats=FORMATS)
@@ -101,7 +101,7 @@ def _open(stream: BinaryIO) -> tuple[Image.Image, int]:
 
 
 def _load(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
-    """Decodes one page."""
+    """Decode one page."""
     with boundary("decoding the image"):
         if frames > 1:
             image.seek(index)
@@ -116,7 +116,7 @@ def _load(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Im
 
 
 def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Returns gray or RGB pixels of a file in another mode, transparency laid over black as a DICOM viewer would."""
+    """Return gray or RGB pixels of a file in another mode, transparency laid over black as a DICOM viewer would."""
     notes: list[str] = []
     if image.mode == "1":
         return image.convert("L"), notes

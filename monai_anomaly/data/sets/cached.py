@@ -100,17 +100,17 @@ class CachedDataset(Dataset[dict[str, Any]]):
         return len(self.items)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Returns one item; its image is a copy."""
+        """Return one item; its image is a copy."""
         return {"image": self._images[index].clone(), **self.items[index]}
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Returns several items, gathered at once; PyTorch's batch fetcher calls this."""
+        """Return several items, gathered at once; PyTorch's batch fetcher calls this."""
         images = self._images.index_select(0, torch.as_tensor(indices, dtype=torch.long))  # four times faster than []
         return [{"image": image, **self.items[i]} for image, i in zip(images.unbind(0), indices, strict=True)]
 
 
 def _plain(item: Mapping[str, Any], index: int, row: int) -> dict[str, Any]:
-    """Returns what is kept of a transformed item."""
+    """Return what is kept of a transformed item."""
     kept = {key: item[key] for key in KEPT if isinstance(item.get(key), (int, float, str))}
     return {**kept, "index": item.get("index", index), "row": row}
 
@@ -123,7 +123,7 @@ def _decode(
     max_bytes: int,
     quarantine: Quarantine,
 ) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Returns all images that can be read, filled in order, and what is kept beside them."""
+    """Return all images that can be read, filled in order, and what is kept beside them."""
     items: list[dict[str, Any]] = []
     images = torch.empty(0)
     bar = tqdm(
@@ -171,7 +171,7 @@ def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
 def _transformed(
     data: Sequence[Mapping[str, Any]], transform: Callable[[Any], Any], num_workers: int
 ) -> Iterator[Mapping[str, Any] | ImageReadError]:
-    """Yields the transformed items in order, and an error in the place of one that cannot be read."""
+    """Yield the transformed items in order, and an error in the place of one that cannot be read."""
 
     def load(item: Mapping[str, Any]) -> Any:
         try:

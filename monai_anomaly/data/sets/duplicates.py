@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 def pixel_hash(pixels: npt.ArrayLike) -> str:
-    """Returns 32 hexadecimal digits that two images share if, and for all practical purposes only if, they are equal.
+    """Return 32 hexadecimal digits that two images share if, and for all practical purposes only if, they are equal.
 
     The hash is BLAKE2b over the shape and the float32 values, both written little-endian, so that it is the same on
     every machine that decodes the same values: lossless formats anywhere, lossy ones with the same decoder version. It
@@ -46,12 +46,12 @@ def pixel_hash(pixels: npt.ArrayLike) -> str:
 
 
 def fingerprint(pixel_hash: str) -> int:
-    """Returns the first 8 bytes of a :func:`pixel_hash` as a signed number, which an int64 tensor of many can hold."""
+    """Return the first 8 bytes of a :func:`pixel_hash` as a signed number, which an int64 tensor of many can hold."""
     return int.from_bytes(bytes.fromhex(pixel_hash[:16]), "big", signed=True)
 
 
 def find_duplicates(hashes: Sequence[str]) -> list[list[int]]:
-    """Returns the groups of two or more equal entries as rising indices, in the order of their first entries.
+    """Return the groups of two or more equal entries as rising indices, in the order of their first entries.
 
     Args:
         hashes: of :func:`pixel_hash`, one for each image; an empty text is an image without a hash and equals none.

@@ -14,7 +14,7 @@ __all__ = ["EpochSampler", "epoch_seed"]
 
 
 def epoch_seed(seed: int, epoch: int) -> int:
-    """A 32-bit seed for an epoch (1-based) of a run, well mixed and the same everywhere."""
+    """Return a 32-bit seed for an epoch (1-based) of a run, well mixed and the same everywhere."""
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 

@@ -49,11 +49,11 @@ class PairedDataset(Dataset[dict[str, Any]]):
         return len(self.normals)
 
     def __getitem__(self, index: tuple[int, int]) -> dict[str, Any]:
-        """Returns one pair; its images are copies."""
+        """Return one pair; its images are copies."""
         return self.__getitems__([index])[0]
 
     def __getitems__(self, indices: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
-        """Returns several pairs, gathered at once; PyTorch's batch fetcher calls this."""
+        """Return several pairs, gathered at once; PyTorch's batch fetcher calls this."""
         items = self.normals.__getitems__([first for first, _ in indices])
         if self.pool is None:
             return items

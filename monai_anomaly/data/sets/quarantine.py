@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def as_read_error(error: BaseException | None) -> ImageReadError | None:
-    """Returns the read error that an exception stands for, None for any other.
+    """Return the read error that an exception stands for, None for any other.
 
     Beside :class:`~monai_anomaly.data.errors.ImageReadError` these are exceptions that a decoder deep inside raises for
     a bad file and that must not travel on: ``StopIteration`` ends the loop around it in silence, ``MemoryError`` and
@@ -72,7 +72,7 @@ class Quarantine:
         self.items: list[dict[str, Any]] = []
 
     def add(self, item: Mapping[str, Any], index: int, failure: ImageReadError) -> None:
-        """Notes a file, or raises.
+        """Note a file, or raise.
 
         Args:
             item: the item of the data list.
@@ -91,7 +91,7 @@ class Quarantine:
         )
 
     def close(self, total: int) -> None:
-        """Writes the list, says what is in it, and decides whether what is left is a data set.
+        """Write the list, say what is in it, and decides whether what is left is a data set.
 
         Args:
             total: number of files that were tried.

@@ -48,7 +48,7 @@ class RecordDataset(Dataset[dict[str, Any]]):
         return len(self.data)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Returns the record of one file.
+        """Return the record of one file.
 
         Raises:
             Exception: whatever the transform raises that is not about reading the file.

@@ -47,7 +47,7 @@ class Update:
             raise ValueError(f"repeats of update '{self.name}' must be at least 1, got {self.repeats}.")
 
     def parameters(self) -> list[nn.Parameter]:
-        """The parameters that this update trains."""
+        """Return the parameters that this update trains."""
         return [p for module in self.modules for p in module.parameters()]
 
 
@@ -66,12 +66,12 @@ class Objective(nn.Module, ABC):
 
     @abstractmethod
     def updates(self) -> Sequence[Update]:
-        """The updates of one iteration, in order; the last one is the detector's own."""
+        """Return the updates of one iteration, in order; the last one is the detector's own."""
 
     def metrics(self) -> dict[str, float]:
         """Further numbers worth a curve, such as adaptive loss weights."""
         return {}
 
     def predict(self, image: Tensor) -> Tensor | None:
-        """A prediction for the trainer's output where it costs next to nothing, else ``None``."""
+        """Return a prediction for the trainer's output where it costs next to nothing, else ``None``."""
         return None

@@ -115,7 +115,7 @@ class OCADObjective(Objective):
         self._note_spread()
 
     def updates(self) -> list[Update]:
-        """The critic's update, if there is an interpolation term, then the detector's."""
+        """Return the critic's update, if there is an interpolation term, then the detector's."""
         detector = self.detector
         parts = (detector.encoder, detector.bottleneck, detector.decoder)
         # the trainer has gradients computed for all that an update names, a frozen encoder's too
@@ -144,13 +144,13 @@ class OCADObjective(Objective):
         self.latent_std = float(self.descriptor.variance.mean().sqrt())
 
     def metrics(self) -> dict[str, float]:
-        """The Gaussian term's weight, and the latents' standard deviation at the last refresh, where collapse shows."""
+        """Return the Gaussian's weight, and the latents' standard deviation at the last refresh, where collapse shows."""
         return {"gaussian_weight": self.present_weight, "latent_std": self.latent_std}
 
     # ---- losses --------------------------------------------------------------------------------------------------
 
     def critic_terms(self, batch: Batch) -> Terms:
-        """The critic's two errors for a batch `image` ``(B, C, S, S)``."""
+        """Return the critic's two errors for a batch `image` ``(B, C, S, S)``."""
         detector = self.detector
         with torch.no_grad():  # the critic alone is trained here
             image = self._augmented(batch["image"])
@@ -168,7 +168,7 @@ class OCADObjective(Objective):
         }
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """The losses of encoder and decoder for a batch `image` ``(B, C, S, S)``."""
+        """Return the losses of encoder and decoder for a batch `image` ``(B, C, S, S)``."""
         detector = self.detector
         image = self._augmented(batch["image"])
         latent = detector.encode(image)

@@ -75,7 +75,7 @@ class PretextObjective(Objective):
         }
 
     def _stages(self, image: Tensor) -> list[Tensor]:
-        """The last map of every resolution, from shallow to deep."""
+        """Return the last map of every resolution, from shallow to deep."""
         x = (image - self.features.input_mean) / self.features.input_std
         stages = []
         for layer in self.backbone:

@@ -102,14 +102,14 @@ class SAGANObjective(Objective):
         self.generator_loss = WassersteinGeneratorLoss()
 
     def updates(self) -> list[Update]:
-        """The critic's update, if there is a pool, then the generator's."""
+        """Return the critic's update, if there is a pool, then the generator's."""
         generator = Update("generator", (self.detector.generator,), self.generator_terms)
         if not self.adversarial:
             return [generator]
         return [Update("critic", (self.critic,), self.critic_terms, repeats=self.n_critic), generator]
 
     def critic_terms(self, batch: Batch) -> Terms:
-        """The critic's losses for a batch with `image` and `unlabeled`, both ``(B, C, S, S)``."""
+        """Return the critic's losses for a batch with `image` and `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():  # the critic alone is trained here
             normal = self.detector.signal(self._augmented(batch["image"]))
             restored = self.detector.generator(self._pool(batch))
@@ -117,7 +117,7 @@ class SAGANObjective(Objective):
         return {f"critic_{name}": term for name, term in terms.items() if name != "drift"}
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """The generator's losses for a batch with `image` and, with a pool, `unlabeled`, both ``(B, C, S, S)``."""
+        """Return the generator's losses for `image` and, with a pool, `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():
             image = self._augmented(batch["image"])
             normal = self.detector.signal(image)

@@ -95,7 +95,7 @@ class SEPIADObjective(Objective):
         self._cache: list[Tensor] | None = None
 
     def updates(self) -> list[Update]:
-        """The critics' update, if there is an adversarial term, then the detector's."""
+        """Return the critics' update, if there is an adversarial term, then the detector's."""
         generator = Update(
             "generator",
             (self.detector.encoder, self.detector.decoder),
@@ -148,7 +148,7 @@ class SEPIADObjective(Objective):
     # ---- weights -------------------------------------------------------------------------------------------------
 
     def _rescaled(self, z: Tensor) -> Tensor:
-        """The latent vector, with the reconstruction's gradient rescaled from the decoder's weight to the encoder's."""
+        """Rescale the reconstruction's gradient at the latent vector from the decoder's weight to the encoder's."""
         z = z.view_as(z)
         if z.requires_grad:
             z.register_hook(lambda gradient: gradient * self._encoder_ratio)
@@ -191,11 +191,11 @@ class SEPIADObjective(Objective):
                 p.grad = gradient if p.grad is None else p.grad + gradient
 
     def metrics(self) -> dict[str, float]:
-        """The policy's present weights."""
+        """Return the policy's present weights."""
         return {"weight_encoder": self.encoder_policy.weight, "weight_decoder": self.decoder_policy.weight}
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The policies and the step count: tensors and numbers."""
+        """Return the policies and the step count: tensors and numbers."""
         return {
             "encoder_policy": self.encoder_policy.state_dict(),
             "decoder_policy": self.decoder_policy.state_dict(),

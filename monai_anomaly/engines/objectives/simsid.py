@@ -30,7 +30,7 @@ def remember(detector: SimSID, tokens: Tensor) -> None:
 
 
 def require_image_discriminator(detector: SimSID) -> None:
-    """Raises a ValueError for a detector whose discriminator judges pixels beside the picture, not an image."""
+    """Raise a ValueError for a detector whose discriminator judges pixels beside the picture, not an image."""
     if detector.score == "map_logit":
         raise ValueError(
             "the detector's score must be any but 'map_logit', whose discriminator learns from synthetic anomalies; "
@@ -97,14 +97,14 @@ class SimSIDObjective(Objective):
         self.generator_loss = BCEGeneratorLoss()
 
     def updates(self) -> list[Update]:
-        """The discriminator's, then that of generator and teacher."""
+        """Return the discriminator's, then that of generator and teacher."""
         return [
             Update("discriminator", (self.detector.discriminator,), self.discriminator_terms, repeats=self.n_critic),
             Update("generator", (self.detector.generator, self.teacher), self.generator_terms),
         ]
 
     def discriminator_terms(self, batch: Batch) -> Terms:
-        """The discriminator's loss for a batch `image` ``(B, C, H, W)``."""
+        """Return the discriminator's loss for a batch `image` ``(B, C, H, W)``."""
         x = self._signal(batch)
         with torch.no_grad():  # the discriminator alone is trained here
             fake = self.detector.picture(self.detector.generator(x))
@@ -112,7 +112,7 @@ class SimSIDObjective(Objective):
         return {"discriminator": self.discriminator_weight * loss}
 
     def generator_terms(self, batch: Batch) -> Terms:
-        """The losses of student and teacher for a batch `image` ``(B, C, H, W)``."""
+        """Return the losses of student and teacher for a batch `image` ``(B, C, H, W)``."""
         x, generator = self._signal(batch), self.detector.generator
         features = generator.encode(x)
         painted, tokens = generator.inpaint(features)

@@ -51,7 +51,7 @@ class TeacherStage(Objective):
         return [Update("teacher", (self.detector.generator.encoder, self.teacher), self.terms)]
 
     def terms(self, batch: Batch) -> Terms:
-        """The teacher's mean squared error for a batch `image` ``(B, C, H, W)``."""
+        """Return the teacher's mean squared error for a batch `image` ``(B, C, H, W)``."""
         x = self.detector.signal(batch["image"] if self.augment is None else self.augment(batch["image"]))
         picture = self.detector.picture(self.teacher(self.detector.generator.encode(x))[-1])
         return {"teacher": F.mse_loss(picture, x)}
@@ -107,7 +107,7 @@ class StudentStage(Objective):
         return [Update("student", tuple(parts), self.terms)]
 
     def terms(self, batch: Batch) -> Terms:
-        """The student's losses for a batch `image` ``(B, C, H, W)``, with `row` when its features are cached."""
+        """Return the student's losses for a batch `image` ``(B, C, H, W)``, with `row` when its features are cached."""
         generator = self.detector.generator
         x = self.detector.signal(batch["image"])
         with torch.no_grad():
@@ -185,7 +185,7 @@ class DiscriminatorStage(Objective):
         return [Update("discriminator", (self.detector.discriminator,), self.terms)]
 
     def terms(self, batch: Batch) -> Terms:
-        """The discriminator's loss for a batch `image` ``(B, C, H, W)``, with `row` when the pictures are cached."""
+        """Return the discriminator's loss for `image` ``(B, C, H, W)``, with `row` when the pictures are cached."""
         x = self.detector.signal(batch["image"])
         if self._cache is not None and "row" in batch:
             fake = self._cache[batch["row"]]

@@ -67,7 +67,7 @@ class SimSIDSyntheticObjective(Objective):
         return [Update("detector", (self.detector.generator, self.detector.discriminator), self.terms)]
 
     def terms(self, batch: Batch) -> Terms:
-        """The losses of both for a batch `image` ``(B, C, H, W)``."""
+        """Return the losses of both for a batch `image` ``(B, C, H, W)``."""
         detector = self.detector
         with torch.no_grad():
             image = batch["image"] if self.augment is None else self.augment(batch["image"])

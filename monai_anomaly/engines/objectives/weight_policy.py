@@ -57,7 +57,7 @@ class GradientNormWeights:
         self._norms = torch.empty(0, 2, 0, dtype=torch.float64)  # (time, adversarial | reconstruction, tensor)
 
     def observe(self, adversarial: Sequence[torch.Tensor], reconstruction: Sequence[torch.Tensor]) -> float:
-        """Stores the norms of two sets of gradients and updates the weight, with one transfer to the host.
+        """Store the norms of two sets of gradients and updates the weight, with one transfer to the host.
 
         Args:
             adversarial: gradients of the adversarial loss, one per parameter whose name ends in "weight".
@@ -90,7 +90,7 @@ class GradientNormWeights:
         return float(np.median(finite)) if finite.size else otherwise
 
     def state_dict(self) -> dict[str, Any]:
-        """The weight and the kept norms, as a number and a tensor; enough for a bit-exact resume."""
+        """Return the weight and the kept norms, as a number and a tensor; enough for a bit-exact resume."""
         return {"weight": self.weight, "norms": self._norms.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -99,7 +99,7 @@ class CalibrationWriter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Reads which detector it is, and forgets the scores of an earlier run.
+        """Read which detector it is, and forget the scores of an earlier run.
 
         Raises:
             RuntimeError: when the run is distributed.
@@ -120,7 +120,7 @@ class CalibrationWriter:
         self._failures: list[str] = []
 
     def collect(self, engine: Engine) -> None:
-        """Takes the scores and the hashes of one batch."""
+        """Take the scores and the hashes of one batch."""
         for item in evaluated_items(engine):
             self._n_items += 1
             self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
@@ -143,7 +143,7 @@ class CalibrationWriter:
             self._failures.append(study.reason)
 
     def finish(self, engine: Engine) -> None:
-        """Makes the calibration, writes it and prints what it gives.
+        """Make the calibration, write it and print what it gives.
 
         Raises:
             CalibrationError: when these normals cannot calibrate.
@@ -192,7 +192,7 @@ class CalibrationWriter:
         )
 
     def _print(self, calibration: Calibration) -> None:
-        """Prints, because this is the result that the person at the terminal waits for."""
+        """Print, because this is the result that the person at the terminal waits for."""
         print(f"normals            {calibration.n_images} images of {calibration.n_patients} patients")
         if calibration.n_images == calibration.n_patients:
             print("                   (each image is a patient; name the patients where one has several)")

@@ -137,7 +137,7 @@ class EvaluationReport:
         self._refusal = ""
 
     def collect(self, engine: Engine) -> None:
-        """Takes what it needs of one batch."""
+        """Take what it needs of one batch."""
         items = evaluated_items(engine)
         for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
             self._refusal = self._refusal or refusal
@@ -166,7 +166,7 @@ class EvaluationReport:
             self._gallery.add(_picture(item, self._cases[-1]))
 
     def _decide(self, score: float) -> Decision:
-        """The decision; without one where the calibration has too few patients for the rate."""
+        """Return the decision; without one where the calibration has too few patients for the rate."""
         if not math.isfinite(score):  # the run will end with an error that names the image
             return Decision(None, "uncalibrated", "The score is not finite.", None, None)
         calibration, rate = self.rules.calibration, self.rules.false_alarm_rate
@@ -178,7 +178,7 @@ class EvaluationReport:
             return Decision(known, decision, self._refusal or f"There is no decision: {error}", None, None)
 
     def write(self, engine: SupervisedEvaluator) -> None:
-        """Writes the three files and prints where they are."""
+        """Write the three files and print where they are."""
         self._studies.require_complete()
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
@@ -225,7 +225,7 @@ class EvaluationReport:
         return stream.getvalue()
 
     def _print(self, numbers: Mapping[str, Any]) -> None:
-        """Prints, because this is the result that the person at the terminal waits for."""
+        """Print, because this is the result that the person at the terminal waits for."""
         for line in result_lines(numbers):
             print(line)
         print(f"report             {self.output_dir / 'report.html'}")
@@ -239,7 +239,7 @@ class EvaluationReport:
 
 
 def _plain(item: Mapping[str, Any], key: str) -> Any:
-    """The value of a column, which must be a number or a text."""
+    """Return the value of a column, which must be a number or a text."""
     value = item.get(f"{COLUMN}{key}", item.get(key))
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         value = value.item()
@@ -252,7 +252,7 @@ def _plain(item: Mapping[str, Any], key: str) -> Any:
 
 
 def _picture(item: Mapping[str, Any], case: Case) -> Picture:
-    """Copies one image's pixels to the CPU (copies: the item is a view of the whole batch)."""
+    """Copy one image's pixels to the CPU (copies: the item is a view of the whole batch)."""
 
     def take(key: str) -> np.ndarray:
         tensor: torch.Tensor = torch.as_tensor(item[key])
@@ -272,7 +272,7 @@ def _picture(item: Mapping[str, Any], case: Case) -> Picture:
 
 
 def _add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torch.device) -> None:
-    """Runs the gallery's images, one by one, through ``reconstruct`` of a network that has it."""
+    """Run the gallery's images, one by one, through ``reconstruct`` of a network that has it."""
     network = getattr(network, "module", network)  # out of DistributedDataParallel
     reconstruct: Any = getattr(network, "reconstruct", None)
     if reconstruct is None:

@@ -19,11 +19,11 @@ class Guard(Protocol):
     """Says whether the method applies to images; :class:`monai_anomaly.guard.input_guard.InputGuard` does."""
 
     def check_all(self, images: torch.Tensor, facts: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Returns of each image an empty text, or one sentence why the method does not apply."""
+        """Return of each image an empty text, or one sentence why the method does not apply."""
 
 
 def check_frames(guard: Guard | None, items: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Returns why the method does not apply to each frame; empty where it does, or the frame was not read.
+    """Return why the method does not apply to each frame; empty where it does, or the frame was not read.
 
     Args:
         guard: None refuses nothing.

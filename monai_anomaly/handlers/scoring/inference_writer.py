@@ -130,7 +130,7 @@ class InferenceWriter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Makes the folder and clears what an earlier run left in it.
+        """Make the folder and clears what an earlier run left in it.
 
         Raises:
             RuntimeError: when the run is distributed.
@@ -151,7 +151,7 @@ class InferenceWriter:
         self._partial_path.write_bytes(b"")
 
     def write(self, engine: Engine) -> None:
-        """Writes the maps and the records of one batch."""
+        """Write the maps and the records of one batch."""
         # backslashreplace: a file name that is no UTF-8 becomes a JSON escape instead of an error
         with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             items = evaluated_items(engine)
@@ -168,7 +168,7 @@ class InferenceWriter:
                 self.counts[record["status"]] += 1
 
     def finish(self, engine: Engine) -> None:
-        """Checks that every input file has its record, and gives the records their final name.
+        """Check that every input file has its record, and give the records their final name.
 
         Raises:
             RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
@@ -228,7 +228,7 @@ class InferenceWriter:
         return record | {"decision_reason": answers.pop("reason")} | answers
 
     def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
-        """Writes one heat map, whole or not at all, and returns its path relative to the output folder."""
+        """Write one heat map, whole or not at all, and return its path relative to the output folder."""
         relative = f"maps/{self.counts.total():06d}_{_safe_stem(name)}.png"
         path = self.output_dir / relative
         data = encode_heatmap(anomaly_map, self.map_range)
@@ -241,5 +241,5 @@ class InferenceWriter:
 
 
 def _safe_stem(name: str) -> str:
-    """The stem of a file name with nothing that a file system, a shell or a browser could take for more."""
+    """Return the stem of a file name with nothing that a file system, a shell or a browser could take for more."""
     return re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(name).stem)[:60].strip("_") or "image"

@@ -13,7 +13,7 @@ __all__ = ["count_inputs", "evaluated_items", "require_single_process"]
 
 
 def evaluated_items(engine: Engine) -> list[dict[str, Any]]:
-    """The images of this iteration: input keys (``name``, ``group``, ``mask``, ...) joined by the output keys.
+    """Return the images of this iteration: input keys (``name``, ``group``, ``mask``, ...) joined by the output keys.
 
     MONAI leaves untouched input keys in ``engine.state.batch`` and puts new ones into ``engine.state.output``.
 
@@ -28,7 +28,7 @@ def evaluated_items(engine: Engine) -> list[dict[str, Any]]:
 
 
 def require_single_process(what: str) -> None:
-    """Raises a RuntimeError in a distributed run, where every process sees a part of the images only."""
+    """Raise a RuntimeError in a distributed run, where every process sees a part of the images only."""
     if idist.get_world_size() > 1:
         raise RuntimeError(
             f"{what} needs to see every image; run evaluation and inference in one process, no torchrun."

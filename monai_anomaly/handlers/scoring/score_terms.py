@@ -146,7 +146,7 @@ class ScoreTerms:
         return detector
 
     def _take(self, study: Study, frames: Sequence[Sequence[float]]) -> None:
-        """Keeps a study as the report does, which leaves out what was not read and nothing else."""
+        """Keep a study as the report does, which leaves out what was not read and nothing else."""
         problem, item = study.problem, study.top
         if problem is not None and problem.status == "rejected":
             return
@@ -165,7 +165,7 @@ class ScoreTerms:
         )
 
     def write(self, engine: SupervisedEvaluator) -> None:
-        """Writes the two files and logs a line for the score and each term."""
+        """Write the two files and logs a line for the score and each term."""
         self._studies.require_complete()
         names = _term_names(self._detector(engine))
         numbers = self._numbers(names)
@@ -224,7 +224,7 @@ class ScoreTerms:
 
 
 def _term_names(network: nn.Module) -> tuple[str, ...]:
-    """The names of a detector's terms, checked."""
+    """Return the names of a detector's terms, checked."""
     network = getattr(network, "module", network)
     names = tuple(getattr(network, "term_names", ()))
     if not names or not hasattr(network, "score_terms"):
@@ -242,7 +242,7 @@ def _term_names(network: nn.Module) -> tuple[str, ...]:
 
 
 def _score_terms(network: nn.Module, image: Tensor, engine: SupervisedEvaluator) -> Tensor:
-    """The terms ``(B, K)`` of images ``(B, C, H, W)``, in the precision of the evaluator."""
+    """Return the terms ``(B, K)`` of images ``(B, C, H, W)``, in the precision of the evaluator."""
     names = _term_names(network)
     score_terms: Any = network.score_terms
     with eval_mode(network), torch.autocast("cuda", **engine.amp_kwargs) if engine.amp else nullcontext():
@@ -265,7 +265,7 @@ def _constant() -> dict[str, Any]:
 
 
 def _line(found: Mapping[str, Any], sensitivity: float) -> str:
-    """The measures of one score in a line."""
+    """Return the measures of one score in a line."""
     auroc, precision, alarms = (found[name] for name in MEASURES)
     if auroc["value"] is None:
         return str(auroc["reason"])

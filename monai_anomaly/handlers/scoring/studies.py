@@ -64,11 +64,11 @@ class Study:
         return where + problem.reason
 
     def score(self, rule: str) -> float:
-        """The frames' scores, aggregated; see :func:`monai_anomaly.data.frame_rule.aggregate`."""
+        """Return the frames' scores, aggregated; see :func:`monai_anomaly.data.frame_rule.aggregate`."""
         return aggregate([frame.score for frame in self.frames], rule)
 
     def add(self, item: dict[str, Any]) -> None:
-        """Takes the next frame."""
+        """Take the next frame."""
         frame = _judge(item)
         if not self.frames or frame.score > max(known.score for known in self.frames):
             self.top = item
@@ -86,7 +86,7 @@ class StudyCollector:
         self._open: Study | None = None
 
     def add(self, item: dict[str, Any]) -> Study | None:
-        """Takes a frame; returns its study when it is complete.
+        """Take a frame; returns its study when it is complete.
 
         Raises:
             RuntimeError: when frames of two studies are mixed.
@@ -99,7 +99,7 @@ class StudyCollector:
         return None if self._open else study
 
     def require_complete(self) -> None:
-        """Raises a RuntimeError when the stream ended within a study."""
+        """Raise a RuntimeError when the stream ended within a study."""
         if self._open is not None:
             raise RuntimeError("the run ended within a study; go through the whole data set: no epoch_length.")
 

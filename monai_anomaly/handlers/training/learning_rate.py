@@ -52,7 +52,7 @@ class LearningRateDecay:
         engine.add_event_handler(Events.ITERATION_STARTED, self)
 
     def factor(self, progress: float) -> float:
-        """The rate at a share of the training in [0, 1], relative to its highest."""
+        """Return the rate at a share of the training in [0, 1], relative to its highest."""
         if progress < self.warmup:
             return progress / self.warmup
         return min(1.0, (1.0 - progress) / (1.0 - self.hold))

@@ -108,7 +108,7 @@ class LossCurves:
 
 
 def draw_losses(rows: Rows, names: Sequence[str]) -> str:
-    """The text of an SVG file with one panel for each name.
+    """Return the text of an SVG file with one panel for each name.
 
     An axis is logarithmic where all values are positive and the largest is more than 100 times the smallest.
 
@@ -137,7 +137,7 @@ def _points(rows: Rows, name: str) -> list[tuple[float, float]]:
 
 
 def _panel(name: str, points: Sequence[tuple[float, float]], last: float) -> str:
-    """A loss: its name and latest value, the axes and the curve."""
+    """Return a loss: its name and latest value, the axes and the curve."""
     shown = name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
     title = f'<title>{escape(name)}</title><text class="title" x="{_LEFT}" y="24">{escape(shown)}</text>'
     if not points:
@@ -159,7 +159,7 @@ def _panel(name: str, points: Sequence[tuple[float, float]], last: float) -> str
 
 
 def _curve(places: Sequence[tuple[float, float]]) -> str:
-    """A line; dots as well where there are few values, as there may be gaps between them."""
+    """Return a line; dots as well where there are few values, as there may be gaps between them."""
     line = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
     few = len(places) <= _MOST_DOTS
     dots = "".join(f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="2.5"/>' for a, b in places) if few else ""
@@ -188,7 +188,7 @@ def _caption(text: str) -> str:
 
 
 def _axis(low: float, high: float, start: float, end: float) -> Callable[[float], float]:
-    """Maps values to pixels."""
+    """Map values to pixels."""
     return lambda value: start + (value - low) / (high - low) * (end - start)
 
 

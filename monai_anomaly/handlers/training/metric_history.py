@@ -44,7 +44,7 @@ class MetricHistory:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._close_epoch)
 
     def state_dict(self) -> dict[str, Any]:
-        """The rows so far, as plain numbers."""
+        """Return the rows so far, as plain numbers."""
         return {"rows": [dict(row) for row in self.rows]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -75,7 +75,7 @@ class MetricHistory:
         return bool(epoch == engine.state.epoch)
 
     def table(self) -> str:
-        """The rows as CSV."""
+        """Return the rows as CSV."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")

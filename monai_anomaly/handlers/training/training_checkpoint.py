@@ -31,7 +31,7 @@ class Stateful(Protocol):
     """Anything with a state of tensors and numbers."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The state."""
+        """Return the state."""
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
         """Go back to a state."""
@@ -245,7 +245,7 @@ def _require_finite(model: Mapping[str, Any]) -> None:
 
 @torch.no_grad()
 def fit_map_range(detector: nn.Module, normals: Tensor, count: int = 64) -> list[float]:
-    """A scale for all maps of a detector: up to four times what 99 % of the positions in normal images stay below.
+    """Return a scale for all maps of a detector: up to four times the 99 % quantile of positions in normal images.
 
     Args:
         detector: images to maps ``(B, 1, H, W)``.

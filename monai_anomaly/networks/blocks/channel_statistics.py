@@ -44,7 +44,7 @@ class RunningMoments:
         self.squares = torch.zeros(())
 
     def update(self, x: torch.Tensor) -> None:
-        """Takes in values ``(B, C, H, W)``."""
+        """Take in values ``(B, C, H, W)``."""
         x = x.double()
         count = x.numel() // x.shape[1]
         mean = x.mean(dim=(0, 2, 3), keepdim=True)
@@ -59,5 +59,5 @@ class RunningMoments:
         self.count = total
 
     def std(self) -> torch.Tensor:
-        """Population standard deviation ``(1, C, 1, 1)``."""
+        """Return population standard deviation ``(1, C, 1, 1)``."""
         return (self.squares / self.count).sqrt()

@@ -58,7 +58,7 @@ class Neighborhood(nn.Module):
 
     @staticmethod
     def _window(rows: int, cols: int, reach: int) -> Tensor:
-        """Indices ``(P, K)`` of the patches around each patch, P outside the grid."""
+        """Return indices ``(P, K)`` of the patches around each patch, P outside the grid."""
         window = range(-reach, reach + 1)
         offsets = torch.tensor([(i, j) for i in window for j in window if (i, j) != (0, 0)])  # (K, 2)
         patches = torch.cartesian_prod(torch.arange(rows), torch.arange(cols))  # (P, 2)

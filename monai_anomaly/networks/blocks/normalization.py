@@ -22,7 +22,7 @@ class _GroupNorm(nn.GroupNorm):
 
 
 def make_norm(kind: str, channels: int) -> nn.Module:
-    """Normalization of maps ``(B, C, H, W)`` that treats an image the same in any batch, in training and evaluation.
+    """Make a normalization of maps ``(B, C, H, W)`` that treats an image the same in any batch, training or not.
 
     Args:
         kind: "none" (identity) or "group": group normalization in at most 8 groups of equal width, with a factor and an

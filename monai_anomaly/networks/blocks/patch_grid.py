@@ -84,7 +84,7 @@ class PatchGrid(nn.Module):
         return image.reshape(b, c, self.rows * h, self.cols * w)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """The same as :meth:`split`."""
+        """Return the same as :meth:`split`."""
         return self.split(image)
 
     def _check_image(self, image: torch.Tensor) -> None:

@@ -43,7 +43,7 @@ class SegmentationHead(nn.Module):
         self.out = nn.Conv2d(widths[0], 1, 1)
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """Maps ``(B, C_i, H_i, W_i)`` from shallow to deep to logits ``(B, 1, H_0, W_0)``."""
+        """Map ``(B, C_i, H_i, W_i)`` from shallow to deep to logits ``(B, 1, H_0, W_0)``."""
         fused = maps[-1]
         for i, fuse in enumerate(self.fuse):
             skip = maps[len(maps) - 2 - i]

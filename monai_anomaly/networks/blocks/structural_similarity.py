@@ -174,7 +174,7 @@ class MultiScaleSSIM(nn.Module):
         return similarity
 
     def _smooth(self, x: Tensor) -> Tensor:
-        """The window's weighted mean around each position, by rows and then by columns."""
+        """Return the window's weighted mean around each position, by rows and then by columns."""
         maps = x.shape[1]
         rows = self.profile.reshape(1, 1, 1, -1).expand(maps, -1, -1, -1)
         columns = self.profile.reshape(1, 1, -1, 1).expand(maps, -1, -1, -1)

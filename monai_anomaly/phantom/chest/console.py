@@ -112,7 +112,7 @@ def draw_settings(machine: np.random.Generator, view: np.random.Generator) -> Se
 
 
 def draw_marker(settings: Settings) -> Array:
-    """The share of each pixel that the lead letter of the side covers, (rows, columns)."""
+    """Return the share of each pixel that the lead letter of the side covers, (rows, columns)."""
     letter, row, column, turn = settings.marker
     tile = Image.new("L", (12, 12))
     ImageDraw.Draw(tile).text((3, 0), letter, fill=255, font=ImageFont.load_default_imagefont())
@@ -123,7 +123,7 @@ def draw_marker(settings: Settings) -> Array:
 
 
 def adjust(dose: Array, within: NDArray[np.bool_], settings: Settings) -> Array:
-    """The picture whose gray levels and sharpness meet the settings' targets.
+    """Return the picture whose gray levels and sharpness meet the settings' targets.
 
     Args:
         dose: (rows, columns) negative logarithm of the dose.

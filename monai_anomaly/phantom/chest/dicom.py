@@ -20,7 +20,7 @@ _BITS = 12
 
 
 def make_dataset(picture: Array, *, words: tuple[str, ...], patient: str, number: int, settings: Settings) -> Dataset:
-    """A DICOM data set of a generated radiograph.
+    """Return a DICOM data set of a generated radiograph.
 
     Args:
         picture: (rows, columns); 0 is black and 1 is white.

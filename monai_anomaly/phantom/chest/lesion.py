@@ -72,7 +72,7 @@ def _nodules(rng: np.random.Generator, field: Field, chest: Chest, lung: Array) 
 
 
 def _opacity(rng: np.random.Generator, field: Field, chest: Chest, lung: Array) -> Array:
-    """A cloud: solid within, with a ragged soft border."""
+    """Return a cloud: solid within, with a ragged soft border."""
     x, y = field.grid
     at = _place(rng, field, lung, 0.75)
     half = rng.uniform(2.8, 4.6, 2)

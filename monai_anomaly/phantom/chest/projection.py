@@ -41,12 +41,12 @@ class Paths:
     bone: Array
 
     def attenuation(self) -> Array:
-        """The line integral of the attenuation."""
+        """Return the line integral of the attenuation."""
         return SOFT * (self.body - self.air) + (BONE - SOFT) * self.bone
 
 
 def project(field: Field, trunk: Trunk, chest: Chest) -> Paths:
-    """The paths through a normal case."""
+    """Return the paths through a normal case."""
     x, y = field.grid
     texture = [field.stretch(nodes) for nodes in chest.texture]
     body = _body(trunk, x, y)
@@ -80,7 +80,7 @@ def _body(trunk: Trunk, x: Array, y: Array) -> Array:
 
 
 def _lung(chest: Chest, x: Array, y: Array) -> Array:
-    """What the lungs take, with the heart, the mediastinum and the abdomen taken out."""
+    """Return what the lungs take, with the heart, the mediastinum and the abdomen taken out."""
     away = np.abs(x)
     _, depth, apex = chest.cage
     inner = np.float32(4.5)
@@ -191,7 +191,7 @@ def _shoulders(chest: Chest, x: Array, y: Array) -> Array:
 def expose(
     attenuation: Array, rng: np.random.Generator, *, photons: float, scatter: float, blur: float, pixel_cm: float
 ) -> Array:
-    """What a computed radiography plate reads, as the logarithm of the dose: white where little arrives.
+    """Return what a computed radiography plate reads, as the logarithm of the dose: white where little arrives.
 
     Args:
         attenuation: (rows, columns) line integral.

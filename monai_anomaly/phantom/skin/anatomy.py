@@ -91,7 +91,7 @@ def skin_density(rng: np.random.Generator, skin: Skin) -> Array:
 
 
 def cover(rng: np.random.Generator, picture: Array, clutter: Clutter) -> Array:
-    """The picture (3, SIDE, SIDE) with hairs, bubbles and ruler on it."""
+    """Return the picture (3, SIDE, SIDE) with hairs, bubbles and ruler on it."""
     for _ in range(clutter.bubbles):
         picture = _bubble(rng, picture)
     width, taken = clutter.hair
@@ -110,7 +110,7 @@ def _shrink(strokes: Image.Image) -> Array:
 
 
 def _hair(rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: float) -> None:
-    """A bent stroke from somewhere, through somewhere else, to its thin end."""
+    """Draw a bent stroke from somewhere, through somewhere else, to its thin end."""
     start = rng.uniform(-0.1, 1.1, 2) * SIDE
     angle = float(rng.uniform(0, 2 * np.pi))
     length = float(rng.uniform(0.35, 1.2)) * SIDE
@@ -125,7 +125,7 @@ def _hair(rng: np.random.Generator, draw: ImageDraw.ImageDraw, width: float) -> 
 
 
 def _bubble(rng: np.random.Generator, picture: Array) -> Array:
-    """A round drop of air: a dark rim, bright within it, with a reflection of the lamp at one side."""
+    """Return a round drop of air: a dark rim, bright within it, with a reflection of the lamp at one side."""
     x, y = grid()
     middle = (rng.uniform(-0.48, 0.48, 2) * SIDE).astype(np.float32)
     radius = float(rng.uniform(1.6, 4.5))
@@ -137,7 +137,7 @@ def _bubble(rng: np.random.Generator, picture: Array) -> Array:
 
 
 def _ruler(rng: np.random.Generator, tick: float) -> Array:
-    """The share of each pixel that is covered by the ticks at the left side, (SIDE, SIDE)."""
+    """Return the share of each pixel that is covered by the ticks at the left side, (SIDE, SIDE)."""
     canvas = Image.new("L", (_FINE * SIDE, _FINE * SIDE))
     draw = ImageDraw.Draw(canvas)
     first = int(rng.integers(5))

@@ -122,7 +122,7 @@ def _draw_mole(view: np.random.Generator) -> Mole:
 
 
 def light(settings: Settings) -> Array:
-    """What the lamp gives to each pixel in each color, (3, SIDE, SIDE)."""
+    """Return what the lamp gives to each pixel in each color, (3, SIDE, SIDE)."""
     x, y = (axis / np.float32(SIDE / 2) for axis in grid())
     even = 1 - np.float32(settings.vignette) * (x**2 + y**2) / 2
     even += np.float32(settings.tilt[0]) * x + np.float32(settings.tilt[1]) * y
@@ -130,7 +130,7 @@ def light(settings: Settings) -> Array:
 
 
 def photograph(rng: np.random.Generator, settings: Settings, lesion: Lesion) -> Array:
-    """The picture of a lesion.
+    """Return the picture of a lesion.
 
     Args:
         rng: draws skin, redness, clutter and noise.
@@ -148,7 +148,7 @@ def photograph(rng: np.random.Generator, settings: Settings, lesion: Lesion) -> 
 
 
 def adjust(skin: Array, redness: Array, lesion: Lesion, settings: Settings) -> Array:
-    """The picture without clutter that meets the targets: exposure, and how strong texture and redness are.
+    """Return the picture without clutter that meets the targets: exposure, and how strong texture and redness are.
 
     Args:
         skin: density, (3, SIDE, SIDE).

@@ -17,7 +17,7 @@ __all__ = ["make_dataset"]
 
 
 def make_dataset(picture: Array, *, words: tuple[str, ...], patient: str, number: int, settings: Settings) -> Dataset:
-    """A DICOM data set of a generated dermoscopic photograph.
+    """Return a DICOM data set of a generated dermoscopic photograph.
 
     Args:
         picture: (3, rows, columns), RGB; 0 is black and 1 is white.
@@ -54,7 +54,7 @@ def _add_region(data: Dataset) -> None:
 
 
 def _add_dermatoscope(data: Dataset, settings: Settings) -> None:
-    """The Dermoscopic Image module, PS3.3 C.8.12.13."""
+    """Add the Dermoscopic Image module, PS3.3 C.8.12.13."""
     data.RecognizableVisualFeatures = "NO"
     data.LightSourcePolarization = "POLARIZED" if settings.polarized else "NON_POLARIZED"
     data.EmitterColorTemperature = None

@@ -90,7 +90,7 @@ class Lesion:
 
 
 def plain_lesion(mole: Mole) -> Lesion:
-    """An even ellipse: the measure of what else is drawn of `mole`."""
+    """Return an even ellipse: the measure of what else is drawn of `mole`."""
     nothing = np.zeros((3, SIDE, SIDE), np.float32)
     return _paint(mole, _away(mole), rise=mole.rise, added=nothing, texture=nothing[:2])
 

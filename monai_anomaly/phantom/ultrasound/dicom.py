@@ -24,7 +24,7 @@ US_MULTI_FRAME = UID("1.2.840.10008.5.1.4.1.1.3.1")
 
 
 def make_screen(probe: Probe, rng: np.random.Generator) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """The screen around the scan region: labels, gray bar, depth scale in centimeters.
+    """Return the screen around the scan region: labels, gray bar, depth scale in centimeters.
 
     Returns:
         (SCREEN_ROWS, SCREEN_COLUMNS, 3) uint8, 0 in the scan region; (top row, left column) of the region.
@@ -71,7 +71,7 @@ def make_dataset(
     probe: Probe,
     corner: tuple[int, int],
 ) -> Dataset:
-    """A DICOM data set of a generated image or cine.
+    """Return a DICOM data set of a generated image or cine.
 
     Args:
         frames: (rows, columns) gray, (rows, columns, 3) RGB, or (frames, rows, columns) gray cine.

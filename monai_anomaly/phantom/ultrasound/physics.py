@@ -97,7 +97,7 @@ class Probe:
         return (np.abs(line) <= 1) & (depth >= 0) & (depth <= self.reach)
 
     def scan_convert(self, beams: Array) -> Array:
-        """(SAMPLES, SCAN_LINES) on the beams to (rows, columns) in pixels, bilinear; edge values outside."""
+        """Resample (SAMPLES, SCAN_LINES) on the beams to (rows, columns) in pixels, bilinear; edge values outside."""
         _, _, line, depth = self.pixel_grid
         coordinates = np.stack([depth / np.float32(self.reach) * (SAMPLES - 1), (line + 1) / 2 * (SCAN_LINES - 1)])
         return map_coordinates(beams, coordinates, order=1, mode="nearest", prefilter=False)
@@ -167,7 +167,7 @@ def received_db(
     floor_db: float,
     electronic: NDArray[np.complex64],
 ) -> Array:
-    """The envelope that the receiver sees, in dB.
+    """Return the envelope that the receiver sees, in dB.
 
     Args:
         echo: the tissue.

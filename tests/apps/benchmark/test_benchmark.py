@@ -273,7 +273,7 @@ def test_a_real_cell(data, tmp_path):
 
 
 def stub(monkeypatch, tmp_path, *, exit_code=0, timed_out=False, err="", scores="") -> None:
-    """Processes that end as told, after they wrote what they should have."""
+    """Process that end as told, after they wrote what they should have."""
 
     def fake(command, log, *, limit_seconds):
         log.with_suffix(".err").write_text(err)

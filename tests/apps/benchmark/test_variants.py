@@ -21,7 +21,7 @@ def at_root(monkeypatch):
 
 @pytest.fixture
 def other(tmp_path) -> Path:
-    """A bundle with the least that a benchmark needs, one stage and no evaluation settings."""
+    """Return a bundle with the least that a benchmark needs, one stage and no evaluation settings."""
     configs = tmp_path / "other" / "configs"
     configs.mkdir(parents=True)
     keys = ("dataset_dir", "output_dir", "ckpt_dir", "max_epochs", "seed")

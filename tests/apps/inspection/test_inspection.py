@@ -47,7 +47,7 @@ def gray() -> np.ndarray:
 
 @pytest.fixture
 def archive(tmp_path, gray) -> Path:
-    """A folder with something of everything."""
+    """Return a folder with something of everything."""
     root = tmp_path / "archive"
     (root / "DOE_JANE").mkdir(parents=True)
     (root / ".hidden").mkdir()
@@ -81,7 +81,7 @@ STATUS = {
 
 
 def inspect(capsys, *arguments: Any) -> tuple[int, list[dict[str, Any]]]:
-    """Runs the verb with --json and returns the exit code and the records."""
+    """Run the verb with --json and return the exit code and the records."""
     code = main(["inspect", "--json", *map(str, arguments)])
 
     def refuse(name: str) -> None:

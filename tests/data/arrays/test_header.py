@@ -30,7 +30,7 @@ META = (
 
 
 def write(folder: Path, kind: str, shape: tuple[int, int], data: bytes) -> Path:
-    """Writes a packed file whose header declares ``shape`` and 8 bits."""
+    """Write a packed file whose header declares ``shape`` and 8 bits."""
     path = folder / f"a.{kind}"
     if kind == "nrrd":
         path.write_bytes(NRRD.format(*shape).encode() + gzip.compress(data))

@@ -49,7 +49,7 @@ def silent(capfd):
 
 
 def write_nrrd(path: Path, data: bytes = PICTURE.tobytes(), *, lines: str = "", **fields: str | None) -> Path:
-    """Writes an NRRD by hand; an underscore in a name stands for a space, None leaves a field out."""
+    """Write an NRRD by hand; an underscore in a name stands for a space, None leaves a field out."""
     merged = {**NRRD, **{name.replace("_", " "): value for name, value in fields.items()}}
     text = "".join(f"{name}: {value}\n" for name, value in merged.items() if value is not None)
     path.write_bytes(f"NRRD0004\n{text}{lines}\n".encode() + data)
@@ -57,7 +57,7 @@ def write_nrrd(path: Path, data: bytes = PICTURE.tobytes(), *, lines: str = "", 
 
 
 def write_meta(path: Path, data: bytes = PICTURE.tobytes(), *, lines: str = "", **fields: str | None) -> Path:
-    """Writes a MetaImage by hand, ``lines`` before its last key."""
+    """Write a MetaImage by hand, ``lines`` before its last key."""
     if fields.get("CompressedData") == "True" and "CompressedDataSize" not in fields and data[:1] == b"\x78":
         fields["CompressedDataSize"] = str(len(data))
     merged = {**META, **fields}

@@ -35,7 +35,7 @@ def refusal(path, frame=None, **options) -> ImageReadError:
 
 
 def write(path: Path, array: np.ndarray, **fields) -> Path:
-    """Writes an array in stored order ``(x, y, ...)``, then overwrites fields of the header on the disk."""
+    """Write an array in stored order ``(x, y, ...)``, then overwrites fields of the header on the disk."""
     image = nib.Nifti1Image(array, np.eye(4), dtype=None if array.dtype.names else array.dtype)
     nib.save(image, path)
     if fields:

@@ -35,7 +35,7 @@ def adobe(transform: int) -> bytes:
 
 
 def make_jpeg(kind: str, markers: bytes, names: bytes = b"\1\2\3") -> bytes:
-    """Returns a JPEG of ``COLORS`` that stores RGB or YBR, with these markers and names of components only."""
+    """Return a JPEG of ``COLORS`` that stores RGB or YBR, with these markers and names of components only."""
     stream = io.BytesIO()
     Image.fromarray(COLORS).save(stream, "JPEG", quality=98, subsampling=0, keep_rgb=kind == "RGB")
     code, kept, at = stream.getvalue(), b"\xff\xd8" + markers, 2
@@ -141,7 +141,7 @@ LEVELS = (40, 120, 200)
 
 
 def make_frames(table: list[int], frames: int, parts: int) -> Dataset:
-    """Returns a cine of three gray frames, each in so many fragments, with any offset table."""
+    """Return a cine of three gray frames, each in so many fragments, with any offset table."""
     fragments = []
     for level in LEVELS:
         stream = io.BytesIO()

@@ -41,7 +41,7 @@ def check(error: ImageReadError, code: str, *words: str) -> None:
 
 
 def changed(dataset: Dataset, **elements: Any) -> Dataset:
-    """The data set with other elements; None takes one away."""
+    """Return the data set with other elements; None takes one away."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for keyword, value in elements.items():

@@ -38,7 +38,7 @@ def site_key(tmp_path_factory, monkeypatch):
 
 
 def use_key(path: Path, monkeypatch) -> bytes:
-    """Makes the file the site's key; another path is another key."""
+    """Make the file the site's key; another path is another key."""
     path.write_bytes(f"a secret of {path}".encode())
     monkeypatch.setenv(KEY_VARIABLE, str(path))
     return path.read_bytes()

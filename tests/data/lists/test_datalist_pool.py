@@ -47,7 +47,7 @@ def lists() -> dict[str, list[dict]]:
 
 
 def table(root: Path, *rows: str) -> Path:
-    """A table of the files a to e, as in :func:`lists`, and further rows ``file,label,split,group,mask``."""
+    """Return a table of the files a to e, as in :func:`lists`, and further rows ``file,label,split,group,mask``."""
     known = ["a.png,0,train,p1,", "b.png,0,train,,", "c.png,0,val,,", "d.png,0,test,,", "e.png,1,test,,"]
     make_tree(root, *(row.split(",")[0] for row in (*known, *rows)))
     (root / "labels.csv").write_text("\n".join(["file,label,split,group,mask", *known, *rows]) + "\n")
@@ -261,7 +261,7 @@ def test_the_folder_of_a_tree_is_a_patient(tmp_path: Path):
 
 
 def make_dicom_list(root: Path, **patients_of: str) -> Path:
-    """A list whose sections hold one DICOM file for each letter, its patient."""
+    """Return a list whose sections hold one DICOM file for each letter, its patient."""
     sections: dict[str, list[dict]] = {}
     for section, letters in patients_of.items():
         sections[section] = [entry(f"{section}{number}", 0) for number in range(len(letters))]

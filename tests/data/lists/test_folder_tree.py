@@ -121,7 +121,7 @@ def test_what_needs_no_training_images_does_without(tmp_path: Path):
 
 
 def _told(root: Path, source_names: bool = False) -> str:
-    """The last sentence of the refusal."""
+    """Return the last sentence of the refusal."""
     message = refusal(root, "training", source_names=source_names)
     assert message.count("It holds ") == 1 and "\n" not in message
     return "It holds " + message.split("It holds ")[1]

@@ -80,7 +80,7 @@ NORMAL, ABNORMAL = 12, 8
 
 
 def make_pool(root: Path, labels: list | None = None) -> Path:
-    """A data set with a pool; the name of each image says its label, ``u00_0.png``."""
+    """Return a data set with a pool; the name of each image says its label, ``u00_0.png``."""
     if labels is None:
         labels = [0] * NORMAL + [1] * ABNORMAL
         random.Random(0).shuffle(labels)

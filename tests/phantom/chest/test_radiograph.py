@@ -52,7 +52,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The set of the default size, without the images of training and pool, whose making takes long."""
+    """Return the set of the default size, without the images of training and pool, whose making takes long."""
     write = phantom._write_case
 
     def leave_out(generator: object, case: Case, *arguments: object) -> dict[str, str | int]:
@@ -66,7 +66,7 @@ def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(path: Path) -> tuple[np.ndarray, dict]:
-    """The picture that a bundle sees, (rows, columns), and what the reader says."""
+    """Return the picture that a bundle sees, (rows, columns), and what the reader says."""
     reader = ClinicalImageReader()
     pixels, meta = reader.get_data(reader.read(path))
     return pixels[0], meta

@@ -83,7 +83,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def default(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The set of the default size, without the training images, whose making takes longer than all else here."""
+    """Return the set of the default size, without the training images, whose making takes longer than all else here."""
     write = phantom._write_case
 
     def leave_out(generator: object, case: Case, *arguments: object) -> dict[str, str | int]:

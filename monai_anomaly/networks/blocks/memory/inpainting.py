@@ -113,7 +113,7 @@ class _EncoderLayer(nn.Module):
         self.feed_forward = _feed_forward(dim, hidden, dropout)
 
     def forward(self, x: Tensor, visible: Tensor) -> Tensor:
-        """Groups ``(B, P, T, D)`` to their first tokens ``(B, P, keep, D)``; ``visible`` is ``(P, T)``."""
+        """Reduce groups ``(B, P, T, D)`` to their first tokens ``(B, P, keep, D)``; ``visible`` is ``(P, T)``."""
         normed = self.norm1(x)
         answer = self.attention(normed[:, :, : self.keep], self.attention.key_value(normed), visible)
         x = x[:, :, : self.keep] + self.dropout(answer)

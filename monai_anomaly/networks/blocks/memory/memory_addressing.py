@@ -99,7 +99,7 @@ def _shares(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _straight_through(value: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
-    """The value, with the gradient of the softmax of the logits."""
+    """Return the value, with the gradient of the softmax of the logits."""
     if not logits.requires_grad:
         return value
     weights = _softmax(logits)

@@ -231,7 +231,7 @@ class SpaceAwareMemory(nn.Module):
 
     @torch.jit.unused
     def _sum_top_rows(self, logits: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-        """The same without gradients, of the rows kept alone, in a quarter less time."""
+        """Return the same without gradients, of the rows kept alone, in a quarter less time."""
         weights, index = top_rows(logits, self.top_k, self.sparsify == "topk_strict", self.reduce == "sum")
         places, slots, _ = memory.shape
         index = index + slots * torch.arange(places, device=index.device).reshape(-1, 1, 1)

@@ -100,5 +100,5 @@ class WindowMemory(nn.Module):
         return self.windows.split(x).flatten(2)
 
     def write(self, x: Tensor) -> None:
-        """Stores the windows of ``(N, C, h, w)``; see ``SpaceAwareMemory.write``."""
+        """Store the windows of ``(N, C, h, w)``; see ``SpaceAwareMemory.write``."""
         self.memory.write(self.tokens(x))

@@ -119,7 +119,7 @@ class VGGFeatures(nn.Module):
         return bytes(self.origin_bytes.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
 
     def set_origin(self, text: str) -> None:
-        """Records where the weights come from: at most 128 bytes, no file path or patient data."""
+        """Record where the weights come from: at most 128 bytes, no file path or patient data."""
         code = text.encode()[:_ORIGIN_BYTES].ljust(_ORIGIN_BYTES, b"\0")
         self.origin_bytes.copy_(torch.tensor(list(code), dtype=torch.uint8))
 
@@ -147,7 +147,7 @@ class VGGFeatures(nn.Module):
         return outputs
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Normalized features in float32, one tensor per layer; arguments as in ``raw``."""
+        """Return normalized features in float32, one tensor per layer; arguments as in ``raw``."""
         outputs = self.raw(image)
         normalized: list[torch.Tensor] = []
         for index, statistics in enumerate(self.statistics):
@@ -156,7 +156,7 @@ class VGGFeatures(nn.Module):
 
     @torch.no_grad()
     def fit_statistics(self, batches: Iterable[torch.Tensor]) -> None:
-        """Sets mean and standard deviation per channel from images, in one pass and float64.
+        """Set mean and standard deviation per channel from images, in one pass and float64.
 
         A standard deviation is at least a hundredth of its layer's mean one: a channel that is dead on the training
         images would otherwise decide the distance alone when it fires.
@@ -186,7 +186,7 @@ class VGGFeatures(nn.Module):
 
 
 def load_feature_weights(features: VGGFeatures, weights: str) -> None:
-    """Loads the weights of a feature network by name or from a file, and records their origin in it.
+    """Load the weights of a feature network by name or from a file, and records their origin in it.
 
     Args:
         features: the network to fill.
@@ -259,7 +259,7 @@ def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], sourc
 
 
 def _load_statistics(features: VGGFeatures, state: Mapping[str, torch.Tensor]) -> None:
-    """Takes over what only our own files hold; feature statistics only when they are of the same layers."""
+    """Take over what only our own files hold; feature statistics only when they are of the same layers."""
     for name in ("input_mean", "input_std", "origin_bytes"):
         features.get_buffer(name).copy_(state[name])
     own = features.statistics.state_dict(prefix="statistics.")

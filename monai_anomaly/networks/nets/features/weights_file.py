@@ -19,7 +19,7 @@ __all__ = ["download_state_dict", "read_state_dict"]
 
 
 def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: str) -> Mapping[str, Tensor]:
-    """Reads the state dict in a file, alone or within other mappings (``{"model": {...}}``).
+    """Read the state dict in a file, alone or within other mappings (``{"model": {...}}``).
 
     Args:
         path: a file of ``torch.save``; nothing in it but tensors and plain values.
@@ -47,7 +47,7 @@ def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: st
 
 
 def _find(content: Any, key: str) -> Mapping[str, Tensor] | None:
-    """The first mapping with a tensor of that name in it, at the top or below."""
+    """Return the first mapping with a tensor of that name in it, at the top or below."""
     if not isinstance(content, Mapping):
         return None
     if isinstance(content.get(key), Tensor):
@@ -56,7 +56,7 @@ def _find(content: Any, key: str) -> Mapping[str, Tensor] | None:
 
 
 def download_state_dict(weights: WeightsEnum, cure: str) -> Mapping[str, Tensor]:
-    """Takes torchvision's weights from its cache, or downloads them into it.
+    """Take torchvision's weights from its cache, or downloads them into it.
 
     Args:
         weights: which ones.

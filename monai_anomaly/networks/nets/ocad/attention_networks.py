@@ -67,7 +67,7 @@ def _convolution(before: int, after: int, norm: str) -> list[nn.Module]:
 
 
 def _linear(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
-    """A layer without activation; at gain 1 it keeps the mean square of its inputs."""
+    """Return a layer without activation; at gain 1 it keeps the mean square of its inputs."""
     _initialize(layer, "linear", gain)
     return layer
 
@@ -237,12 +237,12 @@ class Bottleneck(nn.Module):
 
     @torch.jit.export
     def encode(self, x: Tensor) -> Tensor:
-        """The encoder's map ``(B, C, size, size)`` to the latent, ``(B, D)`` or ``(B, D, size, size)``."""
+        """Return the encoder's map ``(B, C, size, size)`` to the latent, ``(B, D)`` or ``(B, D, size, size)``."""
         return self.inward(x)
 
     @torch.jit.export
     def decode(self, latent: Tensor) -> Tensor:
-        """The latent to the decoder's input: a map ``(B, C, size, size)``, or the latent if not ``restore``."""
+        """Return the latent to the decoder's input: a map ``(B, C, size, size)``, or the latent if not ``restore``."""
         return self.outward(latent)
 
 

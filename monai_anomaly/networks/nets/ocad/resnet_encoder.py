@@ -74,7 +74,7 @@ class ResNetEncoder(nn.Module):
 
 
 def load_resnet_weights(encoder: ResNetEncoder, weights: str) -> None:
-    """Loads weights into the encoder by name or from a file; those of the classifier are left out.
+    """Load weights into the encoder by name or from a file; those of the classifier are left out.
 
     Args:
         encoder: the network to fill.

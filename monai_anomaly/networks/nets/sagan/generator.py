@@ -219,7 +219,7 @@ class SAGANGenerator(nn.Module):
 
 
 def _check_sides(image_size: int, grid: int, unshuffle: int) -> None:
-    """The patches can be halved three times, and two positions a side are left, which a normalization needs."""
+    """Insist that patches can be halved three times, and leave two positions a side, which a normalization needs."""
     if min(grid, unshuffle) < 1:
         raise ValueError(f"grid and unshuffle must be positive, got {grid} and {unshuffle}.")
     multiple, least = unshuffle << _STAGES, unshuffle * _LEAST_PATCH

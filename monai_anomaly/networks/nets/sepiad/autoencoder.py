@@ -39,7 +39,7 @@ _CRITIC_CHANNELS = {
 
 
 def doubling_channels(image_size: int, first: int, last: int) -> list[int]:
-    """Encoder widths that double from the image's resolution to 4x4 until they reach a limit.
+    """Return encoder widths that double from the image's resolution to 4x4 until they reach a limit.
 
     Args:
         image_size: height and width of the image, in pixels.
@@ -63,7 +63,7 @@ def _check_geometry(image_size: int, in_channels: int, arch: str) -> None:
 
 
 def _check_channels(name: str, channels: Sequence[int] | None, default: tuple[int, ...], image_size: int) -> list[int]:
-    """The channel list, or the published one for None; one entry per resolution from the image's down to 4x4."""
+    """Return the channel list, or the published one for None; one entry per resolution from the image's down to 4x4."""
     values = list(default if channels is None else channels)
     count = image_size.bit_length() - 2
     if len(values) != count:

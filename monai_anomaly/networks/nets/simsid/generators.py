@@ -167,7 +167,7 @@ class UNetGenerator(nn.Module):
 
     @torch.jit.unused
     def make_teacher(self) -> nn.Module:
-        """A decoder like the student's, without memories."""
+        """Return a decoder like the student's, without memories."""
         return _UNetTeacher(UNetDecoder(**self._decoder_args))
 
 
@@ -262,7 +262,7 @@ class TokenGenerator(nn.Module):
 
     @torch.jit.unused
     def make_teacher(self) -> nn.Module:
-        """A decoder like the student's."""
+        """Return a decoder like the student's."""
         return _TokenTeacher(TokenDecoder(**self._decoder_args))
 
 
@@ -276,7 +276,7 @@ class _TokenTeacher(nn.Module):
 
 
 def make_generator(kind: str = "unet", **arguments: Any) -> UNetGenerator | TokenGenerator:
-    """A generator by its name.
+    """Return a generator by its name.
 
     Args:
         kind: "unet", :class:`UNetGenerator`, or "tokens", :class:`TokenGenerator`.

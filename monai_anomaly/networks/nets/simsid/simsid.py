@@ -127,7 +127,7 @@ class SimSID(nn.Module):
 
     @torch.jit.export
     def picture(self, logits: Tensor) -> Tensor:
-        """A decoder's logits to a picture, in the networks' range."""
+        """Return a decoder's logits to a picture, in the networks' range."""
         if self.output == "sigmoid":
             return torch.sigmoid(logits)
         return torch.tanh(logits) if self.output == "tanh" else logits
@@ -180,7 +180,7 @@ class SimSID(nn.Module):
         return anomaly, raw.float()
 
     def _pool(self, pixels: Tensor) -> Tensor:
-        """Maps ``(B, pixels)`` to what sums them up, ``(B, 1)`` or, for "either", ``(B, 2)``."""
+        """Map ``(B, pixels)`` to what sums them up, ``(B, 1)`` or, for "either", ``(B, 2)``."""
         mean = pixels.mean(dim=1, keepdim=True)
         if self.pooling == "mean":
             return mean

@@ -158,7 +158,7 @@ class UNetDecoder(nn.Module):
         self.merge_at = merge_at
 
     def forward(self, bottleneck: Tensor, skips: list[Tensor]) -> list[Tensor]:
-        """Decodes the patches of B images, P to an image.
+        """Decode the patches of B images, P to an image.
 
         Args:
             bottleneck: ``(B * P, channels[0], h, w)``, the patches of an image one after the other, row by row.
