@@ -145,7 +145,7 @@ class EqualizeSharpness(Transform):
         return self._blurred(values[None])[0].clamp(values.min(), values.max()).to(values.dtype)
 
     def _blurred(self, image: Tensor) -> Tensor:
-        """Return a sigma that is enough: the first of those doubling, then halving between it and the last too small."""
+        """Return a sigma that is enough: the first of those doubling, then halving between it and the last below."""
         heat, widest = _Heat(image), max(image.shape[-2:])
         low, high = torch.zeros(1, dtype=torch.float64), torch.full((1,), FIRST_SIGMA, dtype=torch.float64)
         while self._too_sharp(result := heat(high)):

@@ -216,7 +216,7 @@ def _describe(root: Path, naming: Naming) -> str:
 
 
 def _places(split: Path) -> list[tuple[Path, bool]]:
-    """Return the folders in a folder, which count with all below, and itself if it has files of its own or no folder."""
+    """Return the folders in a folder, that count with all below, and itself if it has files of its own or none."""
     try:
         below = [(folder, True) for folder in _folders(split)]
         own = not below or any(_files(split))

@@ -144,7 +144,7 @@ class OCADObjective(Objective):
         self.latent_std = float(self.descriptor.variance.mean().sqrt())
 
     def metrics(self) -> dict[str, float]:
-        """Return the Gaussian's weight, and the latents' standard deviation at the last refresh, where collapse shows."""
+        """Return the Gaussian's weight, and the latents' standard deviation at the last refresh, to see a collapse."""
         return {"gaussian_weight": self.present_weight, "latent_std": self.latent_std}
 
     # ---- losses --------------------------------------------------------------------------------------------------
