@@ -27,7 +27,8 @@ from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
 from monai_anomaly.phantom.phantom import make_phantom
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
-from tests.bundles.conftest import ROOT, config
+from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import config
 
 pytestmark = pytest.mark.usefixtures("at_root")
 

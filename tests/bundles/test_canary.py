@@ -19,7 +19,8 @@ from PIL import Image, PngImagePlugin
 from pydicom import dcmread
 
 from monai_anomaly.phantom.phantom import make_phantom
-from tests.bundles.conftest import ROOT, TINY, config
+from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import TINY, config
 
 _, has_mlflow = optional_import("mlflow")
 

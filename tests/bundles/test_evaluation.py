@@ -17,7 +17,7 @@ from monai.bundle import run
 from monai_anomaly.bundle import calibration_path, identify_detector, read_spec
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
-from tests.bundles.conftest import bundle_root, config
+from tests.helpers.tiny_bundles import bundle_root, config
 
 
 def evaluate(trained: Path, data: Path, output: Path, **overrides) -> tuple[dict, list[dict]]:

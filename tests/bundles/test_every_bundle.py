@@ -36,21 +36,9 @@ from monai_anomaly.bundle import read_guard
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from tests.bundles.conftest import (
-    EXAMPLES,
-    ROOT,
-    TINY,
-    Example,
-    assert_same,
-    bundle_root,
-    config,
-    load,
-    load_trained,
-    spec_args,
-    spread,
-    train,
-    words,
-)
+from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import EXAMPLES, TINY, Example, bundle_root, config, train, words
+from tests.helpers.trained_models import assert_same, load, load_trained, spec_args, spread
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 LEAST_SCORE = {"sepiad": 0.0}  # those of others are in standard deviations

@@ -24,18 +24,9 @@ from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoi
 from monai_anomaly.networks.blocks.attention_gate import AttentionGate
 from monai_anomaly.networks.blocks.position_condition import PositionCondition
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from tests.bundles.conftest import (
-    SHORT,
-    TINY,
-    assert_same,
-    config,
-    load,
-    load_trained,
-    outputs,
-    spec_args,
-    words,
-)
-from tests.bundles.conftest import train as train_bundle
+from tests.helpers.tiny_bundles import SHORT, TINY, config, outputs, words
+from tests.helpers.tiny_bundles import train as train_bundle
+from tests.helpers.trained_models import assert_same, load, load_trained, spec_args
 
 pytestmark = pytest.mark.usefixtures("at_root")
 

@@ -14,7 +14,7 @@ from monai.bundle import run
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.handlers.training import best_weights
-from tests.bundles.conftest import EXAMPLES, config, train
+from tests.helpers.tiny_bundles import EXAMPLES, config, train
 
 
 def _load(path):

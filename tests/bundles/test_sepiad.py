@@ -24,7 +24,9 @@ from monai.utils import optional_import
 from PIL import Image
 
 from monai_anomaly.bundle import read_guard
-from tests.bundles.conftest import ROOT, TINY, assert_same, config, load, outputs, train, words
+from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import TINY, config, outputs, train, words
+from tests.helpers.trained_models import assert_same, load
 
 _, has_mlflow = optional_import("mlflow")
 
@@ -59,7 +61,7 @@ def test_a_killed_run_resumes_bit_identical(trained, small_phantom, tmp_path, at
         import os, signal
         from pathlib import Path
         from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
-        from tests.bundles.conftest import train
+        from tests.helpers.tiny_bundles import train
 
         save = TrainingCheckpoint._save
         def save_and_die(self, engine):

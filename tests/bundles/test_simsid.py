@@ -22,20 +22,10 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from tests.bundles.conftest import (
-    SHORT,
-    TINY,
-    assert_same,
-    config,
-    load,
-    load_trained,
-    outputs,
-    spec_args,
-    spread,
-    words,
-)
-from tests.bundles.conftest import train as train_bundle
 from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import SHORT, TINY, config, outputs, words
+from tests.helpers.tiny_bundles import train as train_bundle
+from tests.helpers.trained_models import assert_same, load, load_trained, spec_args, spread
 
 pytestmark = pytest.mark.usefixtures("at_root")
 

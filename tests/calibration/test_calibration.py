@@ -13,21 +13,12 @@ import pytest
 from monai_anomaly.calibration.calibration import RATES, Calibration, CalibrationError
 from monai_anomaly.calibration.conformal import conformal_p_values, conformal_threshold, patients_needed
 from monai_anomaly.calibration.decision import decide
-
-MODEL, SPEC, DATA = (letter * 64 for letter in "abc")
-
-
-def make(scores=None, groups=None, **more) -> Calibration:
-    scores = np.random.default_rng(0).normal(size=60) if scores is None else scores
-    groups = [f"p{i // 2}" for i in range(len(scores))] if groups is None else groups
-    settings = {"model_hash": MODEL, "spec_hash": SPEC, "data_hash": DATA, "frames": "middle", "aggregate": "max"}
-    settings |= {"versions": {"torch": "2"}, "date": "2026-01-02T03:04:05+00:00", "counts": {"refused_files": 1}}
-    return Calibration(tuple(scores), tuple(groups), **(settings | more))
+from tests.helpers.calibrations import MODEL, SPEC, make_calibration
 
 
 def write(path, calibration=None, **changes):
     """The calibration's file with changed content under a checksum that fits it."""
-    (calibration or make()).save(path)
+    (calibration or make_calibration()).save(path)
     content = json.loads(path.read_text()) | changes
     del content["checksum"]
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
@@ -44,7 +35,7 @@ def refusal(path) -> str:
 
 def test_a_file_gives_back_what_was_saved(tmp_path):
     scores = np.concatenate([np.random.default_rng(0).lognormal(size=200), [0.1, 0.1, 1 / 3, 1e-310, -5e300]])
-    calibration = make(scores, np.arange(len(scores)) % 101)
+    calibration = make_calibration(scores, np.arange(len(scores)) % 101)
     path = tmp_path / "new" / "calibration.json"
     calibration.save(path)
     assert Calibration.load(path) == calibration
@@ -59,15 +50,15 @@ def test_a_file_gives_back_what_was_saved(tmp_path):
 def test_the_order_of_the_images_and_the_names_of_the_patients_do_not_matter(tmp_path):
     scores, groups = np.round(np.random.default_rng(3).normal(size=80), 1), np.arange(80) % 27
     random = np.random.default_rng(4)
-    make(scores, groups).save(tmp_path / "a.json")
+    make_calibration(scores, groups).save(tmp_path / "a.json")
     for _ in range(10):
         order, names = random.permutation(80), random.permutation(500)
-        make(scores[order], [f"p{names[g]}" for g in groups[order]]).save(tmp_path / "b.json")
+        make_calibration(scores[order], [f"p{names[g]}" for g in groups[order]]).save(tmp_path / "b.json")
         assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
 def test_p_values_thresholds_and_decisions_are_those_of_the_functions():
-    calibration = make()
+    calibration = make_calibration()
     scores, groups = calibration.scores, calibration.groups
     asked = np.concatenate([scores, np.nextafter(scores, 9), np.linspace(-4, 4, 50)])
     assert np.array_equal(calibration.p_values(asked), conformal_p_values(asked, scores, groups))
@@ -82,7 +73,7 @@ def test_p_values_thresholds_and_decisions_are_those_of_the_functions():
 
 @pytest.mark.parametrize(("n_patients", "least"), [(2, 0.3334), (9, 0.1), (19, 0.05), (30, 0.0323), (99, 0.01)])
 def test_a_rate_that_the_patients_cannot_support_names_the_smallest(n_patients, least):
-    calibration = make(np.arange(float(n_patients)), range(n_patients))
+    calibration = make_calibration(np.arange(float(n_patients)), range(n_patients))
     assert calibration.least_rate == least
     calibration.decide(1.0, least)
     with pytest.raises(CalibrationError, match=f"needs normals of 999 patients.*{n_patients}: .* supports is {least}"):
@@ -91,8 +82,8 @@ def test_a_rate_that_the_patients_cannot_support_names_the_smallest(n_patients, 
 
 
 def test_equal_scores_are_known_as_such():
-    calibration = make([0.5] * 20, range(20))
-    assert calibration.all_equal and not make().all_equal
+    calibration = make_calibration([0.5] * 20, range(20))
+    assert calibration.all_equal and not make_calibration().all_equal
     assert {calibration.p_value(s) for s in (0.4, 0.5)} == {1.0} and calibration.p_value(0.6) == 1 / 21
 
 
@@ -109,12 +100,13 @@ def test_equal_scores_are_known_as_such():
 )
 def test_scores_that_cannot_calibrate_are_refused(scores, groups, sentence):
     with pytest.raises(CalibrationError, match=sentence):
-        make(scores, groups)
+        make_calibration(scores, groups)
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
 def test_a_score_that_is_not_finite_gets_no_p_value(score):
-    for ask in (make().p_value, lambda s: make().decide(s, 0.1), lambda s: decide(s, make(), 0.1)):
+    known = make_calibration()
+    for ask in (known.p_value, lambda s: known.decide(s, 0.1), lambda s: decide(s, known, 0.1)):
         with pytest.raises(ValueError, match="not finite has no p-value"):
             ask(score)
 
@@ -130,15 +122,15 @@ def test_a_score_that_is_not_finite_gets_no_p_value(score):
 )
 def test_a_calibration_of_something_else_is_refused(changes, sentence):
     own = {"model_hash": MODEL, "spec_hash": SPEC, "frames": "middle", "aggregate": "max"}
-    make().require_match(**own)
+    make_calibration().require_match(**own)
     with pytest.raises(CalibrationError) as caught:
-        make().require_match(**(own | changes))
+        make_calibration().require_match(**(own | changes))
     assert sentence in str(caught.value) and "Run calibrate" in str(caught.value)
 
 
 def test_every_byte_that_is_changed_or_missing_is_noticed(tmp_path):
     path = tmp_path / "calibration.json"
-    make(np.arange(6) / 7).save(path)
+    make_calibration(np.arange(6) / 7).save(path)
     whole = path.read_bytes()
     for size in range(len(whole) - 2):
         path.write_bytes(whole[:size])
@@ -150,7 +142,8 @@ def test_every_byte_that_is_changed_or_missing_is_noticed(tmp_path):
         )
         path.write_bytes(bytes(changed))
         try:
-            assert Calibration.load(path) == make(np.arange(6) / 7)  # white space, or a digit beyond a float's
+            # white space, or a digit beyond a float's
+            assert Calibration.load(path) == make_calibration(np.arange(6) / 7)
         except CalibrationError as error:
             assert "\n" not in str(error)
 
@@ -160,7 +153,7 @@ def test_every_byte_that_is_changed_or_missing_is_noticed(tmp_path):
 )
 def test_an_edited_file_is_refused(tmp_path, old, new):
     path = tmp_path / "calibration.json"
-    make([0.25, 0.5, 0.75], "abc", counts={"refused_files": 2, "x": 1}).save(path)
+    make_calibration([0.25, 0.5, 0.75], "abc", counts={"refused_files": 2, "x": 1}).save(path)
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
@@ -189,7 +182,7 @@ def test_an_edited_file_is_refused(tmp_path, old, new):
     ],
 )
 def test_senseless_content_is_refused_even_under_a_right_checksum(tmp_path, changes, sentence):
-    calibration = make([0.1, 0.2, 0.3], range(3))
+    calibration = make_calibration([0.1, 0.2, 0.3], range(3))
     assert Calibration.load(write(tmp_path / "same.json", calibration)) == calibration
     path = write(tmp_path / "calibration.json", calibration, **changes)
     assert sentence in refusal(path)
@@ -209,11 +202,11 @@ def test_a_missing_file_says_how_it_is_made(tmp_path):
 
 def test_a_calibration_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        make().aggregate = "mean"
+        make_calibration().aggregate = "mean"
 
 
 def test_the_guard_comes_before_the_threshold():
-    calibration = make()
+    calibration = make_calibration()
     decided = decide(99.0, calibration, 0.05, refusal="It is blank.")
     assert decided == (1 / 31, "not_applicable", "It is blank.", calibration.threshold(0.05), 0.05)
     assert decide(99.0, calibration, 0.05).decision == "anomalous"

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +19,7 @@ from pydicom.data import get_testdata_file
 
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from tests.helpers.dicom_files import make_dataset, save
+from tests.helpers.image_hashes import hash_all
 from tests.helpers.repository import ROOT
 
 RNG = np.random.default_rng(0)
@@ -99,29 +98,13 @@ def test_one_picture_in_every_format(tmp_path: Path, kind: str, name: str):
 
 # --- whatever is installed -------------------------------------------------------------------------------------------
 
-READERS = ("itk", "pydicom", "nvimgcodec", "nonsense")
-"""Values of MONAI_DICOM_READER, by which MONAI's own LoadImage chooses who reads DICOM."""
-
 SCRIPT = """
 import json, sys
 sys.modules["itk"] = None
 sys.path.insert(0, sys.argv[1])
-from tests.data.test_same_tensor import hash_all
+from tests.helpers.image_hashes import hash_all
 print(json.dumps(hash_all(json.loads(sys.argv[2]))))
 """
-
-
-def hash_all(files: list[tuple[str, str, int | None, int | None]]) -> dict[str, str]:
-    """Return the hash of what is read of every file; the same for every value of the variable."""
-    found: dict[str, str] = {}
-    for variable in (os.environ.get("MONAI_DICOM_READER", ""), *READERS):
-        os.environ["MONAI_DICOM_READER"] = variable
-        for name, path, frame, axis in files:
-            reader = ClinicalImageReader(channels=None, frames_axis=axis)
-            image, meta = reader.get_data(reader.read(path, frame))
-            content = image.tobytes() + json.dumps([image.shape, meta["photometric"], meta["inverted"]]).encode()
-            assert found.setdefault(name, hashlib.sha256(content).hexdigest()) == hashlib.sha256(content).hexdigest()
-    return found
 
 
 def make_files(folder: Path) -> list[tuple[str, str, int | None, int | None]]:
@@ -141,7 +124,7 @@ def make_files(folder: Path) -> list[tuple[str, str, int | None, int | None]]:
 
 
 def test_packages_and_environment_change_no_bit(tmp_path: Path, monkeypatch):
-    import itk  # not at the head: the fresh process imports this module without it
+    import itk
 
     files = make_files(tmp_path)
     monkeypatch.setenv("MONAI_DICOM_READER", "itk")  # for the fresh process: set before MONAI is imported

@@ -12,7 +12,7 @@ from monai.data import DataLoader, Dataset
 
 from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from tests.engines.test_trainer import TwoPlayers, make_trainer
+from tests.helpers.two_players import TwoPlayers, make_trainer
 
 
 def _train(rank: int, port: int, folder: str) -> None:

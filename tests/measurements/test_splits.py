@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from measurements.splits import read_normals, split_rates, table
-from tests.calibration.test_calibration import make
+from tests.helpers.calibrations import make_calibration
 
 
 def normals(kind, seed, n_patients=260):
@@ -48,7 +48,7 @@ def test_the_command_reads_what_an_evaluation_writes(tmp_path):
     text = table(*read, repeats=20)
     assert f"{len(scores)} normal images of 60 patients" in text and "| 0.01 | cannot be had: needs 99 patients" in text
     assert "| 0.05 | 0.0" in text
-    make(scores, groups).save(tmp_path / "calibration.json")
+    make_calibration(scores, groups).save(tmp_path / "calibration.json")
     again = read_normals(str(tmp_path / "calibration.json"))
     assert again[0] == sorted(scores) and len(set(again[1])) == 60
     (tmp_path / "bare.csv").write_text("score\n1.0\n2.0\n")

@@ -15,27 +15,15 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom.uid import UID
-from scipy.ndimage import laplace
 from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.phantom import phantom
 from monai_anomaly.phantom.phantom import PHANTOM_VERSION, PhantomKind, make_phantom, phantom_dir
 from monai_anomaly.phantom.ultrasound.physics import Echo, Probe, received_db, speckle
+from tests.helpers.phantoms import STATISTICS, digest, read_list
 
 SMALL = {"num_train": 6, "num_val": 4, "num_test": 12}
-
-STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
-    "mean": lambda a: float(a.mean()),
-    "standard deviation": lambda a: float(a.std()),
-    "variance of the Laplacian": lambda a: float(laplace(a).var()),
-    "mean gradient": lambda a: float(np.hypot(*np.gradient(a)).mean()),
-    "white fraction": lambda a: float((a > 0.9).mean()),
-}
-
-
-def read_list(root: Path) -> dict[str, list[dict]]:
-    return json.loads((root / "dataset.json").read_text(encoding="utf-8"))
 
 
 def region_of(data: pydicom.Dataset) -> tuple[slice, slice]:
@@ -50,11 +38,6 @@ def gray_frame(data: pydicom.Dataset) -> np.ndarray:
     if "NumberOfFrames" in data:
         pixels = pixels[len(pixels) // 2]
     return pixels if pixels.ndim == 2 else np.asarray(Image.fromarray(pixels).convert("L"))
-
-
-def digest(root: Path) -> dict[str, str]:
-    files = sorted(path for path in root.rglob("*") if path.is_file())
-    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 @pytest.fixture(scope="module")

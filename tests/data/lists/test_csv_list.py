@@ -13,7 +13,7 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists import csv_table
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.identity import KEY_VARIABLE
-from tests.data.lists.test_datalist import make_list, make_tree
+from tests.helpers.data_lists import make_list, make_tree
 from tests.helpers.dicom_files import make_dataset, save
 
 PICTURE = np.arange(64, dtype=np.uint8).reshape(8, 8)

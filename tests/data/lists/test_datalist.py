@@ -3,33 +3,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
 import pytest
 
-from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.identity import KEY_VARIABLE
-
-
-def make_tree(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"x")
-    return root
-
-
-def make_list(root: Path, **sections) -> Path:
-    for entries in sections.values():
-        for entry in entries:
-            for key in ("image", "mask"):
-                if isinstance(entry, dict) and entry.get(key, "/")[0] not in "./":
-                    make_tree(root, entry[key])
-    (root / "dataset.json").write_text(json.dumps(sections))
-    return root
+from tests.helpers.data_lists import load, make_list, make_tree, names, refusal
 
 
 @pytest.fixture(autouse=True)
@@ -42,20 +22,6 @@ def use_key(path: Path, monkeypatch) -> bytes:
     path.write_bytes(f"a secret of {path}".encode())
     monkeypatch.setenv(KEY_VARIABLE, str(path))
     return path.read_bytes()
-
-
-def load(root: Path, section: str, **options) -> list[dict]:
-    return load_datalist(root, section, source_names=True, **options)
-
-
-def names(items) -> list[str]:
-    return [item["name"] for item in items]
-
-
-def refusal(root: Path, section: str, **options) -> str:
-    with pytest.raises(DataListError) as caught:
-        load_datalist(root, section, **options)
-    return str(caught.value)
 
 
 TREE = (

@@ -15,7 +15,7 @@ import pytest
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
-from tests.data.lists.test_datalist import make_list, make_tree
+from tests.helpers.data_lists import make_list, make_tree
 
 JANE = "DOE_JANE"
 KEY = b"the key of one hospital"

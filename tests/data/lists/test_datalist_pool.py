@@ -17,7 +17,7 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists import patients
 from monai_anomaly.data.lists.datalist import load_labeled_pool
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
-from tests.data.lists.test_datalist import load, make_list, make_tree, names, refusal
+from tests.helpers.data_lists import load, make_list, make_tree, names, refusal
 from tests.helpers.dicom_files import make_dataset, save
 
 PICTURE = np.arange(64, dtype=np.uint8).reshape(8, 8)

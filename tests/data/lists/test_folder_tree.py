@@ -15,7 +15,7 @@ from monai_anomaly.data.lists import folder_tree
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.folder_tree import read_tree
-from tests.data.lists.test_datalist import load, make_tree, names, refusal
+from tests.helpers.data_lists import load, make_tree, names, refusal
 
 JANE = "DOE_JANE"
 BENIGN = tuple(f"Train/Benign/{n:02d}.png" for n in range(20))

@@ -17,7 +17,7 @@ from monai_anomaly.data.lists import patients
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.patients import read_names
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
-from tests.data.lists.test_datalist import make_list, make_tree
+from tests.helpers.data_lists import make_list, make_tree
 from tests.helpers.dicom_files import make_dataset, save
 
 PICTURE = np.arange(1600, dtype=np.uint16).astype(np.uint8).reshape(40, 40)

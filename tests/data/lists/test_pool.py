@@ -14,7 +14,7 @@ import pytest
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.pool import UNLABELED, load_pool, with_pool
-from tests.data.lists.test_datalist import make_list, make_tree
+from tests.helpers.data_lists import make_list, make_tree
 
 VALIDATION = [{"image": f"{i}.png", "label": label, "index": i} for i, label in enumerate((0, 1, 0))]
 

@@ -23,7 +23,7 @@ from monai_anomaly.handlers.training.training_checkpoint import (
     save_checkpoint,
 )
 from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
-from tests.engines.test_trainer import TwoPlayers, make_trainer
+from tests.helpers.two_players import TwoPlayers, make_trainer
 
 SPEC = {"detector": "Linear", "network": {"in_features": 4}, "preprocessing": {}}
 

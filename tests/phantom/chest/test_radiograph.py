@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +15,6 @@ import pytest
 from PIL import Image
 from pydicom.uid import UID
 from scipy.ndimage import binary_dilation
-from skimage.measure import shannon_entropy
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.data.image_reader import ClinicalImageReader
@@ -32,16 +29,9 @@ from monai_anomaly.phantom.detail import sharpness
 from monai_anomaly.phantom.dicom import write_dataset
 from monai_anomaly.phantom.phantom import RADIOGRAPH_VERSION, make_phantom, phantom_dir
 from monai_anomaly.phantom.plan import Case, plan_cases
-from tests.phantom.test_phantom import STATISTICS, digest, read_list
+from tests.helpers.phantoms import MORE_STATISTICS, digest, read_list
 
 SMALL = {"num_train": 3, "num_val": 2, "num_test": 6, "num_unlabeled": 6}
-
-MORE_STATISTICS: dict[str, Callable[[np.ndarray], float]] = {
-    **STATISTICS,
-    "black fraction": lambda a: float((a < 0.1).mean()),
-    "entropy": lambda a: float(shannon_entropy((255 * a).round().astype(np.uint8))),
-    "compressed size": lambda a: float(len(zlib.compress((255 * a).round().astype(np.uint8).tobytes()))),
-}
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,7 @@ from monai_anomaly.phantom.skin.camera import Settings, adjust, draw_settings, l
 from monai_anomaly.phantom.skin.dermoscopy import make_skin
 from monai_anomaly.phantom.skin.dicom import make_dataset
 from monai_anomaly.phantom.skin.lesion import LESION_KINDS, Lesion, LesionKind, draw_lesion, plain_lesion
-from tests.phantom.chest.test_radiograph import MORE_STATISTICS
-from tests.phantom.test_phantom import digest, read_list
+from tests.helpers.phantoms import MORE_STATISTICS, digest, read_list
 
 SMALL = {"num_train": 3, "num_val": 2, "num_test": 6}
 NOTHING = Clutter(hairs=0, hair=(0.8, 0.6), bubbles=0, ruler=None, tick=10.0)

@@ -1,0 +1,46 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Data sets of empty files, in folders or in a list, and what is loaded of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from monai_anomaly.data.errors import DataListError
+from monai_anomaly.data.lists.datalist import load_datalist
+
+
+def make_tree(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def make_list(root: Path, **sections) -> Path:
+    for entries in sections.values():
+        for entry in entries:
+            for key in ("image", "mask"):
+                if isinstance(entry, dict) and entry.get(key, "/")[0] not in "./":
+                    make_tree(root, entry[key])
+    (root / "dataset.json").write_text(json.dumps(sections))
+    return root
+
+
+def load(root: Path, section: str, **options) -> list[dict]:
+    return load_datalist(root, section, source_names=True, **options)
+
+
+def names(items) -> list[str]:
+    return [item["name"] for item in items]
+
+
+def refusal(root: Path, section: str, **options) -> str:
+    with pytest.raises(DataListError) as caught:
+        load_datalist(root, section, **options)
+    return str(caught.value)
