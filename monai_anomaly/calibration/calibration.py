@@ -25,7 +25,8 @@ from monai_anomaly.calibration.conformal import (
     smallest_rate,
     step_threshold,
 )
-from monai_anomaly.data.frame_rule import check_aggregate, check_frame_rule
+from monai_anomaly.data.frame_rule import check_frame_rule
+from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.utils.atomic import atomic_write
 
 __all__ = ["RATES", "Calibration", "CalibrationError"]

@@ -1,11 +1,14 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The two errors that bad input ends in."""
+"""The two errors that bad input ends in, whatever a library raises."""
 
 from __future__ import annotations
 
-__all__ = ["DataListError", "ImageReadError", "find_read_error"]
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["DataListError", "ImageReadError", "boundary", "find_read_error"]
 
 
 class ImageReadError(ValueError):
@@ -43,3 +46,35 @@ def find_read_error(error: BaseException | None) -> ImageReadError | None:
     while error is not None and not isinstance(error, ImageReadError):
         error = error.__cause__
     return error
+
+
+@contextmanager
+def boundary(what: str) -> Iterator[None]:
+    """Turn whatever a decoding library raises into one :class:`ImageReadError`.
+
+    ``StopIteration`` would end a DataLoader silently, ``MemoryError`` and ``RecursionError`` kill it; the text of the
+    original is dropped, because libraries quote header values and paths in it.
+
+    Args:
+        what: the step, for the message, e.g. ``"decoding the PNG"``.
+
+    Raises:
+        ImageReadError: for every exception but ``KeyboardInterrupt``, ``SystemExit`` and ``GeneratorExit``.
+    """
+    try:
+        yield
+    except (ImageReadError, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except FileNotFoundError:
+        raise ImageReadError("not_found", "the file does not exist; correct the path or remove the entry.") from None
+    except PermissionError:
+        raise ImageReadError("unreadable", "the file may not be read; grant permission to read it.") from None
+    except IsADirectoryError:
+        raise ImageReadError("unreadable", "this is a folder, not a file; list the files in it.") from None
+    except MemoryError:
+        raise ImageReadError("budget", f"{what} ran out of memory; export a smaller file.") from None
+    except EOFError:
+        raise ImageReadError("truncated", f"the file ended while {what}; copy or export it again.") from None
+    except BaseException as error:  # decoders raise almost anything, StopIteration and RecursionError included
+        reason = type(error).__name__
+        raise ImageReadError("decode_failed", f"{what} failed ({reason}); export the file again.") from None

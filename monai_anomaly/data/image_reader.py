@@ -17,12 +17,14 @@ from monai.data.image_reader import ImageReader
 from monai_anomaly.data.arrays.itk_image import ItkSource
 from monai_anomaly.data.arrays.nifti import NiftiSource
 from monai_anomaly.data.channels import convert_channels
-from monai_anomaly.data.decoded import DecodedImage, FrameSource, ReadLimits, boundary
 from monai_anomaly.data.dicom.pixels import DicomSource
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import SUFFIXES, check_regular, find_kind
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
-from monai_anomaly.data.rasters.raster import RasterSource, read_mask
+from monai_anomaly.data.frame_source import DecodedImage, FrameSource
+from monai_anomaly.data.rasters.lesion_mask import read_mask
+from monai_anomaly.data.rasters.pillow_image import RasterSource
+from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader"]

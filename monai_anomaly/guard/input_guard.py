@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from monai_anomaly.guard.picture_likeness import Likeness
+from monai_anomaly.guard.picture_likeness import PictureLikeness
 from monai_anomaly.guard.picture_rules import PictureRules
 from monai_anomaly.utils.exceptions import CheckpointError
 
@@ -27,9 +27,9 @@ class InputGuard:
 
     It looks at the image as the network gets it and at the facts of the picture before it was resized, in this order:
     finite values, size, color, blank and flat images (:class:`~monai_anomaly.guard.picture_rules.PictureRules`),
-    and whether it looks like the normals (:class:`~monai_anomaly.guard.picture_likeness.Likeness`). It finds no disease
-    and is no detector: its limits lie far outside the normals, and a normal image is refused about once in a hundred
-    times or less. It is a function of its data: no random numbers.
+    and whether it looks like the normals (:class:`~monai_anomaly.guard.picture_likeness.PictureLikeness`). It finds no
+    disease and is no detector: its limits lie far outside the normals, and a normal image is refused about once in a
+    hundred times or less. It is a function of its data: no random numbers.
 
     Args:
         shape: ``(C, H, W)`` of the images.
@@ -50,7 +50,7 @@ class InputGuard:
     n_images: int
     n_groups: int
     rules: PictureRules
-    likeness: Likeness | None
+    likeness: PictureLikeness | None
 
     @classmethod
     def fit(cls, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> InputGuard:
@@ -74,7 +74,7 @@ class InputGuard:
             raise ValueError("images must be finite.")
         groups = [str(fact.get("group", f"image {index}")) for index, fact in enumerate(facts)]
         channels, rows, columns = images.shape[1:]
-        rules, likeness = PictureRules.fit(images, facts), Likeness.fit(images, groups)
+        rules, likeness = PictureRules.fit(images, facts), PictureLikeness.fit(images, groups)
         return cls((channels, rows, columns), len(images), len(set(groups)), rules, likeness)
 
     def check(self, image: Tensor, facts: Mapping[str, Any]) -> str:
@@ -133,7 +133,7 @@ class InputGuard:
             raise CheckpointError("the input guard is of another version of this package; train again to get one.")
         try:
             channels, rows, columns = (int(n) for n in state["shape"])
-            likeness = None if state["likeness"] is None else Likeness.from_state(state["likeness"])
+            likeness = None if state["likeness"] is None else PictureLikeness.from_state(state["likeness"])
             rules = PictureRules(**state["rules"])
             return cls((channels, rows, columns), int(state["n_images"]), int(state["n_groups"]), rules, likeness)
         except (KeyError, TypeError, ValueError) as error:

@@ -18,7 +18,7 @@ from torch import Tensor
 from monai_anomaly.guard.gaussian_distance import GaussianDistance
 from monai_anomaly.guard.picture_features import FEATURES, picture_features
 
-__all__ = ["Likeness"]
+__all__ = ["PictureLikeness"]
 
 FALSE_ALARMS = 0.01
 MIN_IMAGES = 16
@@ -37,7 +37,7 @@ _WHAT = {
 
 
 @dataclass(frozen=True)
-class Likeness:
+class PictureLikeness:
     """The distances of a picture's features from those of the normals, each in units of the normals' own distances.
 
     For each group of :func:`~monai_anomaly.guard.picture_features.picture_features` the logarithm of the distance
@@ -65,7 +65,7 @@ class Likeness:
     limit: float
 
     @classmethod
-    def fit(cls, images: Tensor, groups: Sequence[str]) -> Likeness | None:
+    def fit(cls, images: Tensor, groups: Sequence[str]) -> PictureLikeness | None:
         """Measures the normals; None when they are too few: 16 images of 8 patients are needed.
 
         Of more than 2,000 images as many are taken, evenly spaced.
@@ -115,7 +115,7 @@ class Likeness:
         return asdict(self)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Likeness:
+    def from_state(cls, state: Mapping[str, Any]) -> PictureLikeness:
         """Undoes :meth:`state`."""
         distances = {name: GaussianDistance(**state["distances"][name]) for name in FEATURES}
         return cls(distances, dict(state["centers"]), dict(state["spreads"]), float(state["limit"]))

@@ -33,14 +33,18 @@ from monai_anomaly.phantom.chest.radiograph import RADIOGRAPH_VERSION, make_radi
 from monai_anomaly.phantom.dicom import write_dataset
 from monai_anomaly.phantom.plan import SPLITS, Case, plan_cases
 from monai_anomaly.phantom.skin import dermoscopy
-from monai_anomaly.phantom.skin.dermoscopy import SKIN_VERSION, make_skin
+from monai_anomaly.phantom.skin.dermoscopy import DERMOSCOPY_VERSION, make_dermoscopy
 from monai_anomaly.phantom.ultrasound import ultrasound
 from monai_anomaly.phantom.ultrasound.ultrasound import ULTRASOUND_VERSION, make_ultrasound
 
-__all__ = ["PHANTOM_VERSION", "RADIOGRAPH_VERSION", "SKIN_VERSION", "PhantomKind", "make_phantom", "phantom_dir"]
-
-PHANTOM_VERSION = ULTRASOUND_VERSION
-"""The ultrasound's; the radiographs have their own, `RADIOGRAPH_VERSION`, and so has the skin, `SKIN_VERSION`."""
+__all__ = [
+    "DERMOSCOPY_VERSION",
+    "RADIOGRAPH_VERSION",
+    "ULTRASOUND_VERSION",
+    "PhantomKind",
+    "make_phantom",
+    "phantom_dir",
+]
 
 PhantomKind = Literal["ultrasound", "radiograph", "skin"]
 
@@ -82,10 +86,10 @@ _GENERATORS = {
         num_unlabeled=240,
     ),
     "skin": _Generator(
-        make=make_skin,
+        make=make_dermoscopy,
         about="Generated dermoscopy, of benign lesions and of cancerous ones, which are known; not of persons",
-        folder=f"phantom-skin-v{SKIN_VERSION}",
-        version=SKIN_VERSION,
+        folder=f"phantom-skin-v{DERMOSCOPY_VERSION}",
+        version=DERMOSCOPY_VERSION,
         lesions=dermoscopy.LESION_KINDS,
         most_images=2,
         num_val=80,  # see above

@@ -15,8 +15,7 @@ from monai.transforms import LoadImage
 from PIL import Image
 from pydicom.pixels import pixel_array
 
-from monai_anomaly.data.decoded import boundary
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from tests.helpers.dicom_files import CR1, READER, bundled, make_dataset, read, refusal, save
 

@@ -13,8 +13,8 @@ from pydicom.data import get_testdata_file
 
 from monai_anomaly.__main__ import main
 from monai_anomaly.apps.inspection.inspection import RECORD_KEYS
-from monai_anomaly.data.decoded import ReadLimits
 from monai_anomaly.data.dicom.header import SAMPLES
+from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.identity import KEY_VARIABLE
 from tests.helpers.repository import ROOT

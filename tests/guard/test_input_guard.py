@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from monai_anomaly.guard.input_guard import InputGuard
-from monai_anomaly.guard.picture_likeness import Likeness
+from monai_anomaly.guard.picture_likeness import PictureLikeness
 from monai_anomaly.guard.picture_rules import PictureRules
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.utils.exceptions import CheckpointError
@@ -90,7 +90,10 @@ def test_copies_within_a_patient_do_not_narrow_the_limit():
     images = pictures(40, 0).repeat_interleave(5, 0)
     images += 1e-4 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     patients = [f"p{i // 5}" for i in range(len(images))]
-    known, unknown = Likeness.fit(images, patients), Likeness.fit(images, [str(i) for i in range(len(images))])
+    known, unknown = (
+        PictureLikeness.fit(images, patients),
+        PictureLikeness.fit(images, [str(i) for i in range(len(images))]),
+    )
     assert known is not None and unknown is not None
     new = [known.distances["edges"], unknown.distances["edges"]]
     torch.testing.assert_close(new[0].mean, new[1].mean)

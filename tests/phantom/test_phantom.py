@@ -19,7 +19,7 @@ from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.phantom import phantom
-from monai_anomaly.phantom.phantom import PHANTOM_VERSION, PhantomKind, make_phantom, phantom_dir
+from monai_anomaly.phantom.phantom import ULTRASOUND_VERSION, PhantomKind, make_phantom, phantom_dir
 from monai_anomaly.phantom.ultrasound.physics import Echo, Probe, received_db, speckle
 from tests.helpers.phantoms import STATISTICS, digest, read_list
 
@@ -146,7 +146,7 @@ def test_the_files_of_this_version_do_not_change(small: Path) -> None:
 
     All of the headers and the list, but the gray levels nearly, for processors round differently.
     """
-    assert PHANTOM_VERSION == 3, "a new version: put its numbers here"
+    assert ULTRASOUND_VERSION == 3, "a new version: put its numbers here"
     known = hashlib.sha256()
     means: dict[str, float] = {}
     for path in sorted(small.rglob("*.dcm")):
@@ -347,7 +347,7 @@ def test_phantom_dir_builds_once(
     monkeypatch.setenv("MONAI_ANOMALY_CACHE", str(tmp_path / "own"))
     with caplog.at_level("INFO"):
         first = phantom_dir(5)
-    assert first == phantom_dir(5) == str(tmp_path / "own" / f"phantom-v{PHANTOM_VERSION}-seed5")
+    assert first == phantom_dir(5) == str(tmp_path / "own" / f"phantom-v{ULTRASOUND_VERSION}-seed5")
     assert builds == [5] and "generated" in caplog.text and first in caplog.text
     assert [path.name for path in (tmp_path / "own").iterdir()] == [Path(first).name]
     monkeypatch.delenv("MONAI_ANOMALY_CACHE")
@@ -356,7 +356,7 @@ def test_phantom_dir_builds_once(
 
 
 def test_two_builders_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / f"phantom-v{PHANTOM_VERSION}-seed0"
+    target = tmp_path / f"phantom-v{ULTRASOUND_VERSION}-seed0"
 
     def other_wins() -> None:
         make_phantom(target, seed=0, num_train=1, num_val=0, num_test=0, progress=False)

@@ -26,8 +26,7 @@ import numpy as np
 
 from monai_anomaly.apps.inspection.contact_sheet import ContactSheet
 from monai_anomaly.apps.inspection.text import FileLines, Summary, printable
-from monai_anomaly.data.decoded import boundary
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import check_regular
 from monai_anomaly.data.frame_rule import check_frame_rule, select_frames
 from monai_anomaly.data.sets.duplicates import pixel_hash

@@ -18,8 +18,8 @@ from typing import IO, Protocol
 
 import numpy as np
 
-from monai_anomaly.data.decoded import ReadLimits, check_budget
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
 __all__ = [
     "ArrayHeader",

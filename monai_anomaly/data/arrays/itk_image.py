@@ -23,8 +23,9 @@ from monai_anomaly.data.arrays.header import ArrayHeader, ZlibStream, check_infl
 from monai_anomaly.data.arrays.meta_header import read_meta_header
 from monai_anomaly.data.arrays.nrrd_header import read_nrrd_header
 from monai_anomaly.data.arrays.values import ValueRange, choose_range, find_extremes, scale_values
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["ItkSource"]
 
@@ -68,7 +69,7 @@ class ItkSource:
         self._range: ValueRange | None = None
 
     def decode(self, index: int) -> DecodedImage:
-        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         header = self._header
         with boundary("decoding the array"):
             if self._volume is None:

@@ -21,8 +21,9 @@ from nibabel.arrayproxy import ArrayProxy
 
 from monai_anomaly.data.arrays.header import ArrayHeader, check_inflated, check_sizes, check_stored, to_spacing
 from monai_anomaly.data.arrays.values import ValueRange, choose_range, find_extremes, scale_values
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["NiftiSource"]
 
@@ -100,7 +101,7 @@ class NiftiSource:
         self._range: ValueRange | None = None
 
     def decode(self, index: int) -> DecodedImage:
-        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with boundary("decoding the NIfTI array"):
             values, notes = _to_channels(self._stored(index))
             dtype = self._header.value_dtype

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monai_anomaly.data.decoded import check_finite, scale
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.pixel_values import check_finite, scale
 
 __all__ = ["ValueRange", "choose_range", "find_extremes", "scale_values"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from monai_anomaly.data.decoded import scale
+from monai_anomaly.data.pixel_values import scale
 
 __all__ = ["rgb_to_unit", "ybr_to_unit"]
 

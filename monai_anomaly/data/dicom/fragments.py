@@ -19,7 +19,6 @@ import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEG2000TransferSyntaxes, RLELossless
 
-from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.dicom.codestream import (
     codestream_shape,
     has_color_transform,
@@ -29,7 +28,7 @@ from monai_anomaly.data.dicom.codestream import (
 )
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.dicom.header import DicomHeader
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
 
 __all__ = ["PixelData"]
 

@@ -13,11 +13,11 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_rescale, apply_windowing
 
-from monai_anomaly.data.decoded import check_finite, scale
 from monai_anomaly.data.dicom.elements import element, numbers, single, word
 from monai_anomaly.data.dicom.header import DicomHeader
 from monai_anomaly.data.dicom.lut import LookupTable, read_table
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.pixel_values import check_finite, scale
 
 __all__ = ["GrayRules"]
 

@@ -17,10 +17,10 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import _read_file_meta_info, read_preamble
 
-from monai_anomaly.data.decoded import ReadLimits, boundary, check_budget
 from monai_anomaly.data.dicom.elements import element, numbers, quiet_pydicom, single, word
 from monai_anomaly.data.dicom.syntax import check_syntax, choose_decoder
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
 __all__ = ["DicomHeader", "check_numbers", "element", "numbers", "quiet_pydicom", "read_header"]
 

@@ -15,9 +15,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_color_lut
 
-from monai_anomaly.data.decoded import scale
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.pixel_values import scale
 
 __all__ = ["LookupTable", "Palette", "read_palette", "read_table"]
 

@@ -10,7 +10,6 @@ from typing import BinaryIO
 import numpy as np
 from pydicom.dataset import Dataset
 
-from monai_anomaly.data.decoded import DecodedImage, ReadLimits, boundary
 from monai_anomaly.data.dicom.color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom.fragments import PixelData
@@ -22,6 +21,9 @@ from monai_anomaly.data.dicom.lut import read_palette
 from monai_anomaly.data.dicom.masks import find_visible
 from monai_anomaly.data.dicom.spacing import find_spacing
 from monai_anomaly.data.dicom.us_regions import UltrasoundRegion, find_region
+from monai_anomaly.data.errors import boundary
+from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["DicomSource"]
 
@@ -76,7 +78,7 @@ class DicomSource:
         return self._header.frames
 
     def decode(self, index: int) -> DecodedImage:
-        """Decode one frame; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
+        """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with quiet_pydicom():
             stored, colors = self._pixels.decode(index)
             with boundary("turning stored values into pixels"):

@@ -16,9 +16,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_file_meta_info
 
-from monai_anomaly.data.decoded import boundary
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import check_regular
 from monai_anomaly.data.lists.entries import Entry
 

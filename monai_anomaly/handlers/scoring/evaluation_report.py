@@ -26,13 +26,13 @@ import monai_anomaly
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
-from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.data.lists.columns import COLUMN
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
 from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
 from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
 from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.operating_points import roc_band
+from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
 from monai_anomaly.report.evaluation_summary import result_lines
 from monai_anomaly.report.gallery import Gallery, Picture

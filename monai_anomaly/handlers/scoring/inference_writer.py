@@ -21,10 +21,10 @@ from ignite.engine import Engine, Events
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import decide
-from monai_anomaly.data.frame_rule import check_aggregate
 from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
+from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.utils.atomic import atomic_path
 from monai_anomaly.utils.heatmap import encode_heatmap
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from monai_anomaly.data.frame_rule import aggregate
 from monai_anomaly.data.lists.frame_items import FRAMES_OF_STUDY
 from monai_anomaly.engines.evaluator import FORWARD_ERROR
+from monai_anomaly.metrics.study_score import aggregate
 
 __all__ = ["Frame", "Study", "StudyCollector"]
 
@@ -64,7 +64,7 @@ class Study:
         return where + problem.reason
 
     def score(self, rule: str) -> float:
-        """Return the frames' scores, aggregated; see :func:`monai_anomaly.data.frame_rule.aggregate`."""
+        """Return the frames' scores, aggregated; see :func:`monai_anomaly.metrics.study_score.aggregate`."""
         return aggregate([frame.score for frame in self.frames], rule)
 
     def add(self, item: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ class Settings:
         trunk: size of the patient.
         inverted: whether the machine stores white as 0 (MONOCHROME1).
         window: center and width of the display window in stored values.
-        photons: see `phantom_chest_projection.expose`.
+        photons: see `projection.expose`.
         scatter: see there.
         blur: see there.
         edges: first row, row after the last, first column, column after the last that the collimator leaves.

@@ -16,13 +16,13 @@ from monai_anomaly.phantom.skin.camera import draw_settings, photograph
 from monai_anomaly.phantom.skin.dicom import make_dataset
 from monai_anomaly.phantom.skin.lesion import LESION_KINDS, LesionKind, draw_lesion
 
-__all__ = ["LESION_KINDS", "SKIN_VERSION", "make_skin"]
+__all__ = ["DERMOSCOPY_VERSION", "LESION_KINDS", "make_dermoscopy"]
 
-SKIN_VERSION = 1
+DERMOSCOPY_VERSION = 1
 """Counts up with every change of the generator that changes the files, so that an old cache is not taken for new."""
 
 
-def make_skin(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] | None]:
+def make_dermoscopy(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] | None]:
     """Make one case.
 
     Args:
@@ -39,6 +39,6 @@ def make_skin(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] | None]
     own = case.rng(seed, 3, paired=False, patient=False)
     lesion = draw_lesion(own, settings.mole, cast(LesionKind | None, case.kind))
     picture = photograph(own, settings, lesion)
-    words = (f"skin-{SKIN_VERSION}/{seed}", case.name)
+    words = (f"skin-{DERMOSCOPY_VERSION}/{seed}", case.name)
     data = make_dataset(picture, words=words, patient=case.patient, number=case.number, settings=settings)
     return data, None if case.kind is None else np.where(lesion.mask, np.uint8(255), np.uint8(0))

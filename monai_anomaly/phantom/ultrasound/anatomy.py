@@ -3,7 +3,7 @@
 
 """Anatomy of the generated ultrasound: skin, fat, muscle fascia, an organ with vessels and a deep outline; lesions.
 
-Lengths are in units of the sector height; see `phantom_physics.Probe` for the coordinates.
+Lengths are in units of the sector height; see `physics.Probe` for the coordinates.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.phantom import phantom
 from monai_anomaly.phantom.detail import coarsen, sharpness
 from monai_anomaly.phantom.dicom import write_dataset
-from monai_anomaly.phantom.phantom import SKIN_VERSION, make_phantom, phantom_dir
+from monai_anomaly.phantom.phantom import DERMOSCOPY_VERSION, make_phantom, phantom_dir
 from monai_anomaly.phantom.plan import Case, plan_cases
 from monai_anomaly.phantom.skin.anatomy import BLOOD, MELANIN, SIDE, Clutter, Skin, cover, grid, skin_density
 from monai_anomaly.phantom.skin.camera import Settings, adjust, draw_settings, light, photograph
-from monai_anomaly.phantom.skin.dermoscopy import make_skin
+from monai_anomaly.phantom.skin.dermoscopy import make_dermoscopy
 from monai_anomaly.phantom.skin.dicom import make_dataset
 from monai_anomaly.phantom.skin.lesion import LESION_KINDS, Lesion, LesionKind, draw_lesion, plain_lesion
 from tests.helpers.phantoms import MORE_STATISTICS, digest, read_list
@@ -268,7 +268,7 @@ def test_same_seed_same_bytes_other_seed_others(small: Path, tmp_path: Path) -> 
 
 def test_the_files_of_this_version_do_not_change(small: Path) -> None:
     """A cached set of the same version must be what would be made now; see the same test of the ultrasound."""
-    assert SKIN_VERSION == 1, "a new version: put its numbers here"
+    assert DERMOSCOPY_VERSION == 1, "a new version: put its numbers here"
     known = hashlib.sha256()
     means: dict[str, list[float]] = {}
     for path in sorted(small.rglob("*.dcm")):
@@ -345,7 +345,7 @@ def test_a_pair_shares_skin_light_clutter_and_size_and_not_the_lesion() -> None:
         sick = next(case for case in cases if case.kind is not None and case.pair == normal.pair)
         assert drawn(normal) == drawn(sick)
         hairs.add(drawn(normal).clutter.hairs)
-        (first, no_mask), (second, mask) = make_skin(normal, 0), make_skin(sick, 0)
+        (first, no_mask), (second, mask) = make_dermoscopy(normal, 0), make_dermoscopy(sick, 0)
         assert no_mask is None and mask is not None and mask.shape == (SIDE, SIDE)
         assert (mask > 0).sum() == drawn(normal).mole.area
         assert first.PixelSpacing == second.PixelSpacing and first.PatientID != second.PatientID
@@ -432,7 +432,10 @@ def test_what_benign_lesions_do_not_have_tells_a_cancerous_one(default: Path, pi
 
     cases = plan_cases(5, {"training": (120, 0)}, LESION_KINDS, 2)
     benign = np.stack(
-        [shrink(np.frombuffer(make_skin(case, 5)[0].PixelData, np.uint8).reshape(SIDE, SIDE, 3)) for case in cases]
+        [
+            shrink(np.frombuffer(make_dermoscopy(case, 5)[0].PixelData, np.uint8).reshape(SIDE, SIDE, 3))
+            for case in cases
+        ]
     )
     images = np.stack([shrink(np.rint(255 * pictures[entry["image"]]).astype(np.uint8)) for entry in entries])
     model = PCA(24, svd_solver="randomized", random_state=0).fit(benign)
@@ -447,4 +450,4 @@ def test_the_folder_has_its_version(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         return root
 
     monkeypatch.setattr("monai_anomaly.phantom.phantom.make_phantom", make)
-    assert phantom_dir(2, kind="skin", root=tmp_path) == str(tmp_path / f"phantom-skin-v{SKIN_VERSION}-seed2")
+    assert phantom_dir(2, kind="skin", root=tmp_path) == str(tmp_path / f"phantom-skin-v{DERMOSCOPY_VERSION}-seed2")

@@ -10,17 +10,12 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from monai_anomaly.data.decoded import (
-    DecodedImage,
-    ReadLimits,
-    boundary,
-    check_budget,
-    check_finite,
-    scale,
-)
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.pixel_values import check_finite, scale
+from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
-__all__ = ["RasterSource", "read_mask"]
+__all__ = ["RasterSource", "load_page", "open_picture"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """The only Pillow plug-ins that are let near a file."""
@@ -39,11 +34,11 @@ class RasterSource:
 
     def __init__(self, stream: BinaryIO, limits: ReadLimits) -> None:
         self._limits = limits
-        self._image, self.frames = _open(stream)
+        self._image, self.frames = open_picture(stream)
 
     def decode(self, index: int) -> DecodedImage:
-        """Decode one page; see :class:`~monai_anomaly.data.decoded.FrameSource`."""
-        image = _load(self._image, index, self.frames, self._limits)
+        """Decode one page; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
+        image = load_page(self._image, index, self.frames, self._limits)
         mode = image.mode
         notes: list[str] = []
         if "exif" in image.info:
@@ -64,31 +59,7 @@ class RasterSource:
         )
 
 
-def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
-    """Read a lesion mask: every pixel that is not 0 belongs to it; in a JPEG, every pixel of half the range or more.
-
-    Args:
-        stream: the open file, at its start.
-        limits: checked on the header.
-
-    Returns:
-        bool ``(H, W)``.
-
-    Raises:
-        ImageReadError: whatever is wrong with the file.
-    """
-    image, frames = _open(stream)
-    image = _load(image, 0, frames, limits)
-    with boundary("decoding the mask"):
-        lossy = image.format == "JPEG"
-        if image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info:
-            image = image.convert("RGB")
-        values = np.asarray(image.convert("RGB") if image.mode in ("P", "CMYK", "YCbCr") else image)
-    mask = np.asarray(values >= 128 if lossy else values != 0)
-    return mask if mask.ndim == 2 else np.asarray(mask.any(axis=2))
-
-
-def _open(stream: BinaryIO) -> tuple[Image.Image, int]:
+def open_picture(stream: BinaryIO) -> tuple[Image.Image, int]:
     """Open a file without decoding; returns it with the number of pages."""
     with boundary("reading the image's header"):
         try:
@@ -100,7 +71,7 @@ def _open(stream: BinaryIO) -> tuple[Image.Image, int]:
         return image, int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
 
 
-def _load(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
+def load_page(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
     """Decode one page."""
     with boundary("decoding the image"):
         if frames > 1:

@@ -1,0 +1,70 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What every decoder is, and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+__all__ = ["DecodedImage", "FrameSource"]
+
+
+@dataclass
+class DecodedImage:
+    """One frame as a viewer shows it, before the crop and the choice of channels.
+
+    Args:
+        pixels: float32 ``(C, H, W)`` in [0, 1], C 1 or 3, rows = H, columns = W.
+        kind: ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``.
+        modality: DICOM modality, ``"other"`` for one not in the standard's list, empty for files without one.
+        photometric: photometric interpretation (DICOM) or pixel mode (raster) as stored.
+        frames: number of frames in the file.
+        frame: the frame that was read, from 0.
+        box: ``(x0, y0, x1, y1)``, half open: the ultrasound region when it is trusted, else None.
+        region: ``"none"``, ``"trusted"`` or ``"untrusted"``.
+        spacing: ``(row, column)`` in mm per pixel, or None where the file gives none that can be trusted.
+        spacing_origin: where ``spacing`` comes from.
+        voi: whether the file's own window or VOI LUT was applied.
+        inverted: whether the stored values were inverted for display.
+        masked: share of the pixels that are no picture (padding, shutter, collimator) and were set to 0.
+        identifiers: names and keyed hashes of the header's identifiers; see :mod:`monai_anomaly.utils.identity`.
+        warnings: every fallback taken, one sentence each, free of header values.
+    """
+
+    pixels: np.ndarray
+    kind: str
+    modality: str = ""
+    photometric: str = ""
+    frames: int = 1
+    frame: int = 0
+    box: tuple[int, int, int, int] | None = None
+    region: str = "none"
+    spacing: tuple[float, float] | None = None
+    spacing_origin: str = ""
+    voi: bool = False
+    inverted: bool = False
+    masked: float = 0.0
+    identifiers: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+class FrameSource(Protocol):
+    """An open file whose header passed every check; frames are decoded singly, in any order."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in the file."""
+
+    def decode(self, index: int) -> DecodedImage:
+        """Decode one frame.
+
+        Args:
+            index: from 0, below ``frames``.
+
+        Raises:
+            ImageReadError: whatever is wrong with this frame.
+        """
