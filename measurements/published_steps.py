@@ -43,7 +43,7 @@ from torchvision import transforms
 
 from measurements.comparison import Comparison, Span, Stopwatch, format_table
 from monai_anomaly.apps.arguments import count, override
-from monai_anomaly.bundle.command_line import check_keys
+from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.engines.objectives.base import Terms, backward_sum
 from monai_anomaly.engines.objectives.sagan import SAGANObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, identify_detector, read_calibration
+from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
@@ -13,6 +14,7 @@ from monai_anomaly.bundle.root import find_bundle_root
 from monai_anomaly.bundle.spec import check_resumable, read_guard, read_map_range, read_spec
 
 __all__ = [
+    "CheckedWorkflow",
     "calibration_normals",
     "calibration_path",
     "check_overrides",

@@ -1,173 +1,84 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Command lines of ``python -m monai.bundle`` that say what is wrong with them."""
+"""Command lines of ``python -m monai.bundle`` that say what is wrong with them.
+
+Nothing in a bundle can name the workflow class that runs it: ``run`` of ``monai/bundle/scripts.py`` (1.6.1) takes
+``ConfigWorkflow`` unless the caller gives ``workflow_name``, and what an expression of a configuration can reach holds
+no overrides. The one place that does is the command line itself, so it is read a second time.
+"""
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
-from traceback import walk_tb
-from types import FrameType, TracebackType
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import signature
+from pathlib import Path
 from typing import Any
 
-from monai.bundle import ConfigParser, ConfigWorkflow
+import fire
+import monai.bundle
+from fire.parser import SeparateFlagArgs
+from monai.bundle.scripts import update_kwargs
 
+from monai_anomaly.bundle.error_sentence import end_with_a_sentence
+from monai_anomaly.bundle.override_keys import check_workflow_arguments
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["check_keys", "check_overrides"]
+__all__ = ["check_overrides", "is_command_line"]
 
-_TRACKING_KEYS = {"tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0", "output_dir"}
+_PROGRAM = Path(monai.bundle.__file__).with_name("__main__.py")
+_COMMANDS: tuple[Callable[..., None], ...] = (monai.bundle.run, monai.bundle.run_workflow)
 
 
 def check_overrides() -> None:
     """Refuse overrides that the configuration does not know; a bundle calls this first in its ``initialize`` list.
 
-    MONAI accepts an unknown key silently (``--max_epoch 3`` then does nothing) and offers no hook to check, so the
-    overrides are found on the call stack, in the frame of ``monai.bundle`` that made this workflow. Workflows made in
-    other ways (``ConfigWorkflow(...)`` in Python) are not checked.
+    MONAI accepts an unknown key silently (``--max_epoch 3`` then does nothing). In a program other than
+    ``python -m monai.bundle`` nothing happens: that names
+    :class:`~monai_anomaly.bundle.checked_workflow.CheckedWorkflow` where it makes the workflow.
 
-    It also makes a run on the command line end with one sentence, not a traceback, where the error is the user's.
+    It also makes the command line end with one sentence, not a traceback, where the error is the user's.
 
     Raises:
         ConfigError: naming the nearest known key.
     """
-    call = _bundle_call()
-    if call is None:
+    if not is_command_line():
         return
-    _end_with_a_sentence()
-    _check_words(sys.argv)
-    known = ConfigParser.load_config_files(call["config_file"])
-    reserved = set(inspect.signature(ConfigWorkflow.__init__).parameters)
-    if call["_args"].get("tracking") is not None:
-        reserved |= _TRACKING_KEYS
-    check_keys({key: value for key, value in call["_args"].items() if key not in reserved}, known)
+    end_with_a_sentence()
+    arguments = _read_command_line(sys.argv[1:])
+    _refuse_none(arguments)
+    arguments = update_kwargs(args=arguments.pop("args_file", None), **arguments)
+    arguments.pop("workflow_name", None)
+    check_workflow_arguments(arguments)
 
 
-def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any]) -> None:
-    """Refuse overrides whose key a configuration does not have, or whose value cannot be that key's.
-
-    Args:
-        overrides: values by key, such as ``train::trainer::max_epochs``.
-        known: the configuration.
-
-    Raises:
-        ConfigError: naming the nearest known key.
-    """
-    for key, value in overrides.items():
-        _check_key(key, known)
-        _check_type(key, value, known)
+def is_command_line() -> bool:
+    """Return whether this program is ``python -m monai.bundle``, whatever started it."""
+    return bool(sys.argv) and Path(sys.argv[0]) == _PROGRAM
 
 
-def _check_words(words: Sequence[str]) -> None:
+def _read_command_line(words: list[str]) -> dict[str, Any]:
+    """Return the arguments that Fire gives to MONAI's command for these words, by name."""
+    arguments: dict[str, Any] = {}
+
+    def recorder(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)  # Fire reads the signature
+        def record(*positional: Any, **named: Any) -> None:
+            arguments.update(zip(signature(command).parameters, positional, strict=False))
+            arguments.update(named)
+
+        return record
+
+    commands = {command.__name__: recorder(command) for command in _COMMANDS}
+    fire.Fire(commands, command=SeparateFlagArgs(words)[0])  # without Fire's own flags, such as -- --trace
+    return arguments
+
+
+def _refuse_none(arguments: Mapping[str, Any]) -> None:
     """MONAI drops an override whose value is None, so it would change nothing."""
-    for key, value in pairwise(words):
-        if key.startswith("--") and value in ("None", "null"):
-            raise ConfigError(f"{key} {value} would be ignored: write {key} '$None'.")
-
-
-def _bundle_call() -> Mapping[str, Any] | None:
-    """Return the local variables of monai.bundle's call that made the workflow that runs now."""
-    frame: FrameType | None = inspect.currentframe()
-    while frame is not None:
-        if frame.f_code.co_name == "create_workflow" and frame.f_globals.get("__name__") == "monai.bundle.scripts":
-            values = dict(frame.f_locals)
-            return values if {"config_file", "_args"} <= values.keys() and values["config_file"] else None
-        frame = frame.f_back
-    return None
-
-
-def _check_key(key: str, known: Mapping[str, Any]) -> None:
-    """Walk down a key such as ``train::trainer::max_epochs`` and complain where it leaves the configuration."""
-    parts = key.replace("#", "::").split("::")
-    node: Any = known
-    for depth, part in enumerate(parts):
-        if isinstance(node, Mapping) and part not in node:
-            if "_target_" in node:
-                _check_argument(key, part, node)
-                return
-            raise ConfigError(_unknown(key, "::".join(parts[:depth]), part, [k for k in node if isinstance(k, str)]))
-        if isinstance(node, list):
-            if not part.isdigit() or int(part) >= len(node):
-                raise ConfigError(
-                    f"the configuration has no '{key}': '{'::'.join(parts[:depth])}' is a list of {len(node)}."
-                )
-            node = node[int(part)]
-        elif isinstance(node, Mapping):
-            node = node[part]
-        else:
-            return  # below an expression or a value; MONAI complains itself
-
-
-def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
-    """Refuse texts for switches and numbers: the command line reads Python's words, and ``false`` is a true text."""
-    before = known.get(key)
-    if isinstance(value, str) and not value.startswith(("$", "@", "%")):
-        if isinstance(before, bool):
-            raise ConfigError(f"--{key} must be True or False, got the text '{value}'.")
-        if isinstance(before, (int, float)):
-            raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
-
-
-def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:
-    """Refuse a key that the file does not set and that is no argument of the component either."""
-    from monai.utils import optional_import
-
-    module, _, name = str(node["_target_"]).rpartition(".")
-    component, found = optional_import(module, name=name) if module else (None, False)
-    if not found:
-        return
-    parameters = inspect.signature(component).parameters  # type: ignore[arg-type]
-    if part in parameters or part.startswith("_") or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
-        return
-    raise ConfigError(_unknown(key, name, part, list(parameters)))
-
-
-def _unknown(key: str, parent: str, part: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(part, known, n=1, cutoff=0.5)
-    prefix = f"'{parent}' has no '{part}'" if parent else f"the configuration has no key '{part}'"
-    if near:
-        return f"--{key}: {prefix}; the nearest known is '{near[0]}'."
-    return f"--{key}: {prefix}; it has {', '.join(sorted(known))}."
-
-
-def _end_with_a_sentence() -> None:
-    """Replace the traceback of an error of ours by its sentence, and name the root of any other."""
-    previous = sys.excepthook
-    if getattr(previous, "of_monai_anomaly", False):
-        return
-
-    def hook(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-        chain = list(_causes(error))
-        ours = next((e for e in reversed(chain) if _is_ours(e)), None)
-        if ours is not None:
-            print(f"error: {ours}", file=sys.stderr)
-            return
-        previous(kind, error, traceback)
-        root = chain[-1]
-        if root is not error:
-            print(f"the cause: {type(root).__name__}: {root}", file=sys.stderr)
-
-    hook.of_monai_anomaly = True  # type: ignore[attr-defined]
-    sys.excepthook = hook
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether this package found the fault: by the error's class, or by where a plain error was raised."""
-    if type(error).__module__.startswith("monai_anomaly."):
-        return True
-    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    return (
-        isinstance(error, (ValueError, RuntimeError, OSError))
-        and bool(frames)
-        and str(frames[-1].f_globals.get("__name__", "")).startswith("monai_anomaly.")
-    )
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    parameters = {name for command in _COMMANDS for name in signature(command).parameters}
+    for key, value in arguments.items():
+        if key not in parameters and value in (None, "null"):
+            raise ConfigError(f"--{key} {value} would be ignored: write --{key} '$None'.")

@@ -4,14 +4,12 @@
 from __future__ import annotations
 
 import json
+import runpy
 import subprocess
 import sys
 
 import pytest
 from monai.bundle import create_workflow
-
-from monai_anomaly.bundle.command_line import _check_key, _check_type, _check_words
-from monai_anomaly.utils.exceptions import ConfigError
 
 CONFIG = {
     "imports": ["$import monai_anomaly", "$import monai_anomaly.bundle"],
@@ -19,81 +17,93 @@ CONFIG = {
     "train": {"trainer": {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}, "items": [1, {"a": 2}]},
     "initialize": ["$monai_anomaly.bundle.check_overrides()"],
     "run": ["$print('ran with', @max_epochs)"],
+    "training": "%run",
 }
 
 
 @pytest.fixture
 def config_file(tmp_path):
+    """Return a small configuration, with what MONAI looks for beside it."""
     path = tmp_path / "train.json"
     path.write_text(json.dumps(CONFIG))
     (tmp_path / "metadata.json").write_text("{}")
     return path
 
 
-@pytest.mark.parametrize(
-    ("key", "nearest"),
-    [
-        ("max_epoch", "max_epochs"),
-        ("maxepochs", "max_epochs"),
-        ("train::trainr", "trainer"),
-        ("train#trainer#in_feature", "in_features"),
-        ("train::items::1::aa", "a"),
-    ],
-)
-def test_unknown_key_names_the_nearest(config_file, key, nearest):
-    with pytest.raises(Exception) as caught:  # MONAI wraps what an expression raises
-        create_workflow(config_file=str(config_file), **{key: 1})
-    error = caught.value
-    while error.__cause__ is not None:
-        error = error.__cause__
-    assert isinstance(error, ConfigError)
-    assert f"--{key}" in str(error) and f"'{nearest}'" in str(error)
+@pytest.fixture
+def bundle_run(config_file, monkeypatch, capfd):
+    """Return a function that does what ``python -m monai.bundle`` does and returns what that prints."""
+
+    def run(*words, command="run", config=config_file):
+        given = ["--config_file", str(config)] if config else []
+        monkeypatch.setattr(sys, "argv", ["", command, *given, *words])
+        monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+        try:
+            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
+        except Exception:
+            capfd.readouterr()
+            sys.excepthook(*sys.exc_info())
+        return capfd.readouterr()
+
+    return run
 
 
-@pytest.mark.parametrize("key", ["max_epochs", "train::trainer::bias", "train#trainer#in_features", "train::items::0"])
-def test_known_keys_pass(config_file, key):
-    create_workflow(config_file=str(config_file), **{key: True})
+UNKNOWN = "error: --max_epoch: the configuration has no key 'max_epoch'; the nearest known is 'max_epochs'.\n"
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"), [("shuffle", "false", "True or False"), ("max_epochs", "ten", "a number")]
+    "words", [["--max_epoch", "4"], ["training", "--max-epoch=4"], ["--max_epoch", "4", "--", "--trace"]]
 )
-def test_a_text_is_no_switch_and_no_number(key, value, words):
-    with pytest.raises(ConfigError, match=f"--{key} must be {words}"):
-        _check_type(key, value, {"shuffle": True, "max_epochs": 3})
+def test_the_command_line_ends_with_one_sentence(bundle_run, words):
+    assert bundle_run(*words).err == UNKNOWN
 
 
-@pytest.mark.parametrize("word", ["None", "null"])
-def test_a_bare_none_would_be_dropped(word):
-    with pytest.raises(ConfigError, match=r"--augment .* '\$None'"):
-        _check_words(["monai.bundle", "run", "--seed", "1", "--augment", word])
-    _check_words(["monai.bundle", "run", "--augment", "$None", "--seed", "1"])
-
-
-def test_a_list_has_no_such_entry():
-    with pytest.raises(ConfigError, match="list of 2"):
-        _check_key("items::2", {"items": [1, 2]})
-
-
-def test_the_command_line_ends_with_one_sentence(config_file):
+def test_and_with_an_exit_code(config_file):
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config_file), "--max_epoch", "4"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
-    last = result.stderr.strip().splitlines()[-1]
-    assert last == "error: --max_epoch: the configuration has no key 'max_epoch'; the nearest known is 'max_epochs'."
+    assert result.stderr.endswith(UNKNOWN)
 
 
-def test_other_errors_keep_their_traceback_and_name_the_cause(config_file):
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config_file)]
-    command += ["--max_epochs", "$1/0"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 1
-    assert "Traceback" in result.stderr
-    assert result.stderr.strip().splitlines()[-1] == "the cause: ZeroDivisionError: division by zero"
+def test_so_does_the_other_command_that_runs(bundle_run):
+    assert bundle_run("--max_epoch", "4", command="run_workflow").err == UNKNOWN
 
 
-def test_a_bad_value_of_ours_is_a_sentence_too(tmp_path):
+def test_and_a_workflow_that_checks_by_itself(bundle_run):
+    named = ["--workflow_name", "monai_anomaly.bundle.CheckedWorkflow"]
+    assert bundle_run("--max_epoch", "4", *named).err == UNKNOWN
+    assert "ran with 4" in bundle_run("--max_epochs", "4", *named).out
+
+
+def test_a_file_of_arguments_is_checked_too(bundle_run, config_file, tmp_path):
+    arguments = tmp_path / "arguments.json"
+    arguments.write_text(json.dumps({"config_file": str(config_file), "max_epoch": 4}))
+    assert bundle_run("--args_file", str(arguments), config=None).err == UNKNOWN
+
+
+def test_what_the_configuration_knows_runs_once(bundle_run):
+    assert bundle_run("training", "--max_epochs", "4").out.count("ran with 4") == 1
+
+
+@pytest.mark.parametrize("word", ["None", "null"])
+def test_a_bare_none_would_be_dropped(bundle_run, word):
+    assert bundle_run("--max_epochs", word).err == (
+        f"error: --max_epochs {word} would be ignored: write --max_epochs '$None'.\n"
+    )
+
+
+def test_a_none_that_is_written_out_is_taken(bundle_run):
+    assert "ran with None" in bundle_run("--max_epochs", "$None").out
+
+
+def test_other_errors_keep_their_traceback_and_name_the_cause(bundle_run):
+    printed = bundle_run("--max_epochs", "$1/0").err
+    assert "Traceback" in printed
+    assert printed.splitlines()[-1] == "the cause: ZeroDivisionError: division by zero"
+
+
+def test_a_bad_value_of_ours_is_a_sentence_too(bundle_run, tmp_path):
     config = {
         "imports": CONFIG["imports"],
         "size": 64,
@@ -101,10 +111,14 @@ def test_a_bad_value_of_ours_is_a_sentence_too(tmp_path):
         "initialize": CONFIG["initialize"],
         "run": ["@network"],
     }
-    path = tmp_path / "train.json"
+    path = tmp_path / "size.json"
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(path), "--size", "48"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 1
-    assert "Traceback" not in result.stderr
-    assert result.stderr.strip().splitlines()[-1].startswith("error: image_size must be one of")
+    printed = bundle_run("--size", "48", config=path).err
+    assert printed.startswith("error: image_size must be one of") and printed.count("\n") == 1
+
+
+def test_other_programs_keep_their_way_to_print_errors(config_file, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["a program", "run", "--max_epoch", "4"])
+    before = sys.excepthook
+    create_workflow(config_file=str(config_file))
+    assert sys.excepthook is before

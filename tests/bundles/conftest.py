@@ -52,7 +52,7 @@ def sentence(monkeypatch, capfd) -> Callable[..., str]:
         monkeypatch.setattr(sys, "argv", ["monai.bundle", "run", *arguments])
         monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
         with pytest.raises(Exception) as caught:
-            runpy.run_module("monai.bundle", run_name="__main__")
+            runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
         capfd.readouterr()
         sys.excepthook(caught.type, caught.value, caught.tb)
         printed = capfd.readouterr().err

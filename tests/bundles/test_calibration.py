@@ -18,7 +18,7 @@ import torch
 from monai.bundle import run
 from PIL import Image
 
-from monai_anomaly.bundle.command_line import _causes
+from monai_anomaly.bundle.error_sentence import causes
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
@@ -75,7 +75,7 @@ def refusal(function, *arguments: Any, **more: Any) -> str:
     """Return the sentence of the error of ours that ends a run."""
     with pytest.raises((RuntimeError, ValueError)) as caught:
         function(*arguments, **more)
-    ours = [e for e in _causes(caught.value) if isinstance(e, (CalibrationError, CheckpointError, ConfigError))]
+    ours = [e for e in causes(caught.value) if isinstance(e, (CalibrationError, CheckpointError, ConfigError))]
     return str(ours[-1])
 
 

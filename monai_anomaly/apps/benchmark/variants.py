@@ -16,7 +16,7 @@ from typing import Any
 from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser
 
-from monai_anomaly.bundle.command_line import check_keys
+from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["ENDLESS", "SCHEDULE", "Variant", "read_variant"]

@@ -1,0 +1,49 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import pytest
+
+from monai_anomaly.bundle.override_keys import check_keys
+from monai_anomaly.utils.exceptions import ConfigError
+
+KNOWN = {
+    "max_epochs": 3,
+    "shuffle": True,
+    "train": {"trainer": {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}, "items": [1, {"a": 2}]},
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("max_epoch", "max_epochs"),
+        ("maxepochs", "max_epochs"),
+        ("train::trainr", "trainer"),
+        ("train#trainer#in_feature", "in_features"),
+        ("train::items::1::aa", "a"),
+    ],
+)
+def test_unknown_key_names_the_nearest(key, nearest):
+    with pytest.raises(ConfigError) as caught:
+        check_keys({key: 1}, KNOWN)
+    assert f"--{key}" in str(caught.value) and f"'{nearest}'" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["max_epochs", "train::trainer::bias", "train#trainer#in_features", "train::items::0"])
+def test_known_keys_pass(key):
+    check_keys({key: True}, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"), [("shuffle", "false", "True or False"), ("max_epochs", "ten", "a number")]
+)
+def test_a_text_is_no_switch_and_no_number(key, value, words):
+    with pytest.raises(ConfigError, match=f"--{key} must be {words}"):
+        check_keys({key: value}, KNOWN)
+
+
+def test_a_list_has_no_such_entry():
+    with pytest.raises(ConfigError, match="list of 2"):
+        check_keys({"train::items::2": 1}, KNOWN)
