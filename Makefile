@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 BUNDLE ?= sepiad
 CONFIGS := bundles/$(BUNDLE)/configs
 
-.PHONY: demo test check timings clean
+.PHONY: demo bundles test check timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -20,6 +20,9 @@ $(VENV)/installed-dev: $(VENV)/installed
 demo: $(VENV)/installed
 	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
 	$(PY) -m monai.bundle run --config_file $(CONFIGS)/evaluate.json
+
+bundles:  # the committed configurations, from bundles/_base
+	$(PYTHON) bundles/_base/generate.py
 
 check: $(VENV)/installed-dev
 	$(PY) -m ruff check .
