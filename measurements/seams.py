@@ -21,9 +21,10 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists.datalist import SECTIONS, load_datalist
+from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES
+from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.handlers.scoring.detector_loader import load_detector
 from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
@@ -99,7 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m measurements.seams", description=__doc__)
     parser.add_argument("checkpoint", metavar="MODEL_PT", help="the checkpoint of a trained detector")
     parser.add_argument("dataset_dir", metavar="DATASET_DIR", help="the folder of a data set")
-    parser.add_argument("--section", choices=SECTIONS, default="test", help="of the data set (default: %(default)s)")
+    parser.add_argument(
+        "--section",
+        choices=[section.value for section in Section],
+        default="test",
+        help="of the data set (default: %(default)s)",
+    )
     try:
         ratios = measure_seams(**vars(parser.parse_args(arguments)))
     except ValueError as error:  # of checkpoint, configuration and data, too

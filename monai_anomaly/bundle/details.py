@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from monai_anomaly.data.lists.pool import UNLABELED
+from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
 from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
@@ -60,7 +60,7 @@ def summarize_data(
     Returns:
         counts by name.
     """
-    n_pool = sum(item.get("label") == UNLABELED for item in validation.items)
+    n_pool = sum(item.get("label") == NO_LABEL for item in validation.items)
     chosen_by = {"unlabeled images of the pool": n_pool} if n_pool else {}
     trained_on = {}
     if pool is not None:

@@ -8,7 +8,7 @@ import torch
 
 from monai_anomaly.bundle.details import summarize_data
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.lists.pool import UNLABELED
+from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 
 BROKEN = -100  # in the place of a value
@@ -53,7 +53,7 @@ def test_counts_of_training_and_validation(training, validation):
 
 
 def test_a_pool_that_was_trained_on_is_counted_and_changes_no_other_count(training, validation):
-    pool = make([1, 2, 6, 7, 7, BROKEN, BROKEN, BROKEN], UNLABELED)
+    pool = make([1, 2, 6, 7, 7, BROKEN, BROKEN, BROKEN], NO_LABEL)
     found = summarize_data(training, validation, pool)
     shared = {"validation images that are in the pool": 1}
     assert found == {**PLAIN, "unlabeled training images": 5, "unlabeled files quarantined": 3, **shared}
@@ -61,8 +61,8 @@ def test_a_pool_that_was_trained_on_is_counted_and_changes_no_other_count(traini
 
 
 def test_a_pool_that_chose_the_checkpoint_is_not_counted_as_validation(training):
-    mixed = make([3, 4, 5, 6, 7], [0, 0, UNLABELED, UNLABELED, UNLABELED])
-    pool = make([8, 9], UNLABELED)
+    mixed = make([3, 4, 5, 6, 7], [0, 0, NO_LABEL, NO_LABEL, NO_LABEL])
+    pool = make([8, 9], NO_LABEL)
     found = summarize_data(training, mixed, pool)
     assert found["unlabeled images of the pool"] == 3
     assert found["validation images"] == 2

@@ -7,27 +7,32 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from monai_anomaly.data.dicom.elements import element
+from monai_anomaly.data.dicom.names import read_names
 from monai_anomaly.data.errors import DataListError, ImageReadError
 from monai_anomaly.data.lists.columns import read_columns
 from monai_anomaly.data.lists.csv_table import Row, read_table
 from monai_anomaly.data.lists.entries import (
+    NO_LABEL,
     Entry,
     Naming,
     check_frames,
     fill_masks,
     parse_label,
+    place_inside,
     refuse_repeats,
-    resolve_inside,
 )
-from monai_anomaly.data.lists.folder_names import POOL, is_no_image, section_of
-from monai_anomaly.data.lists.folder_tree import walk_files
+from monai_anomaly.data.lists.files import walk_files
+from monai_anomaly.data.lists.folder_names import is_no_image, section_of
 from monai_anomaly.data.lists.patient_split import split_patients
-from monai_anomaly.data.lists.patients import add_patients, read_names
+from monai_anomaly.data.lists.patients import add_patients, add_patients_to_entries
+from monai_anomaly.data.lists.section import Section
+from monai_anomaly.data.lists.sections import EntriesBySection
 
 __all__ = ["LABELS_NAME", "read_labels"]
 
@@ -49,14 +54,27 @@ class _Folder:
     unreadable: int = 0
 
 
+class _ListedImage(NamedTuple):
+    """An image of the folder, and the row of the table that is about it."""
+
+    entry: Entry
+    row: Row
+
+
 def read_labels(
-    root: Path, naming: Naming, *, seed: int, shares: Sequence[float], columns: Sequence[str] = ()
-) -> dict[str, list[Entry]]:
-    """Return the sections ``training``, ``validation``, ``test``, ``inference`` and ``unlabeled``.
+    root: Path,
+    naming: Naming,
+    *,
+    seed: int,
+    shares: Sequence[float],
+    columns: Sequence[str] = (),
+    pool: bool = False,
+) -> EntriesBySection:
+    """Return the sections, with the patients of training, validation and test.
 
     ``inference`` are the rows without a label, ``unlabeled`` those with this split (or ``unlabelled``), whose labels
-    may be anything (-1 where they are neither class) and whose masks are left out; they are in no other section, and
-    have the table's groups only.
+    may be anything (:data:`~monai_anomaly.data.lists.entries.NO_LABEL` where they are neither class) and whose masks
+    are left out; they are in no other section, and have the table's groups only.
 
     The table has exactly one of the columns ``file`` (path relative to the folder), ``sop_instance_uid`` and
     ``study_instance_uid`` (every image of the study), and ``label``; optionally ``split``, ``group``, ``mask``,
@@ -69,44 +87,51 @@ def read_labels(
         seed: draws the split.
         shares: of training, validation and test.
         columns: further columns to keep; upper and lower case do not matter.
+        pool: give the section ``unlabeled``; it is empty otherwise.
 
     Raises:
         DataListError: whatever is wrong with the table, or rows that match no file.
     """
     rows = read_table(root / LABELS_NAME, (*COLUMNS, *(column.lower() for column in columns)), "label")
-    keys = [key for key in KEYS if key in rows[0].values]
+    key = _find_key(rows[0])
+    folder = _list_folder(root, key)
+    images = _match(root, rows, key, folder, naming, columns)
+    refuse_repeats([image.entry for image in images], naming)
+    _report_unused(images, folder)
+    outside = [image for image in images if not _is_in_pool(image.row)]
+    labeled = [image for image in outside if image.entry.label >= 0]
+    if "split" in rows[0].values:
+        listed = add_patients(root, _split_by_column(labeled))
+    else:
+        entries = add_patients_to_entries(root, [image.entry for image in labeled])
+        listed = split_patients(entries, seed=seed, shares=shares)
+    listed = replace(listed, inference=[image.entry for image in outside if image.entry.label < 0])
+    listed = listed.map(lambda entries: fill_masks(entries, naming))
+    return replace(listed, unlabeled=_take_pool(images) if pool else [])
+
+
+def _find_key(row: Row) -> str:
+    """Return the column that says which image a row is about."""
+    keys = [key for key in KEYS if key in row.values]
     if len(keys) != 1:
         raise DataListError(
             f"{LABELS_NAME} must have exactly one of the columns {', '.join(KEYS)}, it has {len(keys)}; "
             "name the images in one way."
         )
-    folder = _list_folder(root, keys[0])
-    entries = _match(root, rows, keys[0], folder, naming, columns)
-    refuse_repeats(entries, naming)
-    _report_unused(entries, folder)
-    pool = _pool(entries, rows)
-    left_out = {entry.where for entry in pool}
-    entries = [entry for entry in entries if entry.where not in left_out]
-    if "split" in rows[0].values:
-        sections = add_patients(root, _by_column(entries, rows))
-    else:
-        labeled = add_patients(root, {"test": [entry for entry in entries if entry.label >= 0]})["test"]
-        sections = split_patients(labeled, seed=seed, shares=shares)
-    sections["inference"] = [entry for entry in entries if entry.label < 0]
-    return {section: fill_masks(found, naming) for section, found in sections.items()} | {POOL: pool}
+    return keys[0]
 
 
 def _match(
     root: Path, rows: Sequence[Row], key: str, folder: _Folder, naming: Naming, columns: Sequence[str]
-) -> list[Entry]:
-    """Return the entries of all rows, sorted by name, so that the order of the rows does not matter."""
+) -> list[_ListedImage]:
+    """Return the images of all rows, sorted by name, so that the order of the rows does not matter."""
     _refuse_repeated_rows(rows, key)
-    entries: list[Entry] = []
+    images: list[_ListedImage] = []
     unmatched: list[int] = []
     for row in rows:
-        read = replace(_read_row(root, row, naming), columns=read_columns(row.values, columns, LABELS_NAME))
-        files = _files(root, row, key, folder, naming)
-        entries += [replace(read, name=name) for name in files]
+        entry = replace(_read_row(root, row, naming), columns=read_columns(row.values, columns, LABELS_NAME))
+        files = _find_files(root, row, key, folder, naming)
+        images += [_ListedImage(replace(entry, name=name), row) for name in files]
         if not files:
             unmatched.append(row.line)
     if unmatched:
@@ -115,32 +140,52 @@ def _match(
             f"{len(unmatched)} rows of {LABELS_NAME} match no file below dataset_dir (line {unmatched[0]} first); "
             f"{what}correct or remove the rows, or add the files."
         )
-    return sorted(entries, key=lambda entry: (entry.name, -1 if entry.frame is None else entry.frame))
+    return sorted(images, key=lambda image: (image.entry.name, -1 if image.entry.frame is None else image.entry.frame))
+
+
+def _where(row: Row) -> str:
+    """Return what a row is called in messages."""
+    return f"line {row.line} of {LABELS_NAME}"
 
 
 def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
     """Return what a row says, still without its file."""
-    where = f"line {row.line} of {LABELS_NAME}"
+    where = _where(row)
+    label = _read_label(row, naming)
+    frame, frames = _read_frames(row, naming)
+    mask = row.values.get("mask") or None
+    return Entry(
+        name="",
+        where=where,
+        label=label,
+        group=row.values.get("group") or None,
+        mask=None if mask is None else place_inside(root, mask, f"mask of {where}", naming),
+        frame=frame,
+        frames=frames,
+    )
+
+
+def _read_label(row: Row, naming: Naming) -> int:
+    """Return 0 or 1, or NO_LABEL for an image that is only to be scored or learned from."""
     text = row.values.get("label", "")
-    label = parse_label(text) if text else -1
-    if label is None and _in_pool(row):
-        label = -1
-    if label is None:
-        raise DataListError(
-            f"label of {where} must be 0 or normal, 1 or abnormal, or empty for an image that is only to be scored"
-            f"{naming.got(text)}; correct it (benign may be a finding: write 0 or 1)."
-        )
+    label = parse_label(text)
+    if label is not None:
+        return label
+    if not text or _is_in_pool(row):
+        return NO_LABEL
+    raise DataListError(
+        f"label of {_where(row)} must be 0 or normal, 1 or abnormal, or empty for an image that is only to be scored"
+        f"{naming.got(text)}; correct it (benign may be a finding: write 0 or 1)."
+    )
+
+
+def _read_frames(row: Row, naming: Naming) -> tuple[int | None, str | None]:
+    """Return the frame and the frame rule of a row, of which it has at most one."""
     number = row.values.get("frame") or None
     if number is not None and not WHOLE.fullmatch(number):
-        raise DataListError(f"frame of {where} must be a whole number from 0{naming.got(number)}; correct it.")
-    frame, frames = check_frames(
-        where, None if number is None else int(float(number)), row.values.get("frames") or None, naming
-    )
-    mask = row.values.get("mask") or None
-    if mask is not None:
-        mask = _inside(root, mask, f"mask of {where}", naming)
-    group = row.values.get("group") or None
-    return Entry(name="", where=where, label=label, group=group, mask=mask, frame=frame, frames=frames)
+        raise DataListError(f"frame of {_where(row)} must be a whole number from 0{naming.got(number)}; correct it.")
+    frame = None if number is None else int(float(number))
+    return check_frames(_where(row), frame, row.values.get("frames") or None, naming)
 
 
 def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
@@ -148,7 +193,7 @@ def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
     seen: dict[tuple[str, str], Row] = {}
     for row in rows:
         if not row.values[key]:
-            raise DataListError(f"line {row.line} of {LABELS_NAME} has no {key}; fill it in or remove the line.")
+            raise DataListError(f"{_where(row)} has no {key}; fill it in or remove the line.")
         first = seen.setdefault((row.values[key], row.values.get("frame", "")), row)
         if first is not row:
             differing = [column for column in row.values if row.values[column] != first.values[column]]
@@ -157,25 +202,19 @@ def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
                 if differing
                 else f"repeats line {first.line}"
             )
-            raise DataListError(f"line {row.line} of {LABELS_NAME} {how}; remove one of the two.")
+            raise DataListError(f"{_where(row)} {how}; remove one of the two.")
 
 
-def _files(root: Path, row: Row, key: str, folder: _Folder, naming: Naming) -> list[str]:
+def _find_files(root: Path, row: Row, key: str, folder: _Folder, naming: Naming) -> list[str]:
     """Return the names of the files that a row is about."""
     value = row.values[key]
     if key != "file":
         return folder.by_key.get(value, [])
-    name = _inside(root, value, f"file of line {row.line} of {LABELS_NAME}", naming)
+    what = f"file of {_where(row)}"
+    name = place_inside(root, value, what, naming)
     if not (root / name).is_file() and "\\" in value:  # a table from Windows
-        name = _inside(root, value.replace("\\", "/"), f"file of line {row.line} of {LABELS_NAME}", naming)
+        name = place_inside(root, value.replace("\\", "/"), what, naming)
     return [name] if (root / name).is_file() else []
-
-
-def _inside(root: Path, value: str, what: str, naming: Naming) -> str:
-    name = resolve_inside(root, value)
-    if name is None:
-        raise DataListError(f"{what} leaves dataset_dir{naming.got(value)}; move the file into it.")
-    return name
 
 
 def _list_folder(root: Path, key: str) -> _Folder:
@@ -211,35 +250,36 @@ def _list_folder(root: Path, key: str) -> _Folder:
     return folder
 
 
-def _report_unused(entries: Sequence[Entry], folder: _Folder) -> None:
-    used = {entry.name for entry in entries} | {entry.mask for entry in entries}
+def _report_unused(images: Sequence[_ListedImage], folder: _Folder) -> None:
+    used = {image.entry.name for image in images} | {image.entry.mask for image in images}
     unused = len(folder.files - used)
     if unused:
         logger.warning("%d files below dataset_dir are in no row of %s and are not used.", unused, LABELS_NAME)
 
 
-def _in_pool(row: Row) -> bool:
-    return section_of(row.values.get("split", "")) == POOL
+def _is_in_pool(row: Row) -> bool:
+    return section_of(row.values.get("split", "")) is Section.UNLABELED
 
 
-def _pool(entries: Sequence[Entry], rows: Sequence[Row]) -> list[Entry]:
+def _take_pool(images: Sequence[_ListedImage]) -> list[Entry]:
     """Return the entries of the pool, without masks: whether there is one says what is in the image."""
-    places = {f"line {row.line} of {LABELS_NAME}" for row in rows if _in_pool(row)}
-    return [replace(entry, mask=None) for entry in entries if entry.where in places]
+    return [replace(image.entry, mask=None) for image in images if _is_in_pool(image.row)]
 
 
-def _by_column(entries: Sequence[Entry], rows: Sequence[Row]) -> dict[str, list[Entry]]:
+def _split_by_column(labeled: Sequence[_ListedImage]) -> EntriesBySection:
     """Return the labeled entries by what the split column says."""
-    said: Mapping[str, str] = {f"line {row.line} of {LABELS_NAME}": row.values["split"] for row in rows}
-    sections: dict[str, list[Entry]] = {"training": [], "validation": [], "test": []}
-    for entry in entries:
-        if entry.label < 0:
-            continue
-        section = section_of(said[entry.where])
+    listed = EntriesBySection()
+    entries_of = {
+        Section.TRAINING: listed.training,
+        Section.VALIDATION: listed.validation,
+        Section.TEST: listed.test,
+    }
+    for entry, row in labeled:
+        section = section_of(row.values["split"])
         if section is None:
             raise DataListError(
                 f"split of {entry.where} must be train, val, test or unlabeled; fill it in for every labeled row, or "
                 "remove the column, so that patients are split by seed."
             )
-        sections[section].append(entry)
-    return sections
+        entries_of[section].append(entry)
+    return listed

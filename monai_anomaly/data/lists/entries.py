@@ -16,7 +16,19 @@ from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.lists.folder_names import class_of
 from monai_anomaly.utils.identity import site_hash
 
-__all__ = ["Entry", "Naming", "check_frames", "fill_masks", "parse_label", "refuse_repeats", "resolve_inside"]
+__all__ = [
+    "NO_LABEL",
+    "Entry",
+    "Naming",
+    "check_frames",
+    "fill_masks",
+    "parse_label",
+    "place_inside",
+    "refuse_repeats",
+]
+
+NO_LABEL = -1
+"""The label of an image that has none, or whose label is not told."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,7 @@ class Entry:
     Args:
         name: path relative to the data set's folder, with ``/``.
         where: the place in the list, free of names, e.g. ``training[3] of dataset.json``.
-        label: 0 normal, 1 abnormal, -1 unknown.
+        label: 0 normal, 1 abnormal, :data:`NO_LABEL` unknown.
         group: the patient, None while it is not known.
         folder: the folder of a tree that stands for a patient, where there is one.
         private: the group came from a header, so that it is hashed even where source names are asked for.
@@ -85,19 +97,24 @@ class Naming:
         return "" if self.source_names else " ('python -m monai_anomaly inspect FOLDER' lists each file with its id)"
 
 
-def resolve_inside(root: Path, value: str) -> str | None:
-    """Return a listed path relative to the folder, with ``/``; None when it leaves it or is no path.
+def place_inside(root: Path, value: str, what: str, naming: Naming) -> str:
+    """Return a listed path relative to the folder, with ``/``.
 
     Links below the folder are the user's and not followed here.
 
     Args:
         root: the data set's folder.
         value: what the list says.
+        what: the path, for messages, e.g. ``mask of line 3 of labels.csv``.
+        naming: whether the path may be quoted.
+
+    Raises:
+        DataListError: when it leaves the folder or is no path.
     """
     base = os.path.normpath(root)
     path = os.path.normpath(os.path.join(base, value))
     if not _is_path(value) or path == base or not Path(path).is_relative_to(base):
-        return None
+        raise DataListError(f"{what} leaves dataset_dir{naming.got(value)}; move the file into it.")
     return Path(path).relative_to(base).as_posix()
 
 

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["POOL", "POOL_NAMES", "SPLITS", "class_of", "is_no_image", "section_of"]
+from monai_anomaly.data.lists.section import Section
+
+__all__ = ["POOL_NAMES", "SPLITS", "class_of", "is_no_image", "section_of"]
 
 SPLITS = {
-    "training": ("train", "training"),
-    "validation": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
+    Section.TRAINING: ("train", "training"),
+    Section.VALIDATION: ("val", "valid", "validation"),
+    Section.TEST: ("test", "testing"),
 }
-POOL = "unlabeled"
-"""The section of images that nobody has labeled, to learn from; in a tree one folder, without splits."""
-POOL_NAMES = (POOL, "unlabelled")
+POOL_NAMES = ("unlabeled", "unlabelled")
+"""Of the section of images that nobody has labeled, to learn from; in a tree one folder, without splits."""
 CLASSES = (
     ("normal", "normals", "good", "benign", "healthy"),
     (
@@ -44,9 +45,9 @@ def class_of(name: str) -> int | None:
     return None
 
 
-def section_of(name: str) -> str | None:
-    """Return ``training``, ``validation``, ``test`` or ``unlabeled`` for a name of it, None for any other."""
-    for section, names in (*SPLITS.items(), (POOL, POOL_NAMES)):
+def section_of(name: str) -> Section | None:
+    """Return training, validation, test or unlabeled for a name of it, None for any other."""
+    for section, names in (*SPLITS.items(), (Section.UNLABELED, POOL_NAMES)):
         if name.strip().lower() in names:
             return section
     return None

@@ -12,13 +12,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from monai_anomaly.data.lists.entries import Entry
+from monai_anomaly.data.lists.section import Section
+from monai_anomaly.data.lists.sections import EntriesBySection
 
 __all__ = ["DEFAULT_SHARES", "check_shares", "split_patients"]
 
 DEFAULT_SHARES = (0.6, 0.1, 0.3)
 """Shares of training, validation and test."""
 
-SECTIONS = ("training", "validation", "test")
+SECTIONS = (Section.TRAINING, Section.VALIDATION, Section.TEST)
 logger = logging.getLogger(__name__)
 
 
@@ -42,7 +44,7 @@ def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
     return float(shares[0]), float(shares[1]), float(shares[2])
 
 
-def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[float]) -> dict[str, list[Entry]]:
+def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[float]) -> EntriesBySection:
     """Deals whole patients out to training, validation and test.
 
     Patients with any abnormal image go to validation and test only, in the proportion of these two; all others are
@@ -58,7 +60,7 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
     ill = {entry.patient for entry in entries if entry.label == 1}
     patients = list(dict.fromkeys(entry.patient for entry in entries))
     random = np.random.default_rng(seed)
-    chosen: dict[str, str] = {}
+    section_of: dict[str, Section] = {}
     for kind, parts in (
         ([p for p in patients if p not in ill], (training, validation, test)),
         ([p for p in patients if p in ill], (0.0, validation, test)),
@@ -66,9 +68,9 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
         counts = _deal(len(kind), parts)
         sections = [section for section, count in zip(SECTIONS, counts, strict=True) for _ in range(count)]
         for place, section in zip(random.permutation(len(kind)), sections, strict=True):
-            chosen[kind[place]] = section
-    _log(entries, chosen, ill, seed)
-    return {section: [entry for entry in entries if chosen[entry.patient] == section] for section in SECTIONS}
+            section_of[kind[place]] = section
+    _log(entries, section_of, ill, seed)
+    return EntriesBySection(*([e for e in entries if section_of[e.patient] is section] for section in SECTIONS))
 
 
 def _deal(count: int, shares: Sequence[float]) -> list[int]:
@@ -85,10 +87,10 @@ def _deal(count: int, shares: Sequence[float]) -> list[int]:
     return parts
 
 
-def _log(entries: Sequence[Entry], chosen: dict[str, str], ill: set[str], seed: int) -> None:
+def _log(entries: Sequence[Entry], section_of: dict[str, Section], ill: set[str], seed: int) -> None:
     parts = []
     for section in SECTIONS:
-        patients = {patient for patient, where in chosen.items() if where == section}
+        patients = {patient for patient, dealt in section_of.items() if dealt is section}
         images = sum(entry.patient in patients for entry in entries)
         parts.append(f"{section} {len(patients)} ({len(patients & ill)} with abnormal images), {images} images")
     logger.warning("No split column: patients are split by seed %d: %s.", seed, "; ".join(parts))

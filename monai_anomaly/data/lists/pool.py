@@ -14,11 +14,10 @@ import numpy as np
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist, load_labeled_pool
+from monai_anomaly.data.lists.entries import NO_LABEL
+from monai_anomaly.data.lists.section import Section
 
-__all__ = ["UNLABELED", "load_pool", "with_pool"]
-
-UNLABELED = -1
-"""The label of an image that has none."""
+__all__ = ["load_pool", "with_pool"]
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ def load_pool(
     if anomaly_ratio is not None and (not isinstance(anomaly_ratio, (int, float)) or not 0 <= anomaly_ratio <= 1):
         raise ValueError(f"anomaly_ratio must be a number from 0 to 1 or None, got {anomaly_ratio!r}.")
     if anomaly_ratio is None:
-        items = load_datalist(dataset_dir, "unlabeled", seed=split_seed, source_names=source_names)
+        items = load_datalist(dataset_dir, Section.UNLABELED, seed=split_seed, source_names=source_names)
         chosen = _draw(len(items), size, seed) if items else []
     else:
         items, labels = load_labeled_pool(dataset_dir, seed=split_seed, source_names=source_names)
@@ -169,6 +168,6 @@ def with_pool(
     if len(normals) < len(validation):
         logger.warning("%d abnormal validation images are left out: a pool is used.", len(validation) - len(normals))
     if pool_dir is not None:
-        pool = load_datalist(pool_dir, "inference", source_names=source_names)
-    unlabeled = [{**item, "label": UNLABELED, "index": len(validation) + item["index"]} for item in pool or ()]
+        pool = load_datalist(pool_dir, Section.INFERENCE, source_names=source_names)
+    unlabeled = [{**item, "label": NO_LABEL, "index": len(validation) + item["index"]} for item in pool or ()]
     return normals + unlabeled

@@ -22,7 +22,7 @@ from pydicom.uid import DigitalXRayImageStorageForProcessing
 from monai_anomaly.__main__ import main
 from monai_anomaly.apps.inspection.contact_sheet import GAP, MARGIN, TILE
 from monai_anomaly.apps.inspection.inspection import RECORD_KEYS, list_paths
-from monai_anomaly.data.lists.folder_tree import list_files
+from monai_anomaly.data.lists.files import list_files
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
 from tests.helpers.dicom_files import make_dataset, make_region, save

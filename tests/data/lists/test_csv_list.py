@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists import csv_table
+from monai_anomaly.data.lists import csv_list, csv_table
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.identity import KEY_VARIABLE
 from tests.helpers.data_lists import make_list, make_tree
@@ -43,6 +43,23 @@ def refusal(root: Path, section: str = "test", **options) -> str:
     with pytest.raises(DataListError) as caught:
         load_datalist(root, section, **options)
     return str(caught.value)
+
+
+def test_what_messages_call_a_row_decides_nothing(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(csv_list, "_where", lambda row: "somewhere")
+    make_tree(tmp_path, *(f"{name}.png" for name in "abcdef"))
+    write(
+        tmp_path,
+        "file,label,split\na.png,0,train\nb.png,0,val\nc.png,0,test\nd.png,1,test\ne.png,1,unlabeled\nf.png,,\n",
+    )
+    sections = ("training", "validation", "test", "unlabeled", "inference")
+    assert ["".join(name[0] for name, _ in found(tmp_path, section)) for section in sections] == [
+        "a",
+        "b",
+        "cd",
+        "e",
+        "f",
+    ]
 
 
 def make_archive(root: Path) -> None:

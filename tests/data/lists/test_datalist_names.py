@@ -145,7 +145,7 @@ def test_unreadable_folder(tmp_path: Path, monkeypatch):
     def refuse(_):
         raise PermissionError(13, "Permission denied", f"/x/{JANE}")
 
-    monkeypatch.setattr("monai_anomaly.data.lists.folder_tree.walk_files", refuse)
+    monkeypatch.setattr("monai_anomaly.data.lists.files.walk_files", refuse)
     with pytest.raises(DataListError, match="Permission denied") as caught:
         load_datalist(tmp_path, "training")
     assert JANE not in "".join(traceback.format_exception(caught.value))

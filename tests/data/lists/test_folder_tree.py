@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists import folder_tree
+from monai_anomaly.data.lists import folder_summary
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.folder_tree import read_tree
+from monai_anomaly.data.lists.section import Section
 from tests.helpers.data_lists import load, make_tree, names, refusal
 
 JANE = "DOE_JANE"
@@ -104,17 +105,17 @@ def test_an_empty_folder_of_normal_images_is_named(tmp_path: Path, section, file
     make_tree(tmp_path, *files, *TEST)
     (tmp_path / "Train/Benign").mkdir(parents=True, exist_ok=True)
     with pytest.raises(DataListError, match=r"^Train/Benign holds no images; put the normal training images there\.$"):
-        read_tree(tmp_path, Naming(), section)
+        read_tree(tmp_path, Naming(), Section(section))
 
 
 def test_what_needs_no_training_images_does_without(tmp_path: Path):
     make_tree(tmp_path, "Val/Benign/v.png", *TEST)
     (tmp_path / "Train/Benign").mkdir(parents=True)
-    for section in ("", "test", "inference", "validation", "normals"):
-        assert len(read_tree(tmp_path, Naming(), section)["test"]) == 3
+    for section in ("test", "inference", "validation", "normals", "unlabeled"):
+        assert len(read_tree(tmp_path, Naming(), Section(section)).test) == 3
     assert names(load(tmp_path, "test", require_both=True)) == list(TEST)
     with pytest.raises(DataListError, match="Train/Benign holds no images"):
-        read_tree(tmp_path, Naming(), "training")
+        read_tree(tmp_path, Naming(), Section.TRAINING)
 
 
 # ---- other names ----------------------------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def test_twelve_folders_are_listed_and_the_others_counted(tmp_path: Path, n, mor
 
 
 def test_a_disk_is_not_counted_to_its_end(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(folder_tree, "COUNTED", 3)
+    monkeypatch.setattr(folder_summary, "COUNTED", 3)
     make_tree(tmp_path, *(f"a/b/p{n}/{n}.png" for n in range(3)), *(f"c/{n}.png" for n in range(4)))
     assert _told(tmp_path, True) == "It holds a/b (3 files), c (more than 3 files)."
 

@@ -23,6 +23,13 @@ def make(healthy: int, ill: int, images: int = 2) -> list[Entry]:
     ]
 
 
+def split(entries, **options) -> list[list[Entry]]:
+    """The entries of training, validation and test."""
+    listed = split_patients(entries, **options)
+    assert not listed.inference and not listed.unlabeled
+    return [listed.training, listed.validation, listed.test]
+
+
 def patients(entries, kind: str = "") -> set[str]:
     return {entry.patient for entry in entries if entry.patient.startswith(kind)}
 
@@ -40,34 +47,34 @@ def patients(entries, kind: str = "") -> set[str]:
     ],
 )
 def test_shares_are_kept_for_each_kind(healthy, ill, normal, abnormal):
-    sections = split_patients(make(healthy, ill), seed=0, shares=SHARES)
-    assert [len(patients(sections[s], "h")) for s in ("training", "validation", "test")] == normal
-    assert [len(patients(sections[s], "i")) for s in ("training", "validation", "test")] == abnormal
+    parts = split(make(healthy, ill), seed=0, shares=SHARES)
+    assert [len(patients(part, "h")) for part in parts] == normal
+    assert [len(patients(part, "i")) for part in parts] == abnormal
 
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("healthy", "ill"), [(1, 1), (5, 1), (9, 13), (33, 2)])
 def test_whole_patients_each_once_and_no_ill_one_in_training(healthy, ill, seed):
     entries = make(healthy, ill)
-    sections = split_patients(entries, seed=seed, shares=SHARES)
-    assert sorted(e.name for part in sections.values() for e in part) == sorted(e.name for e in entries)
-    sets = [patients(part) for part in sections.values()]
+    parts = split(entries, seed=seed, shares=SHARES)
+    assert sorted(e.name for part in parts for e in part) == sorted(e.name for e in entries)
+    sets = [patients(part) for part in parts]
     assert sum(map(len, sets)) == len(set.union(*sets))
-    assert not patients(sections["training"], "i")
+    assert not patients(parts[0], "i")
 
 
 def test_validation_may_be_left_out():
-    sections = split_patients(make(10, 5), seed=0, shares=(0.5, 0.0, 0.5))
-    assert [len(patients(sections[s])) for s in ("training", "validation", "test")] == [5, 0, 10]
+    parts = split(make(10, 5), seed=0, shares=(0.5, 0.0, 0.5))
+    assert [len(patients(part)) for part in parts] == [5, 0, 10]
 
 
 def test_the_seed_decides_and_what_patients_are_called_does_not():
-    def split(seed, rename=lambda name: name):
+    def named(seed, rename=lambda name: name):
         entries = [Entry(name=e.name, where="", label=e.label, group=rename(e.patient)) for e in make(20, 8)]
-        return {s: [e.name for e in part] for s, part in split_patients(entries, seed=seed, shares=SHARES).items()}
+        return [[e.name for e in part] for part in split(entries, seed=seed, shares=SHARES)]
 
-    assert split(1) == split(1) != split(2)
-    assert split(1) == split(1, lambda name: str(hash((name, "another key"))))
+    assert named(1) == named(1) != named(2)
+    assert named(1) == named(1, lambda name: str(hash((name, "another key"))))
 
 
 def test_counts_are_said(caplog):

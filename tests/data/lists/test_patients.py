@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
+from monai_anomaly.data.dicom.names import read_names
 from monai_anomaly.data.errors import DataListError, ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.data.lists import patients
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.data.lists.patients import read_names
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
 from tests.helpers.data_lists import make_list, make_tree
 from tests.helpers.dicom_files import make_dataset, save

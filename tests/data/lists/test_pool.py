@@ -13,7 +13,8 @@ import pytest
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.data.lists.pool import UNLABELED, load_pool, with_pool
+from monai_anomaly.data.lists.entries import NO_LABEL
+from monai_anomaly.data.lists.pool import load_pool, with_pool
 from tests.helpers.data_lists import make_list, make_tree
 
 VALIDATION = [{"image": f"{i}.png", "label": label, "index": i} for i, label in enumerate((0, 1, 0))]
@@ -24,7 +25,7 @@ def test_normals_come_first_and_no_label_of_the_pool_is_kept(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"not read here")
     items = with_pool(VALIDATION, tmp_path, source_names=True)
-    assert [item["label"] for item in items] == [0, 0, UNLABELED, UNLABELED]
+    assert [item["label"] for item in items] == [0, 0, NO_LABEL, NO_LABEL]
     assert {item["name"] for item in items[2:]} == {"test/normal/a.png", "test/abnormal/b.png"}
     assert len({item["index"] for item in items}) == 4
     assert VALIDATION[1]["label"] == 1
@@ -53,14 +54,14 @@ def test_the_pool_of_a_training_can_be_compared_with_as_well(tmp_path):
 
 
 def test_labels_of_a_given_pool_are_dropped():
-    pool = [{"image": f"{n}.png", "label": label, "index": n} for n, label in enumerate((0, 1, UNLABELED))]
-    assert [item["label"] for item in with_pool(VALIDATION, None, pool=pool)[2:]] == [UNLABELED] * 3
-    assert [item["label"] for item in pool] == [0, 1, UNLABELED]
+    pool = [{"image": f"{n}.png", "label": label, "index": n} for n, label in enumerate((0, 1, NO_LABEL))]
+    assert [item["label"] for item in with_pool(VALIDATION, None, pool=pool)[2:]] == [NO_LABEL] * 3
+    assert [item["label"] for item in pool] == [0, 1, NO_LABEL]
 
 
 def test_a_folder_goes_before_a_given_pool(tmp_path):
     make_tree(tmp_path, "a.png", "b.png")
-    pool = [{"image": "of the training", "label": UNLABELED, "index": 0}]
+    pool = [{"image": "of the training", "label": NO_LABEL, "index": 0}]
     items = with_pool(VALIDATION, tmp_path, pool=pool, source_names=True)
     assert items == with_pool(VALIDATION, tmp_path, source_names=True)
     assert [item["name"] for item in items[2:]] == ["a.png", "b.png"]
@@ -71,7 +72,7 @@ def test_an_empty_pool_is_none(pool):
     with pytest.raises(DataListError, match="there is no pool to choose a checkpoint by; give --pool_dir"):
         with_pool(VALIDATION, None, pool=pool)
     with pytest.raises(DataListError, match="no normal images"):
-        with_pool(VALIDATION[1:2], None, pool=[{"image": "a", "label": UNLABELED, "index": 0}])
+        with_pool(VALIDATION[1:2], None, pool=[{"image": "a", "label": NO_LABEL, "index": 0}])
 
 
 # ---- the pool to learn from -----------------------------------------------------------------------------------------
@@ -113,7 +114,7 @@ def test_the_whole_pool_and_a_draw_of_it(tmp_path):
     assert drawn == load_pool(tmp_path, source_names=True, size=7, seed=3)
     assert drawn != load_pool(tmp_path, source_names=True, size=7, seed=4)
     assert set(draw(tmp_path, size=7, seed=3)) < set(draw(tmp_path, size=12, seed=3))
-    assert {item["label"] for item in drawn + load_pool(tmp_path, anomaly_ratio=0.5)} == {UNLABELED}
+    assert {item["label"] for item in drawn + load_pool(tmp_path, anomaly_ratio=0.5)} == {NO_LABEL}
 
 
 @pytest.mark.parametrize("options", [{}, {"size": 7}, {"size": 7, "seed": 5}])

@@ -1,0 +1,90 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whose image a DICOM file is, and which one: names from its header that never leave the data list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pydicom import dcmread, uid
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.filereader import read_file_meta_info
+
+from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
+from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.file_kind import check_regular
+
+__all__ = ["DicomNames", "read_names"]
+
+KEYWORDS = ("SOPInstanceUID", "PatientID", "IssuerOfPatientID", "StudyInstanceUID", "Rows")
+LONGEST = 1024
+"""Bytes of an element beyond which its value is left in the file."""
+
+
+@dataclass(frozen=True)
+class DicomNames:
+    """What a header says about whose image a file is; empty where it says nothing. Never written anywhere.
+
+    Args:
+        patient: Patient ID with its issuer.
+        study: Study Instance UID.
+        instance: SOP Instance UID.
+        picture: whether there are rows of pixels; reports and presentation states have none.
+    """
+
+    patient: str
+    study: str
+    instance: str
+    picture: bool
+
+
+def read_names(path: Path) -> DicomNames | None:
+    """Return the names in a DICOM header, None for a file that is no DICOM.
+
+    Only the header is read, and of it only these elements; what was read is remembered while the process lives, as
+    training, validation and test are asked for one after the other.
+
+    Args:
+        path: any file.
+
+    Raises:
+        ImageReadError: when the header cannot be read.
+    """
+    with boundary("reading the DICOM header"):
+        check_regular(path)
+        status = path.stat()
+        return _read_unchanged(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=200_000)
+def _read_unchanged(path: Path, size: int, changed: int) -> DicomNames | None:
+    """Read a header; size and time of change are there for the cache, which must not know the file as it was."""
+    with boundary("reading the DICOM header"), quiet_pydicom():
+        with open(path, "rb") as stream:
+            if stream.read(132)[128:] != b"DICM":
+                return None
+        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
+        if not syntax:
+            raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
+        if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
+            raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
+        header = dcmread(path, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
+        patient, issuer = _text(header, "PatientID"), _text(header, "IssuerOfPatientID")
+        return DicomNames(
+            patient=f"{patient}\\{issuer}" if patient and issuer else patient,  # as in dicom.identity
+            study=_text(header, "StudyInstanceUID"),
+            instance=_text(header, "SOPInstanceUID"),
+            picture="Rows" in header,
+        )
+
+
+def _text(header: Dataset, keyword: str) -> str:
+    """Return the value of a short element, an empty text without one."""
+    raw = header.get_item(keyword, keep_deferred=True)
+    if isinstance(raw, RawDataElement) and raw.value is None:
+        return ""  # empty, or too long to be what it should be
+    return word(header, keyword)
