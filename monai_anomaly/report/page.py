@@ -1,26 +1,48 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
-"""The page of an evaluation report: one HTML file that needs nothing else, neither network nor script."""
+"""The page of an evaluation report: one HTML file that needs nothing else, neither network nor script.
+
+The numbers come as :func:`~monai_anomaly.report.evaluation_numbers.evaluation_numbers` gives them; here they get what
+must be computed for the page, charts and pictures; ``templates/page.html.jinja`` says how all of it is written.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
-from monai_anomaly.report.charts import histogram_svg, roc_svg
-from monai_anomaly.report.decisions import decisions_section, guard_section
+from monai_anomaly.report.charts import histogram_chart, roc_chart
 from monai_anomaly.report.gallery import Gallery
-from monai_anomaly.report.gallery_section import gallery_map_range, gallery_section
-from monai_anomaly.report.parts import pixel_section, subgroups_section
-from monai_anomaly.report.style import STYLE
-from monai_anomaly.report.summary import summary_section
-from monai_anomaly.report.tables import facts_table
+from monai_anomaly.report.gallery_view import view_gallery
+from monai_anomaly.report.rendering import render
 
 __all__ = ["render_report"]
+
+_MOST_REFUSED = 20
+"""Refused images on the page."""
+
+
+@dataclass(frozen=True)
+class _Charts:
+    """Both charts, and whether the captions must speak of the band and of the thresholds."""
+
+    roc: Markup
+    histogram: Markup
+    has_band: bool
+    has_thresholds: bool
+
+
+@dataclass(frozen=True)
+class _Refused:
+    """Names of the first refused images and the reasons, and how many more there are."""
+
+    shown: list[tuple[str, str]]
+    n_more: int
 
 
 def render_report(
@@ -38,69 +60,49 @@ def render_report(
 
     Args:
         title: heading of the page.
-        numbers: what :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers` gave.
+        numbers: what :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers` gave, and of the run
+            ``rejected`` (``image``, ``code``, ``reason`` of each file without a score) and ``n_trained_on``, the number
+            of training images among these or None.
         labels: 0 normal, 1 abnormal, shape ``(N,)``.
         scores: finite image scores, shape ``(N,)``.
         gallery: the images to show.
-        band: of the curve; see :func:`monai_anomaly.report.charts.roc_svg`.
+        band: of the curve; see :func:`monai_anomaly.report.charts.roc_chart`.
         details: what a reader must know of the run, as a table: versions, seed, checkpoint, ...
-        map_range: map values of the first and the last color; None takes :func:`gallery_map_range`.
+        map_range: map values of the first and the last color; None takes
+            :func:`~monai_anomaly.report.gallery_view.gallery_map_range`.
     """
-    scale = map_range or gallery_map_range(gallery)
-    sections = [
-        summary_section(title, numbers),
-        _charts(numbers, labels, scores, band),
-        decisions_section(numbers),
-        guard_section(numbers),
-        pixel_section(numbers["pixel_level"]),
-        subgroups_section(numbers["subgroups"]),
-    ]
-    if gallery.pictures:
-        sections.append(gallery_section(gallery, scale, fixed=map_range is not None))
-    if numbers["rejected"]:
-        sections.append(_rejected(numbers["rejected"]))
-    if details:
-        rows = [(str(key), str(value)) for key, value in details.items()]
-        sections.append(f"<h2>Run</h2>\n{facts_table(rows)}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        # Even a file name that slipped through the escaping could not make the page load anything.
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
-        + "\n".join(filter(None, sections))
-        + "\n</main></body></html>\n"
+    return render(
+        "page.html.jinja",
+        title=title,
+        numbers=numbers,
+        charts=_view_charts(numbers, labels, scores, band),
+        refused=_view_refused(numbers["guard"]),
+        gallery=view_gallery(gallery, map_range) if gallery.pictures else None,
+        rejected=[(file["image"], f"{file['code']}: {file['reason']}") for file in numbers["rejected"]],
+        details=list((details or {}).items()),
     )
 
 
-def _charts(
+def _view_charts(
     numbers: Mapping[str, Any],
     labels: npt.NDArray[np.int64],
     scores: npt.NDArray[np.float64],
     band: Mapping[str, Any] | None,
-) -> str:
-    legend = (
-        'Scores of <b class="normal">normal</b> (solid outline) and <b class="abnormal">abnormal</b> (dashed outline) '
-        "images; higher means more anomalous."
-    )
-    marks = {
-        f"{100 * float(name):g} %": point["threshold"]
-        for name, point in numbers["operating_points"]["thresholds"].items()
+) -> _Charts:
+    thresholds = {
+        f"{100 * float(rate):g} %": point["threshold"]
+        for rate, point in numbers["operating_points"]["thresholds"].items()
         if point["threshold"] is not None
     }
-    if marks:
-        legend += " Dotted lines: thresholds calibrated on normals, by the false-alarm rate that they promise."
-    shaded = "" if band is None or band["lower"] is None else " Shaded: 95 % interval, by a bootstrap over patients."
-    return (
-        '<h2>Scores</h2>\n<div class="charts">'
-        f"<figure>{roc_svg(labels, scores, numbers['auroc'], band)}"
-        f"<figcaption>ROC curve. Dashed: guessing.{shaded}</figcaption></figure>"
-        f"<figure>{histogram_svg(labels, scores, marks)}<figcaption>{legend}</figcaption></figure></div>"
+    return _Charts(
+        roc=roc_chart(labels, scores, numbers["auroc"], band),
+        histogram=histogram_chart(labels, scores, thresholds),
+        has_band=band is not None and band["lower"] is not None,
+        has_thresholds=bool(thresholds),
     )
 
 
-def _rejected(rejected: Sequence[Mapping[str, str]]) -> str:
-    rows = [(item["image"], f"{item['code']}: {item['reason']}") for item in rejected]
-    note = "<p>These files could not be read whole. They have no score and count in no number above.</p>"
-    return f"<h2>Files not scored ({len(rows)})</h2>\n{note}\n{facts_table(rows)}"
+def _view_refused(guard: Mapping[str, Any] | None) -> _Refused:
+    images: Sequence[Mapping[str, Any]] = [] if guard is None else guard["refused"]
+    shown = [(f"{image['image']} ({('normal', 'abnormal')[image['label']]})", image["reason"]) for image in images]
+    return _Refused(shown[:_MOST_REFUSED], max(0, len(shown) - _MOST_REFUSED))

@@ -23,7 +23,7 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.handlers.scoring.evaluation_report import EvaluationReport
 from monai_anomaly.report.gallery import Gallery, Picture
-from monai_anomaly.report.gallery_section import gallery_map_range
+from monai_anomaly.report.gallery_view import gallery_map_range
 from monai_anomaly.utils.heatmap import map_to_levels
 from tests.helpers.stub_evaluator import StubDetector, make_evaluator, make_items
 
