@@ -16,7 +16,7 @@ from monai.handlers.ignite_metric import IgniteMetricHandler
 from monai.metrics.rocauc import ROCAUCMetric
 from sklearn.metrics import roc_auc_score
 
-__all__ = ["PoolAUROC", "pool_auroc"]
+__all__ = ["PoolAUROC", "describe_pool_auroc", "pool_auroc"]
 
 
 def pool_auroc(normal_scores: npt.ArrayLike, pool_scores: npt.ArrayLike, normal_share: float | None = None) -> float:
@@ -46,6 +46,15 @@ def pool_auroc(normal_scores: npt.ArrayLike, pool_scores: npt.ArrayLike, normal_
     labels = np.r_[np.zeros(len(normal)), np.ones(len(pool))]
     value = float(roc_auc_score(labels, np.r_[normal, pool]))
     return value if normal_share is None else (value - normal_share / 2) / (1 - normal_share)
+
+
+def describe_pool_auroc(normal_share: float | None) -> str:
+    """Name the metric in words, for a report."""
+    if normal_share is None:
+        correction = "not corrected for the pool's normals"
+    else:
+        correction = f"corrected for a share of {normal_share:g} normals in it"
+    return f"the AUC of held-out normals against an unlabeled pool, {correction}"
 
 
 def _check_share(normal_share: float | None) -> None:

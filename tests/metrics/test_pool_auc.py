@@ -13,7 +13,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
 from sklearn.metrics import roc_auc_score
 
-from monai_anomaly.metrics.pool_auc import PoolAUROC, pool_auroc
+from monai_anomaly.metrics.pool_auc import PoolAUROC, describe_pool_auroc, pool_auroc
 from monai_anomaly.transforms.score import ScoreFromMapd
 
 
@@ -35,6 +35,18 @@ def test_is_near_the_direct_auc_of_labeled_images(share):
     direct = roc_auc_score(np.repeat([0, 1], [4000, len(abnormal)]), np.r_[normal, abnormal])
     found = pool_auroc(normal, np.r_[others, abnormal], normal_share=share)
     assert found == pytest.approx(direct, abs=0.01 / (1 - share) ** 0.5 * 2)
+
+
+@pytest.mark.parametrize(
+    ("share", "correction"),
+    [
+        (None, "not corrected for the pool's normals"),
+        (0.5, "corrected for a share of 0.5 normals in it"),
+        (0.0, "corrected for a share of 0 normals in it"),
+    ],
+)
+def test_is_named_with_its_correction(share, correction):
+    assert describe_pool_auroc(share) == f"the AUC of held-out normals against an unlabeled pool, {correction}"
 
 
 def test_the_ranking_of_detectors_does_not_depend_on_the_share():
