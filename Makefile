@@ -33,7 +33,7 @@ test: check
 	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
 
 timings: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(PY) -m monai_anomaly timings --bundle bundles/$(BUNDLE)
+	OMP_NUM_THREADS=1 $(PY) -m measurements.timings --bundle bundles/$(BUNDLE)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

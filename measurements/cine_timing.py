@@ -1,25 +1,31 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What reading a cine costs beyond pydicom's own decoding of its frames."""
+"""What reading a cine costs beyond pydicom's own decoding of its frames.
+
+``python -m measurements.cine_timing`` measures it with the cine that pydicom brings along.
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from pydicom import dcmread, examples
 from pydicom.pixels.utils import iter_pixels
 
-from measurements.comparison import Comparison, Stopwatch, format_table
+from measurements.command_line import THREADS_ADVICE, add_json, add_rounds, run_measurement
+from measurements.comparison import Comparison, format_table, write_numbers
 from monai_anomaly.data.dicom.syntax import choose_decoder
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.stopwatch import Stopwatch
 
-__all__ = ["CINE_BAR", "compare_cine", "time_cine"]
+__all__ = ["CINE_BAR", "compare_cine", "main", "time_cine"]
 
 CINE_BAR = 1.3
 """For compressed frames; uncompressed ones cost pydicom a copy of memory only."""
@@ -56,8 +62,7 @@ def time_cine(
         raise ConfigError(f"the cine cannot be read: {error}") from None
     print(format_table(list(comparisons.values())))
     result = {name: comparison.summary() for name, comparison in comparisons.items()}
-    if json_path is not None:
-        atomic_write(json_path, json.dumps(result, indent=1) + "\n")
+    write_numbers(json_path, result)
     return result
 
 
@@ -96,3 +101,20 @@ def compare_cine(path: str | os.PathLike[str], channels: int, *, rounds: int) ->
             comparison.ours.append(ours)
             comparison.floor.append(watch.read())
     return comparison
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code, 1 for an error that its message explains."""
+    parser = argparse.ArgumentParser(
+        prog="python -m measurements.cine_timing",
+        description="Time the reading of all frames of a DICOM cine against pydicom's decoding of them.",
+        epilog=THREADS_ADVICE,
+    )
+    parser.add_argument("path", nargs="?", metavar="FILE", help="a DICOM file (default: pydicom's own)")
+    add_rounds(parser)
+    add_json(parser)
+    return run_measurement(time_cine, **vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,51 +5,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
+from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.stopwatch import Span
 
-__all__ = ["Comparison", "Span", "Stopwatch", "format_table"]
-
-
-@dataclass(frozen=True)
-class Span:
-    """What a piece of work took.
-
-    Args:
-        wall: seconds on the clock; what a user waits, and what other processes on the machine disturb.
-        cpu: seconds of processor time of this process, its threads and its finished children.
-    """
-
-    wall: float
-    cpu: float
-
-
-class Stopwatch:
-    """Runs from its making on; waits for the accelerator's queue at either end.
-
-    Args:
-        device: where the timed work is done.
-    """
-
-    def __init__(self, device: torch.device | str = "cpu") -> None:
-        self.device = torch.device(device)
-        self._start = self._now()
-
-    def read(self) -> Span:
-        """Return the time since the start."""
-        now = self._now()
-        return Span(now.wall - self._start.wall, now.cpu - self._start.cpu)
-
-    def _now(self) -> Span:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return Span(time.perf_counter(), sum(os.times()[:4]))
+__all__ = ["Comparison", "format_table", "write_numbers"]
 
 
 @dataclass
@@ -119,6 +85,12 @@ def format_table(comparisons: Sequence[Comparison]) -> str:
         "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
         for row in rows
     )
+
+
+def write_numbers(path: str | os.PathLike[str] | None, numbers: Mapping[str, Any]) -> None:
+    """Write numbers as JSON, if there is a path."""
+    if path is not None:
+        atomic_write(path, json.dumps(numbers, indent=1) + "\n")
 
 
 def _median(spans: Sequence[Span]) -> float:

@@ -97,7 +97,7 @@ def _infer(bundle: str, folder: Path) -> None:
     from ignite.engine import Engine, Events
     from monai.bundle import ConfigWorkflow
 
-    overrides = {
+    overrides: dict[str, Any] = {
         "checkpoint": str(folder / "models" / "model.pt"),
         "output_dir": str(folder / "inference"),
         "source_names": True,
@@ -110,7 +110,8 @@ def _infer(bundle: str, folder: Path) -> None:
     maps: list[torch.Tensor] = []
 
     def keep(engine: Engine) -> None:
-        maps.extend(torch.as_tensor(item["pred"]).clone() for item in engine.state.output)
+        output: Any = engine.state.output  # decollated
+        maps.extend(torch.as_tensor(item["pred"]).clone() for item in output)
 
     workflow.parser.get_parsed_content("evaluator").add_event_handler(Events.ITERATION_COMPLETED, keep)
     workflow.run()

@@ -1,24 +1,29 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What the space-aware memory saves by reading and writing all images and locations at once."""
+"""What the space-aware memory saves by reading and writing all images and locations at once.
+
+``python -m measurements.memory_timing`` measures it with a full memory.
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from measurements.comparison import Comparison, Span, Stopwatch, format_table
+from measurements.command_line import THREADS_ADVICE, add_json, add_rounds, run_measurement
+from measurements.comparison import Comparison, format_table, write_numbers
 from monai_anomaly.networks.blocks.memory.space_aware_memory import SpaceAwareMemory
-from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
-__all__ = ["MEMORY_BAR", "LoopMemory", "time_memory"]
+__all__ = ["MEMORY_BAR", "LoopMemory", "main", "time_memory"]
 
 MEMORY_BAR = 0.1
 """At least ten times as fast as the loop."""
@@ -110,8 +115,7 @@ def time_memory(
         speed, difference = 1.0 / comparison.ratio, comparison.notes["largest_difference"]
         print(f"{comparison.name}: {speed:.1f} times as fast as the loop, largest difference {difference:.1g}")
     result = {"memory_read": read.summary(), "memory_write": write.summary()}
-    if json_path is not None:
-        atomic_write(json_path, json.dumps(result, indent=1) + "\n")
+    write_numbers(json_path, result)
     return result
 
 
@@ -133,3 +137,19 @@ def _time(work: Callable[[Tensor], object], batches: list[Tensor]) -> Span:
 
 def _difference(ours: Tensor, theirs: Tensor) -> float:
     return float((ours - theirs).abs().max())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m measurements.memory_timing",
+        description="Time reading and writing of the space-aware memory against a loop over images and locations.",
+        epilog=THREADS_ADVICE,
+    )
+    add_rounds(parser)
+    add_json(parser)
+    return run_measurement(time_memory, **vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -20,6 +20,7 @@ import torch
 from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
+from measurements.command_line import run_measurement
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
@@ -106,14 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default="test",
         help="of the data set (default: %(default)s)",
     )
-    try:
-        ratios = measure_seams(**vars(parser.parse_args(arguments)))
-    except ValueError as error:  # of checkpoint, configuration and data, too
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    for name, ratio in ratios.items():
+    return run_measurement(_print_seams, **vars(parser.parse_args(arguments)))
+
+
+def _print_seams(**options: Any) -> None:
+    for name, ratio in measure_seams(**options).items():
         print(f"{name:10} {ratio:.4f}")
-    return 0
 
 
 if __name__ == "__main__":

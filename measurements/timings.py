@@ -3,13 +3,14 @@
 
 """What a bundle's training and scoring cost beyond the network's own arithmetic.
 
+``python -m measurements.timings --bundle bundles/sepiad`` measures both.
 A profiler says where time goes; these two ratios say how much of it the arithmetic does not need, on any machine. Both
 sides of a ratio are timed in turn within one process, because the machines that this runs on are shared and noisy.
 """
 
 from __future__ import annotations
 
-import copy
+import argparse
 import json
 import os
 import platform
@@ -17,40 +18,29 @@ import shutil
 import statistics
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from ignite.engine import Engine, Events
 from monai.bundle import ConfigParser
-from PIL import Image
-from scipy.ndimage import zoom
 from torch import Tensor
-from tqdm import tqdm
 
-from measurements.comparison import Comparison, Span, Stopwatch, format_table
+from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
+from measurements.comparison import Comparison, format_table, write_numbers
+from measurements.compute_floor import ComputeFloor
+from measurements.epoch_timer import EpochTimer
+from measurements.pictures import write_pictures
+from monai_anomaly.apps.arguments import count
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.phantom.ultrasound.physics import speckle
-from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.stopwatch import Stopwatch
 
-__all__ = [
-    "SCORING_BAR",
-    "TRAINING_BAR",
-    "ComputeFloor",
-    "compare_scoring",
-    "compare_training",
-    "time_bundle",
-    "write_pictures",
-]
+__all__ = ["SCORING_BAR", "TRAINING_BAR", "compare_scoring", "compare_training", "main", "time_bundle"]
 
 TRAINING_BAR = 1.25
 SCORING_BAR = 1.5
-
-_PICTURE_SIZE = 256
 
 
 def time_bundle(
@@ -82,7 +72,7 @@ def time_bundle(
     Raises:
         ConfigError: when `bundle` is no bundle with training and inference, or it does not know an override.
     """
-    _read(bundle, "inference", {}, inference)  # a mistake in it should not wait for the training
+    _read_config(bundle, "inference", {}, inference)  # a mistake in it should not wait for the training
     load = os.getloadavg() if hasattr(os, "getloadavg") else (float("nan"),)
     with tempfile.TemporaryDirectory(prefix="monai_anomaly-timings-") as name, redirect_stdout(sys.stderr):
         folder = Path(name)
@@ -103,8 +93,7 @@ def time_bundle(
     }
     print(format_table([training, scoring]))
     print(_remarks(result))
-    if json_path is not None:
-        atomic_write(json_path, json.dumps(result, indent=1) + "\n")
+    write_numbers(json_path, result)
     return result
 
 
@@ -146,14 +135,14 @@ def compare_training(
     Raises:
         ConfigError: as :func:`time_bundle`.
     """
-    own = {
+    settings = {
         "output_dir": str(folder / "output"),
         "ckpt_dir": str(folder / "models"),
         "max_epochs": rounds + 1,
         "epoch_length": iterations,
     }
-    config = _read(bundle, "train", own, overrides)
-    epoch_length = _read(bundle, "train", {}, overrides)["epoch_length"]
+    config = _read_config(bundle, "train", settings, overrides)
+    epoch_length = _read_config(bundle, "train", {}, overrides)["epoch_length"]
     if "weights" in config:
         config["weights"] = str(folder / "features.pt")
         torch.save(config.get_parsed_content("network_def").features.state_dict(), folder / "features.pt")
@@ -167,35 +156,22 @@ def compare_training(
     return timer.finish(epoch_length)
 
 
-class _TrainingTimer:
-    """Times each epoch's iterations, what follows them, and then as many iterations of the floor.
+class _TrainingTimer(EpochTimer):
+    """Times as many iterations of the floor as an epoch has.
 
     Args:
         comparison: what to fill; the first epoch is left out.
     """
 
     def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
         self.comparison = comparison
         self._floor: ComputeFloor | None = None
-        self._watch = Stopwatch()
-        self._iterations = Span(0.0, 0.0)
         self._ends: list[float] = []
 
-    def attach(self, trainer: ObjectiveTrainer) -> None:
-        """Attach after all other handlers, so that they lie within what is timed."""
-        last = Events.ITERATION_COMPLETED(event_filter=lambda e, i: i % e.state.epoch_length == 0)
-        trainer.add_event_handler(Events.EPOCH_STARTED, self._start)
-        trainer.add_event_handler(last, self._stop)
-        trainer.add_event_handler(Events.EPOCH_COMPLETED, self._time_floor)
-
-    def _start(self, trainer: ObjectiveTrainer) -> None:
-        self._watch = Stopwatch(trainer.state.device)
-
-    def _stop(self, _: Engine) -> None:
-        self._iterations = self._watch.read()
-
-    def _time_floor(self, trainer: ObjectiveTrainer) -> None:
-        end = self._watch.read().wall - self._iterations.wall
+    def time_others(self, trainer: ObjectiveTrainer) -> None:
+        """Time the floor."""
+        end = self.watch.read().wall - self.iterations.wall
         first = self._floor is None
         floor = self._floor = self._floor or ComputeFloor(trainer)
         watch = Stopwatch(trainer.state.device)
@@ -203,7 +179,7 @@ class _TrainingTimer:
             floor.step()
         if not first:
             self.comparison.floor.append(watch.read())
-            self.comparison.ours.append(self._iterations)
+            self.comparison.ours.append(self.iterations)
             self._ends.append(end)
 
     def finish(self, epoch_length: int) -> Comparison:
@@ -213,56 +189,6 @@ class _TrainingTimer:
         whole = (values["ours_s_median"] + end / epoch_length) / values["floor_s_median"]
         self.comparison.notes = {"epoch_end_s": end, "epoch_length": epoch_length, "ratio_with_epoch_end": whole}
         return self.comparison
-
-
-class ComputeFloor:
-    """The forwards, backwards and optimizer steps of an iteration, and nothing else.
-
-    With the same batch and random numbers, and a trainer that neither augments nor adapts weights, both end with the
-    same weights, bit by bit.
-
-    Args:
-        trainer: whose objective and optimizers to copy, as they are now: shapes, memory format, cached features.
-    """
-
-    def __init__(self, trainer: ObjectiveTrainer) -> None:
-        # One copy of both, so that the optimizers' parameters are the copied objective's.
-        self.objective, self.optimizers = copy.deepcopy((trainer.objective, trainer.optimizers))
-        # work on data, and the policy
-        for name, instead in (("augment", None), ("policy_interval", None), ("corrupt", _keep)):
-            if getattr(self.objective, name, None) is not None:
-                setattr(self.objective, name, instead)
-        self.updates = tuple(self.objective.updates())
-        self.amp = {"device_type": trainer.state.device.type, "dtype": trainer.amp_dtype, "enabled": trainer.amp}
-        batch = trainer.prepare_batch(next(iter(trainer.data_loader)), trainer.state.device)
-        self.shares = list(trainer._shares(batch))
-        self.parameters = [update.parameters() for update in self.updates]
-
-    def step(self) -> None:
-        """One iteration."""
-        shares = iter(self.shares)
-        for number, update in enumerate(self.updates):
-            self._freeze_others(number)
-            optimizer = self.optimizers[update.name]
-            for _ in range(update.repeats):
-                optimizer.zero_grad(set_to_none=True)
-                with torch.autocast(**self.amp):
-                    terms = update.terms(next(shares))
-                update.backward(terms)
-                del terms  # with its graph: memory that is used again at once is cheaper than new one
-                optimizer.step()
-
-    def _freeze_others(self, number: int) -> None:
-        for parameters in self.parameters:
-            for p in parameters:
-                p.requires_grad_(False)
-        for p in self.parameters[number]:
-            p.requires_grad_(True)
-
-
-def _keep(image: Tensor) -> tuple[Tensor, Tensor]:
-    """In place of synthetic anomalies: the image itself, and an empty mask."""
-    return image, torch.zeros_like(image[:, :1])
 
 
 # ---- scoring -----------------------------------------------------------------------------------------------------
@@ -294,14 +220,14 @@ def compare_scoring(
         RuntimeError: when a picture was not scored.
     """
     results = folder / "results"
-    own: dict[str, Any] = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results)}
-    own |= {"checkpoint": str(model), "uncalibrated": True}
-    device, network, batches = _prepared(_read(bundle, "inference", own, overrides))
+    settings: dict[str, Any] = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results)}
+    settings |= {"checkpoint": str(model), "uncalibrated": True}
+    device, network, batches = _prepared(_read_config(bundle, "inference", settings, overrides))
     count = sum(len(batch) for batch in batches)
     comparison = Comparison(f"scoring {count} PNG", SCORING_BAR)
     for number in range(rounds + 1):
         watch = Stopwatch(device)
-        config = _read(bundle, "inference", own, overrides)
+        config = _read_config(bundle, "inference", settings, overrides)
         config.get_parsed_content("initialize")
         config.get_parsed_content("run")
         ours = watch.read()
@@ -336,35 +262,11 @@ def _check_records(path: Path, count: int) -> None:
         raise RuntimeError(f"{scored} of {count} pictures were scored; the times of such a run mean nothing.")
 
 
-def write_pictures(folder: Path, count: int, *, seed: int = 0) -> None:
-    """Write gray 8-bit PNG of 256 x 256 pixels that look like ultrasound and compress a little worse (44 kB each).
-
-    Args:
-        folder: made; must not exist.
-        count: number of pictures.
-        seed: of the pictures.
-    """
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(seed)
-    for number in tqdm(range(count), desc="making pictures", unit="image", delay=2.0, leave=False):
-        Image.fromarray(_picture(rng)).save(folder / f"{number:06d}.png")
-
-
-def _picture(rng: np.random.Generator) -> np.ndarray:
-    """One picture ``(256, 256)`` uint8: log-compressed speckle under a smooth tissue pattern, darker with depth."""
-    size = _PICTURE_SIZE
-    scatterers = rng.standard_normal((2, size, size), dtype=np.float32)
-    echo = speckle(scatterers[0] + 1j * scatterers[1], axial=1.5, lateral=np.linspace(1.5, 4.0, size))
-    tissue = zoom(rng.normal(scale=6.0, size=(8, 8)), size / 8, order=3)  # dB
-    decibel = 20.0 * np.log10(np.abs(echo) + 1e-3) + tissue - np.linspace(0.0, 20.0, size)[:, None]
-    return (np.clip(decibel / 60.0 + 0.6, 0.0, 1.0) * 255.0).astype(np.uint8)
-
-
 # ---- configurations ----------------------------------------------------------------------------------------------
 
 
-def _read(
-    bundle: str | os.PathLike[str], name: str, own: Mapping[str, Any], overrides: Mapping[str, Any] | None
+def _read_config(
+    bundle: str | os.PathLike[str], name: str, settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
 ) -> ConfigParser:
     """Return a bundle's configuration with overrides; the user's go below what the timing sets itself."""
     path = Path(bundle) / "configs" / f"{name}.json"
@@ -375,6 +277,32 @@ def _read(
     unknown = sorted(set(overrides or {}) - set(config.get()))
     if unknown:
         raise ConfigError(f"{path.name} has no '{unknown[0]}' to override; its keys are {', '.join(config.get())}.")
-    for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **own}.items():
+    for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **settings}.items():
         config[key] = value
     return config
+
+
+# ---- command line ------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and return the exit code, 1 for an error that its message explains."""
+    parser = argparse.ArgumentParser(
+        prog="python -m measurements.timings",
+        description="Time a training iteration and the scoring of a folder against the network's bare arithmetic.",
+        epilog=THREADS_ADVICE,
+    )
+    parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
+    parser.add_argument("--images", type=count, default=1000, help="pictures to score (default: %(default)s)")
+    add_rounds(parser)
+    parser.add_argument("--iterations", type=count, default=25, help="of training, a round (default: %(default)s)")
+    for config in ("train", "inference"):
+        add_overrides(parser, config)
+    add_json(parser)
+    options = vars(parser.parse_args(arguments))
+    overrides = {config: dict(options[config]) for config in ("train", "inference")}
+    return run_measurement(time_bundle, **{**options, **overrides})
+
+
+if __name__ == "__main__":
+    sys.exit(main())

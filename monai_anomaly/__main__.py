@@ -10,18 +10,15 @@ Exit codes: 0 done, 1 an error that the message explains, 2 a command line that 
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 from collections.abc import Sequence
 from inspect import signature
 from typing import Any
 
-from monai_anomaly.apps.arguments import count, override
+from monai_anomaly.apps.arguments import count, finite, frame_rule, frames_axis, minutes, seeds, tiles
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError, TrainingError, WeightsError
 
 __all__ = ["main"]
-
-MOST_TILES = 1000  # of a contact sheet: a page of 150 MB in memory
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +41,6 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="verb")
     _add_inspect(verbs)
     _add_benchmark(verbs)
-    _add_timings(verbs)
     return parser
 
 
@@ -56,7 +52,7 @@ def _add_inspect(verbs: Any) -> None:
     parser.add_argument("--json", action="store_true", dest="as_json", help="one JSON object for each file and line")
     parser.add_argument("--sheet", metavar="FILE.png", help="also make a contact sheet of what was read")
     parser.add_argument(
-        "--sheet-limit", type=_tiles, default=200, metavar="N", help="most tiles of the sheet (default: %(default)s)"
+        "--sheet-limit", type=tiles, default=200, metavar="N", help="most tiles of the sheet (default: %(default)s)"
     )
     reading = parser.add_argument_group("reading", "as in a bundle's preprocessing")
     reading.add_argument("--channels", type=int, choices=(1, 3), default=1, help="1 gray, 3 RGB (default: %(default)s)")
@@ -66,17 +62,17 @@ def _add_inspect(verbs: Any) -> None:
     reading.add_argument("--for-processing", action="store_true", help="accept a detector's raw images")
     reading.add_argument(
         "--frames",
-        type=_frame_rule,
+        type=frame_rule,
         default="middle",
         metavar="RULE",
         help="frames of a cine: middle, all, every:N or spaced:N (default: %(default)s)",
     )
     reading.add_argument(
-        "--frames-axis", type=_frames_axis, metavar="N", help="the axis of an array that counts frames, from 2"
+        "--frames-axis", type=frames_axis, metavar="N", help="the axis of an array that counts frames, from 2"
     )
     reading.add_argument(
         "--value-range",
-        type=_finite,
+        type=finite,
         nargs=2,
         metavar=("LOW", "HIGH"),
         help="black and white of an array whose header does not say",
@@ -145,10 +141,10 @@ def _add_benchmark(verbs: Any) -> None:
         "--dataset_dir", nargs="+", default=(), metavar="DIR", help="folders of data sets (default: the phantom)"
     )
     parser.add_argument(
-        "--seeds", type=_seeds, default=[0, 1, 2], metavar="N,N", help="of the trainings (default: 0,1,2)"
+        "--seeds", type=seeds, default=[0, 1, 2], metavar="N,N", help="of the trainings (default: 0,1,2)"
     )
     parser.add_argument(
-        "--max_minutes", type=_minutes, required=True, metavar="N", help="wall-clock budget of a training"
+        "--max_minutes", type=minutes, required=True, metavar="N", help="wall-clock budget of a training"
     )
     parser.add_argument("--output_dir", required=True, metavar="OUT", help="gets the table and a folder for each cell")
     parser.set_defaults(verb=_benchmark)
@@ -164,102 +160,6 @@ def _benchmark(**options: Any) -> int:
         return _fail(error, 1)
     except OSError as error:
         return _fail(f"--output_dir cannot be written ({error.strerror}); make room for it or name another.", 1)
-
-
-def _add_timings(verbs: Any) -> None:
-    text = "time a training iteration and the scoring of a folder against the network's bare arithmetic"
-    advice = (
-        "On a machine that others use too, set OMP_NUM_THREADS=1: threads that wait for one on a busy core make both "
-        "sides several times slower and the ratios meaningless."
-    )
-    parser = verbs.add_parser("timings", help=text, description=f"{text.capitalize()}.", epilog=advice)
-    parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
-    parser.add_argument("--images", type=count, default=1000, help="pictures to score (default: %(default)s)")
-    parser.add_argument("--rounds", type=count, default=8, help="times that both sides run (default: %(default)s)")
-    parser.add_argument("--iterations", type=count, default=25, help="of training, a round (default: %(default)s)")
-    for config in ("train", "inference"):
-        parser.add_argument(
-            f"--{config}",
-            type=override,
-            action="append",
-            metavar="KEY=VALUE",
-            help=f"override of {config}.json, the value in JSON; may be repeated",
-        )
-    only = parser.add_mutually_exclusive_group()
-    only.add_argument(
-        "--cine",
-        nargs="?",
-        const="",
-        metavar="FILE",
-        help="only: reading all frames of a DICOM cine (pydicom's own by default) against pydicom's decoding of them",
-    )
-    only.add_argument(
-        "--memory",
-        action="store_true",
-        help="only: reading and writing of the space-aware memory against a loop over images and locations",
-    )
-    parser.add_argument("--json", metavar="FILE", help="also write the numbers to a file")
-    parser.set_defaults(verb=_timings)
-
-
-def _timings(json: str | None, train: Any, inference: Any, cine: str | None, memory: bool, **options: Any) -> None:
-    if cine is not None:
-        from measurements.cine_timing import time_cine
-
-        time_cine(cine or None, rounds=options["rounds"], json_path=json)
-        return
-    if memory:
-        from measurements.memory_timing import time_memory
-
-        time_memory(rounds=options["rounds"], json_path=json)
-        return
-    from measurements.timings import time_bundle
-
-    time_bundle(**options, train=dict(train or ()), inference=dict(inference or ()), json_path=json)
-
-
-def _seeds(text: str) -> list[int]:
-    seeds = [int(part) for part in text.split(",")]
-    if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-        raise argparse.ArgumentTypeError(f"must be whole numbers from 0, each once, with commas between, got '{text}'")
-    return seeds
-
-
-def _minutes(text: str) -> float:
-    value = _finite(text)
-    if value <= 0:
-        raise argparse.ArgumentTypeError(f"must be above 0, got '{text}'")
-    return value
-
-
-def _tiles(text: str) -> int:
-    value = count(text)
-    if value > MOST_TILES:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST_TILES}, got {value}")
-    return value
-
-
-def _frame_rule(text: str) -> str:
-    from monai_anomaly.data.frame_rule import check_frame_rule
-
-    try:
-        return check_frame_rule(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _frames_axis(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"must be at least 2, because 0 and 1 are columns and rows, got {value}")
-    return value
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"must be a finite number, got '{text}'")
-    return value
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Types of command-line arguments, for argparse."""
+"""Types of command-line arguments, for argparse, which quotes their names; nothing heavy is imported for them."""
 
 from __future__ import annotations
 
 import argparse
-import json
-from typing import Any
+import math
 
-__all__ = ["count", "override"]
+__all__ = ["count", "finite", "frame_rule", "frames_axis", "minutes", "seeds", "tiles"]
+
+MOST_TILES = 1000
+"""Of a contact sheet: a page of 150 MB in memory."""
 
 
 def count(text: str) -> int:
@@ -20,12 +22,51 @@ def count(text: str) -> int:
     return value
 
 
-def override(text: str) -> tuple[str, Any]:
-    """``KEY=VALUE``, the value as JSON where it is some, else as a text."""
-    key, separator, value = text.partition("=")
-    if not separator:
-        raise argparse.ArgumentTypeError(f"must be KEY=VALUE, got '{text}'")
+def seeds(text: str) -> list[int]:
+    """Return whole numbers from 0, each once, written with commas between."""
+    numbers = [int(part) for part in text.split(",")]
+    if len(set(numbers)) < len(numbers) or min(numbers) < 0:
+        raise argparse.ArgumentTypeError(f"must be whole numbers from 0, each once, with commas between, got '{text}'")
+    return numbers
+
+
+def minutes(text: str) -> float:
+    """Return a number above 0."""
+    value = finite(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError(f"must be above 0, got '{text}'")
+    return value
+
+
+def tiles(text: str) -> int:
+    """Return a number of tiles that a page can hold."""
+    value = count(text)
+    if value > MOST_TILES:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_TILES}, got {value}")
+    return value
+
+
+def frame_rule(text: str) -> str:
+    """Return a rule for the frames of a cine."""
+    from monai_anomaly.data.frame_rule import check_frame_rule
+
     try:
-        return key, json.loads(value)
-    except json.JSONDecodeError:
-        return key, value
+        return check_frame_rule(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def frames_axis(text: str) -> int:
+    """Return the axis of an array that counts frames."""
+    value = int(text)
+    if value < 2:
+        raise argparse.ArgumentTypeError(f"must be at least 2, because 0 and 1 are columns and rows, got {value}")
+    return value
+
+
+def finite(text: str) -> float:
+    """Return a finite number."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"must be a finite number, got '{text}'")
+    return value

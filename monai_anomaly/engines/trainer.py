@@ -144,14 +144,13 @@ class ObjectiveTrainer(Trainer):
     def _iteration(self, engine: ObjectiveTrainer, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         batch = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)
         shares = self._shares(batch)
-        output: dict[str, Any] = {}
         values: Terms = {}
         for update in self.updates:
             steps = [self._step(update, next(shares)) for _ in range(update.repeats)]
             values |= {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
             loss = torch.stack([values[name] for name in steps[0]]).sum()
         self._watch(values)
-        output = {key: batch[key] for key in (Keys.IMAGE, Keys.LABEL) if key in batch}
+        output: dict[str, Any] = {key: batch[key] for key in (Keys.IMAGE, Keys.LABEL) if key in batch}
         pred = self.objective.predict(batch[Keys.IMAGE])
         if pred is not None:
             output[Keys.PRED] = pred

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_anomaly.__main__ import main
+from measurements.cine_timing import main
 from tests.helpers.dicom_files import make_dataset, save
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 20), dtype=np.uint8)
@@ -19,7 +19,7 @@ FRAMES = np.random.default_rng(0).integers(0, 256, (4, 16, 20), dtype=np.uint8)
 
 def test_ratio_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     path = save(tmp_path / "a.dcm", make_dataset(FRAMES))
-    assert main(["timings", f"--cine={path}", "--rounds=2", f"--json={tmp_path / 'numbers.json'}"]) == 0
+    assert main([str(path), "--rounds=2", f"--json={tmp_path / 'numbers.json'}"]) == 0
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     assert set(numbers) == {"cine_rgb", "cine_gray"}
     assert all(len(n["ratios"]) == 2 and math.isfinite(n["ratio_median"]) for n in numbers.values())
@@ -30,12 +30,12 @@ def test_ratio_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
 
 
 def test_pydicom_s_cine_is_the_default(capsys: pytest.CaptureFixture[str]):
-    assert main(["timings", "--cine", "--rounds=1"]) == 0
+    assert main(["--rounds=1"]) == 0
     assert "30 frames, RGB" in capsys.readouterr().out
 
 
 def test_what_is_no_dicom_cine(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     Image.fromarray(FRAMES[0]).save(tmp_path / "a.png")
     for path in (tmp_path / "a.png", tmp_path / "none.dcm"):
-        assert main(["timings", f"--cine={path}"]) == 1
+        assert main([str(path)]) == 1
         assert "cine cannot be read" in capsys.readouterr().err

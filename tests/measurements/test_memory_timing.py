@@ -11,8 +11,7 @@ import pytest
 import torch
 
 from measurements import memory_timing
-from measurements.memory_timing import LoopMemory, time_memory
-from monai_anomaly.__main__ import main
+from measurements.memory_timing import LoopMemory, main, time_memory
 from monai_anomaly.networks.blocks.memory.space_aware_memory import SpaceAwareMemory
 
 SMALL = {"rounds": 2, "images": 3, "locations": 4, "slots": 6, "dim": 5}
@@ -50,13 +49,6 @@ def test_the_loop_takes_an_empty_memory_too():
 
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr(memory_timing, "PASSES", 1)
-    assert main(["timings", "--memory", "--rounds=1", f"--json={tmp_path / 'numbers.json'}"]) == 0
+    assert main(["--rounds=1", f"--json={tmp_path / 'numbers.json'}"]) == 0
     assert "memory read" in capsys.readouterr().out
     assert len(json.loads((tmp_path / "numbers.json").read_text())["memory_write"]["ratios"]) == 1
-
-
-def test_one_thing_at_a_time(capsys: pytest.CaptureFixture[str]):
-    with pytest.raises(SystemExit) as error:
-        main(["timings", "--memory", "--cine"])
-    assert error.value.code == 2
-    assert "not allowed with argument" in capsys.readouterr().err

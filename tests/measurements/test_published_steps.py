@@ -15,7 +15,8 @@ import pytest
 import torch
 from torch import nn
 
-from measurements.published_steps import PublishedData, PublishedSteps, main, publish, to_pictures
+from measurements.published_sagan import PublishedData, PublishedSteps, publish, to_pictures
+from measurements.published_steps import main
 from monai_anomaly.data.sets.paired import POOL_IMAGE
 from monai_anomaly.engines.objectives.sagan import SAGANObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer

@@ -26,13 +26,13 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
-from measurements.comparison import Span, Stopwatch
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
 __all__ = [
     "DETECTORS",

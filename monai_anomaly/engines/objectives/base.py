@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Objective", "Update", "backward_sum"]
+__all__ = ["Objective", "Update", "backward_sum", "leave_intact"]
 
 Batch = Mapping[str, Tensor]
 Terms = dict[str, Tensor]
@@ -21,6 +21,11 @@ Terms = dict[str, Tensor]
 def backward_sum(terms: Terms) -> None:
     """Back-propagate the plain sum of the terms."""
     torch.stack(list(terms.values())).sum().backward()
+
+
+def leave_intact(image: Tensor) -> tuple[Tensor, Tensor]:
+    """In place of a corruption: return the images ``(B, C, H, W)`` themselves and an empty mask ``(B, 1, H, W)``."""
+    return image, torch.zeros_like(image[:, :1])
 
 
 @dataclass(frozen=True)
@@ -58,11 +63,18 @@ class Objective(nn.Module, ABC):
     order. It knows nothing of devices, mixed precision, logging or checkpoints. State that is not a parameter or
     buffer (a loss-weight policy, say) travels in the extra state, as tensors and numbers only.
 
+    Args:
+        augment: changes the images ``(B, C, H, W)`` of each step.
+
     Attributes:
         detector: what is trained and saved; a stage that only prepares another one (a pretext task) has none.
     """
 
     detector: nn.Module
+
+    def __init__(self, augment: Callable[[Tensor], Tensor] | None = None) -> None:
+        super().__init__()
+        self.augment = augment
 
     @abstractmethod
     def updates(self) -> Sequence[Update]:
@@ -75,3 +87,15 @@ class Objective(nn.Module, ABC):
     def predict(self, image: Tensor) -> Tensor | None:
         """Return a prediction for the trainer's output where it costs next to nothing, else ``None``."""
         return None
+
+    def augmented(self, image: Tensor) -> Tensor:
+        """Return the images ``(B, C, H, W)`` as a step is to see them."""
+        return image if self.augment is None else self.augment(image)
+
+    def reduce_to_arithmetic(self) -> None:
+        """Give up, for good, all work on images and on the losses' weights; the updates' own arithmetic remains.
+
+        For timings: what an iteration takes beyond that could be saved. A method that corrupts images or adapts
+        weights overrides it.
+        """
+        self.augment = None

@@ -81,7 +81,7 @@ class OCADObjective(Objective):
         ramp_epochs: int = 5,
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         if critic_input not in CRITIC_INPUTS:
             raise ValueError(
                 f"critic_input must be one of {', '.join(map(repr, CRITIC_INPUTS))}, got {critic_input!r}."
@@ -103,7 +103,6 @@ class OCADObjective(Objective):
         self.gamma = gamma
         self.quiet_epochs = quiet_epochs
         self.ramp_epochs = ramp_epochs
-        self.augment = augment
         self.reconstruction_loss = StructuralL1Loss(
             detector.image_size,
             structure_weight=detector.structure_weight,
@@ -153,7 +152,7 @@ class OCADObjective(Objective):
         """Return the critic's two errors for a batch `image` ``(B, C, S, S)``."""
         detector = self.detector
         with torch.no_grad():  # the critic alone is trained here
-            image = self._augmented(batch["image"])
+            image = self.augmented(batch["image"])
             latent = detector.encode(image)
             alpha = self._draw_alpha(latent)
             mixture = mix(latent, latent.roll(1, 0), alpha)
@@ -170,7 +169,7 @@ class OCADObjective(Objective):
     def generator_terms(self, batch: Batch) -> Terms:
         """Return the losses of encoder and decoder for a batch `image` ``(B, C, S, S)``."""
         detector = self.detector
-        image = self._augmented(batch["image"])
+        image = self.augmented(batch["image"])
         latent = detector.encode(image)
         restored = detector.decode(latent)
         terms = {"reconstruction": self.reconstruction_loss(detector.unit(restored), detector.unit(image))}
@@ -197,6 +196,3 @@ class OCADObjective(Objective):
         if answer.shape != (len(x), 1):
             raise ValueError(f"the critic must answer with shape ({len(x)}, 1), got {tuple(answer.shape)}.")
         return answer.float()
-
-    def _augmented(self, image: Tensor) -> Tensor:
-        return image if self.augment is None else self.augment(image)

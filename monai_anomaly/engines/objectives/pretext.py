@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
+from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update, leave_intact
 from monai_anomaly.networks.blocks.segmentation_head import SegmentationHead
 from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures
 
@@ -41,16 +41,20 @@ class PretextObjective(Objective):
         corrupt: Callable[[Tensor], tuple[Tensor, Tensor]],
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         self.features = features
         self.backbone = features.features
         self.corrupt = corrupt
-        self.augment = augment
         with torch.no_grad():
             stages = self._stages(torch.zeros(1, 1, 32, 32, device=features.input_mean.device))
         widths = [stage.shape[1] for stage in stages]
         self.head = SegmentationHead(widths)
         self.deepest_head = nn.Conv2d(widths[-1], 1, 1)
+
+    def reduce_to_arithmetic(self) -> None:
+        """Train on the images as they are."""
+        super().reduce_to_arithmetic()
+        self.corrupt = leave_intact
 
     def updates(self) -> list[Update]:
         """One update of the backbone and the decoder."""
@@ -65,7 +69,7 @@ class PretextObjective(Objective):
     def terms(self, batch: Batch) -> Terms:
         """Cross entropy with the anomalies' soft masks, for a batch `image` ``(B, C, H, W)``."""
         with torch.no_grad():
-            image = batch["image"] if self.augment is None else self.augment(batch["image"])
+            image = self.augmented(batch["image"])
             corrupted, mask = self.corrupt(image)
         stages = self._stages(corrupted)
         deepest = F.interpolate(self.deepest_head(stages[-1]), size=mask.shape[2:], mode="bilinear")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from monai_anomaly.data.sets.paired import POOL_IMAGE
-from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
+from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update, leave_intact
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
 from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 
@@ -77,7 +77,7 @@ class SAGANObjective(Objective):
         restoration: str = "squared",
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         weights = {
             "adversarial_weight": adversarial_weight,
             "identity_weight": identity_weight,
@@ -97,9 +97,13 @@ class SAGANObjective(Objective):
         self.identity_weight = identity_weight
         self.restoration_weight = restoration_weight
         self.restoration = restoration
-        self.augment = augment
         self.critic_loss = WassersteinCriticLoss(drift=0.0, penalty_weight=gp_weight)
         self.generator_loss = WassersteinGeneratorLoss()
+
+    def reduce_to_arithmetic(self) -> None:
+        """Train on the images as they are."""
+        super().reduce_to_arithmetic()
+        self.corrupt = leave_intact
 
     def updates(self) -> list[Update]:
         """Return the critic's update, if there is a pool, then the generator's."""
@@ -111,7 +115,7 @@ class SAGANObjective(Objective):
     def critic_terms(self, batch: Batch) -> Terms:
         """Return the critic's losses for a batch with `image` and `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():  # the critic alone is trained here
-            normal = self.detector.signal(self._augmented(batch["image"]))
+            normal = self.detector.signal(self.augmented(batch["image"]))
             restored = self.detector.generator(self._pool(batch))
         terms = self.critic_loss(self.critic, normal, restored)
         return {f"critic_{name}": term for name, term in terms.items() if name != "drift"}
@@ -119,7 +123,7 @@ class SAGANObjective(Objective):
     def generator_terms(self, batch: Batch) -> Terms:
         """Return the generator's losses for `image` and, with a pool, `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():
-            image = self._augmented(batch["image"])
+            image = self.augmented(batch["image"])
             normal = self.detector.signal(image)
             corrupted = self.detector.signal(self.corrupt(image)[0])
             inputs = [normal, corrupted, self._pool(batch)] if self.adversarial else [normal, corrupted]
@@ -143,7 +147,4 @@ class SAGANObjective(Objective):
             raise ValueError(
                 f"a batch must have '{POOL_IMAGE}' beside 'image', which PairedDataset gives it; or set pool to False."
             )
-        return self.detector.signal(self._augmented(batch[POOL_IMAGE]))
-
-    def _augmented(self, image: Tensor) -> Tensor:
-        return image if self.augment is None else self.augment(image)
+        return self.detector.signal(self.augmented(batch[POOL_IMAGE]))

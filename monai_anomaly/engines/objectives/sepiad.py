@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
+from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update, leave_intact
 from monai_anomaly.engines.objectives.weight_policy import GradientNormWeights
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
@@ -74,7 +74,7 @@ class SEPIADObjective(Objective):
         corrupt: Callable[[Tensor], tuple[Tensor, Tensor]] | None = None,
         cache_bytes: int = 2**30,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         self.detector = detector
         self.image_critic = image_critic
         self.latent_critic = latent_critic
@@ -86,13 +86,19 @@ class SEPIADObjective(Objective):
         self.policy_interval = policy_interval
         self.encoder_policy = GradientNormWeights(initial=encoder_weight)
         self.decoder_policy = GradientNormWeights(initial=decoder_weight)
-        self.augment = augment
         self.corrupt = corrupt
         self.cache_bytes = cache_bytes
         self.perceptual_loss = RelativePerceptualL1Loss(detector.layer_shares)
         self.steps = 0
         self._encoder_ratio = 1.0
         self._cache: list[Tensor] | None = None
+
+    def reduce_to_arithmetic(self) -> None:
+        """Train on the images as they are, with fixed weights of the losses."""
+        super().reduce_to_arithmetic()
+        self.policy_interval = None
+        if self.corrupt is not None:
+            self.corrupt = leave_intact
 
     def updates(self) -> list[Update]:
         """Return the critics' update, if there is an adversarial term, then the detector's."""
@@ -111,7 +117,7 @@ class SEPIADObjective(Objective):
 
     def critic_terms(self, batch: Batch) -> Terms:
         """Loss of each critic, penalty and drift included, for a batch `image` ``(B, C, H, W)``."""
-        real_x = 2.0 * self._augmented(batch["image"]) - 1.0
+        real_x = 2.0 * self.augmented(batch["image"]) - 1.0
         with torch.no_grad():  # the critics alone are trained here
             fake_x = self.detector.decode(self._prior(len(real_x), real_x))
             fake_z = self.detector.encode(real_x)
@@ -123,7 +129,7 @@ class SEPIADObjective(Objective):
 
     def generator_terms(self, batch: Batch) -> Terms:
         """Reconstruction and adversarial losses for a batch `image` ``(B, C, H, W)``, with `row` when cached."""
-        image = self._augmented(batch["image"])
+        image = self.augmented(batch["image"])
         x = 2.0 * image - 1.0
         seen = x if self.corrupt is None else 2.0 * self.corrupt(image)[0] - 1.0
         z = self.detector.encode(seen)
@@ -141,9 +147,6 @@ class SEPIADObjective(Objective):
 
     def _prior(self, size: int, like: Tensor) -> Tensor:
         return torch.randn(size, self.latent_channels, 1, 1, device=like.device, dtype=like.dtype)
-
-    def _augmented(self, image: Tensor) -> Tensor:
-        return image if self.augment is None else self.augment(image)
 
     # ---- weights -------------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class SimSIDObjective(Objective):
         discriminator_weight: float = 0.005,
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         require_image_discriminator(detector)
         self.detector = detector
         self.teacher = teacher
@@ -91,7 +91,6 @@ class SimSIDObjective(Objective):
         self.distillation_weight = distillation_weight
         self.adversarial_weight = adversarial_weight
         self.discriminator_weight = discriminator_weight
-        self.augment = augment
         self.distillation_loss = DistillationLoss()
         self.discriminator_loss = BCEDiscriminatorLoss()
         self.generator_loss = BCEGeneratorLoss()
@@ -128,5 +127,5 @@ class SimSIDObjective(Objective):
         }
 
     def _signal(self, batch: Batch) -> Tensor:
-        image = batch["image"] if self.augment is None else self.augment(batch["image"])
+        image = self.augmented(batch["image"])
         return self.detector.signal(image)

@@ -41,10 +41,9 @@ class TeacherStage(Objective):
     def __init__(
         self, detector: SimSID, teacher: nn.Module, *, augment: Callable[[Tensor], Tensor] | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         self.detector = detector
         self.teacher = teacher
-        self.augment = augment
 
     def updates(self) -> list[Update]:
         """One update of encoder and teacher."""
@@ -52,7 +51,7 @@ class TeacherStage(Objective):
 
     def terms(self, batch: Batch) -> Terms:
         """Return the teacher's mean squared error for a batch `image` ``(B, C, H, W)``."""
-        x = self.detector.signal(batch["image"] if self.augment is None else self.augment(batch["image"]))
+        x = self.detector.signal(self.augmented(batch["image"]))
         picture = self.detector.picture(self.teacher(self.detector.generator.encode(x))[-1])
         return {"teacher": F.mse_loss(picture, x)}
 

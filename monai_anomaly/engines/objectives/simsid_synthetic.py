@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update
+from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Update, leave_intact
 from monai_anomaly.networks.nets.simsid.simsid import SimSID
 
 __all__ = ["SimSIDSyntheticObjective"]
@@ -51,7 +51,7 @@ class SimSIDSyntheticObjective(Objective):
         map_weight: float = 1.0,
         augment: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(augment)
         if detector.score != "map_logit":
             raise ValueError(f"the detector's score must be 'map_logit', got {detector.score!r}; set score.")
         if not detector.generator.learned:
@@ -60,7 +60,11 @@ class SimSIDSyntheticObjective(Objective):
         self.corrupt = corrupt
         self.student_weight = student_weight
         self.map_weight = map_weight
-        self.augment = augment
+
+    def reduce_to_arithmetic(self) -> None:
+        """Train on the images as they are."""
+        super().reduce_to_arithmetic()
+        self.corrupt = leave_intact
 
     def updates(self) -> list[Update]:
         """One update of generator and discriminator."""
@@ -70,7 +74,7 @@ class SimSIDSyntheticObjective(Objective):
         """Return the losses of both for a batch `image` ``(B, C, H, W)``."""
         detector = self.detector
         with torch.no_grad():
-            image = batch["image"] if self.augment is None else self.augment(batch["image"])
+            image = self.augmented(batch["image"])
             corrupted, mask = self.corrupt(image)
         x = detector.signal(corrupted)
         picture = detector.picture(detector.generator(x))
