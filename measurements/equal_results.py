@@ -136,7 +136,7 @@ def compare(before: Path, after: Path, renamed: Mapping[str, str] | None = None)
     lines = [f"{name}: only {'before' if name in files[0] else 'after'}" for name in sorted(files[0] ^ files[1])]
     counted = 0
     for name in sorted(files[0] & files[1]):
-        old, new = (dict(_leaves(_read(root / name))) for root in (before, after))
+        old, new = (dict(_leaves(_read_file(root / name))) for root in (before, after))
         for word, instead in (renamed or {}).items():
             old = {key.replace(word, instead): value for key, value in old.items()}
         lines += [
@@ -152,7 +152,7 @@ def _is_compared(path: Path) -> bool:
     return path.suffix in {".pt", ".csv", ".json", ".jsonl", ".png", ".dcm"} and "tensorboard" not in path.parts
 
 
-def _read(path: Path) -> Any:
+def _read_file(path: Path) -> Any:
     if path.suffix == ".pt":
         return torch.load(path, map_location="cpu", weights_only=True)
     if path.suffix == ".csv":

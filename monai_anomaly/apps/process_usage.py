@@ -129,7 +129,7 @@ class _GraphicsMemory:
 
     def __init__(self) -> None:
         self._tool = shutil.which("nvidia-smi")
-        self._first = self._most = self._read()
+        self._first = self._most = self._read_used_memory()
         self._last = time.monotonic()
 
     def look(self) -> None:
@@ -137,13 +137,13 @@ class _GraphicsMemory:
         if self._most is None or time.monotonic() - self._last < 1.0:
             return
         self._last = time.monotonic()
-        self._most = max(self._most, self._read() or 0.0)
+        self._most = max(self._most, self._read_used_memory() or 0.0)
 
     def growth(self) -> float | None:
         """In MiB."""
         return None if self._most is None or self._first is None else self._most - self._first
 
-    def _read(self) -> float | None:
+    def _read_used_memory(self) -> float | None:
         if self._tool is None:
             return None
         query = [self._tool, "--query-gpu=memory.used", "--format=csv,noheader,nounits"]

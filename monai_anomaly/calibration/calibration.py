@@ -216,7 +216,7 @@ class Calibration:
                 later version.
         """
         name = os.fspath(path)
-        content = _read(name)
+        content = _read_content(name)
         wanted = content.pop("checksum", None)
         try:
             if wanted != _checksum(content):
@@ -279,7 +279,7 @@ def _checksum(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read(name: str) -> dict[str, Any]:
+def _read_content(name: str) -> dict[str, Any]:
     """Return the JSON of a calibration's file, of a version that is known."""
     if not os.path.isfile(name):
         raise CalibrationError(f"there is no calibration '{name}': run calibrate first, or name another file.")

@@ -64,13 +64,13 @@ def site_key() -> bytes:
     """
     named = os.environ.get(KEY_VARIABLE)
     if named:
-        return _read(Path(named))
+        return _read_key(Path(named))
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
     return _read_or_make(Path(folder) / "monai_anomaly" / "identity.key")
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path) -> bytes:
+def _read_key(path: Path) -> bytes:
     try:
         key = path.read_bytes().strip()
     except OSError as error:
@@ -90,7 +90,7 @@ def _read_or_make(path: Path) -> bytes:
                 f"no key for hashed identifiers can be kept in the user's configuration folder ({error.strerror}); "
                 f"set ${KEY_VARIABLE} to a file with {_LEAST_KEY} or more random bytes."
             ) from None
-    return _read(path)
+    return _read_key(path)
 
 
 def _make(path: Path) -> None:

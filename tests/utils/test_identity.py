@@ -42,7 +42,7 @@ def test_a_key_is_made_once_and_for_its_user_only(home: Path):
     path = home / ".config" / "monai_anomaly" / "identity.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600 and len(path.read_bytes()) == 64
     identity._read_or_make.cache_clear()
-    identity._read.cache_clear()
+    identity._read_key.cache_clear()
     assert site_hash("file")("a.dcm") == first
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 

@@ -147,8 +147,8 @@ def score_baselines(dataset_dir: str | Path) -> dict[str, Any]:
         ``seconds`` and ``cpu_seconds`` (with the reading of the images) and ``oracle``, what test labels chose.
     """
     watch = Stopwatch()
-    train, _ = _read(load_datalist(dataset_dir, "training"), 0.05)
-    test, items = _read(load_datalist(dataset_dir, "test", require_both=True), 1.0)
+    train, _ = _read_pictures(load_datalist(dataset_dir, "training"), 0.05)
+    test, items = _read_pictures(load_datalist(dataset_dir, "test", require_both=True), 1.0)
     train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_NORMALS)).round().astype(int)]
     studies = _Studies(items)
     reading = watch.read()
@@ -158,7 +158,7 @@ def score_baselines(dataset_dir: str | Path) -> dict[str, Any]:
     return {"names": studies.names, "labels": studies.labels, "groups": studies.groups, **facts, "rows": rows}
 
 
-def _read(data: Sequence[Mapping[str, Any]], max_bad_share: float) -> tuple[Floats, list[dict[str, Any]]]:
+def _read_pictures(data: Sequence[Mapping[str, Any]], max_bad_share: float) -> tuple[Floats, list[dict[str, Any]]]:
     """Return the pictures of a section, ``(N, 64, 64)``, and their items."""
     preprocessing = Preprocessing(64, 1)
     frames = expand_frames(data, "middle", preprocessing.count_frames)

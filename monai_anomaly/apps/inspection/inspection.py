@@ -121,7 +121,7 @@ class Inspector:
         record |= {"path": file.path, "id": self._hash_name(file.name)}
         try:
             with _silence():
-                facts, image, digest = self._read(file, self._load)
+                facts, image, digest = self._read_frames(file, self._load)
         except ImageReadError as error:
             self.hashes.append("")
             record |= {"status": "refused", "code": error.code, "message": error.message}
@@ -137,11 +137,11 @@ class Inspector:
         """Add what is known of a file that was refused for its size alone."""
         if record["code"] == "too_small":
             with suppress(ImageReadError), _silence():
-                facts, image, _ = self._read(file, self._load_any_size)
+                facts, image, _ = self._read_frames(file, self._load_any_size)
                 return record | facts, image
         return record, None
 
-    def _read(self, file: ListedFile, load: LoadClinicalImage) -> tuple[dict[str, Any], np.ndarray, str]:
+    def _read_frames(self, file: ListedFile, load: LoadClinicalImage) -> tuple[dict[str, Any], np.ndarray, str]:
         """Return the facts of a file that is read, the middle one of its chosen frames and the hash of all of them."""
         with boundary("turning the file into an image"):
             _check_regular(file)

@@ -95,7 +95,7 @@ class ItkSource:
         """Return the file as ``(T, H, W, C)``."""
         header = self._header
         _check_packed(self._data, header)
-        array = _read(os.fspath(self._path), self._kind, header)
+        array = _read_with_itk(os.fspath(self._path), self._kind, header)
         wanted = header.shape[::-1] if header.channels == 1 else (*header.shape[::-1], 3)
         if array.shape != wanted:
             raise ImageReadError("inconsistent", "ITK and the header disagree about the size; export the file again.")
@@ -140,7 +140,7 @@ def _check_packed(data: Path, header: ArrayHeader) -> None:
             check_inflated(ZlibStream(stream, header.packed_size), header.size)
 
 
-def _read(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
+def _read_with_itk(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
     """Return what ITK reads, its axes in the reverse of the stored order, color last."""
     itk = _import_itk()
     try:

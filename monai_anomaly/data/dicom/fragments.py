@@ -91,7 +91,7 @@ class PixelData:
         colors = header.photometric
         with boundary("decoding the pixels"):
             if header.decoder:
-                code = self._read(index)
+                code = self._read_codestream(index)
                 _check_code(code, header)
                 code, colors = _take_colors(code, header)
                 # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
@@ -127,7 +127,7 @@ class PixelData:
             options["planar_configuration"] = 0 if header.decoder else header.dataset.PlanarConfiguration
         return options
 
-    def _read(self, index: int) -> bytes:
+    def _read_codestream(self, index: int) -> bytes:
         """Return a frame's codestream."""
         parts = []
         for offset, length in self._fragments[index]:

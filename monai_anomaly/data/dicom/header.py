@@ -15,9 +15,9 @@ import numpy as np
 from pydicom import dcmread, uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from monai_anomaly.data.dicom.elements import element, numbers, quiet_pydicom, single, word
+from monai_anomaly.data.dicom.file_meta import read_file_meta
 from monai_anomaly.data.dicom.syntax import check_syntax, choose_decoder
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.read_limits import ReadLimits, check_budget
@@ -105,8 +105,7 @@ def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = 
     """
     with boundary("reading the DICOM file meta information"):
         stream.seek(0)
-        read_preamble(stream, force=False)
-        meta = _read_file_meta_info(stream)
+        meta = read_file_meta(stream)
         _check_class(meta, "MediaStorageSOPClassUID")
     syntax = check_syntax(meta)
     with boundary("reading the DICOM header"):

@@ -53,7 +53,7 @@ def write(folder: Path, kind: str, shape: tuple[int, int], data: bytes) -> Path:
 )
 def test_refusing_takes_no_memory(tmp_path: Path, monkeypatch, kind: str, shape, data: bytes, code: str):
     path = write(tmp_path, kind, shape, data)
-    monkeypatch.setattr(itk_image, "_read", lambda *_: pytest.fail("ITK was shown the file"))
+    monkeypatch.setattr(itk_image, "_read_with_itk", lambda *_: pytest.fail("ITK was shown the file"))
     reader = ClinicalImageReader()
     tracemalloc.start()
     try:

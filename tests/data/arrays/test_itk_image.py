@@ -435,7 +435,7 @@ def test_without_itk_the_message_names_the_package(tmp_path: Path, monkeypatch):
 
 
 def test_itk_that_disagrees_with_the_header_is_not_believed(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(itk_image, "_read", lambda *_: np.zeros((56, 40), np.uint8))
+    monkeypatch.setattr(itk_image, "_read_with_itk", lambda *_: np.zeros((56, 40), np.uint8))
     assert refusal(write_nrrd(tmp_path / "a.nrrd")).code == "inconsistent"
 
 
