@@ -6,7 +6,8 @@
 ``make bundles`` runs this file. A bundle shares nothing when it runs, so that its folder can go anywhere alone; what it
 has in common with the others is written once, here: ``common.json`` for all runs, ``scoring.json`` for the three that
 score, and a file for each configuration. ``methods/<method>.json`` has sections of the same names, and makes
-``bundles/<method>``. :data:`PARTS` says which of them make which configuration. Each changes those before it:
+``bundles/<method>``. ``"with": ["pool"]`` in it takes the sections of ``extras/pool.json`` in, before its own.
+:data:`PARTS` says which of them make which configuration. Each changes those before it:
 
 * Objects are merged key by key, and any other value replaces the one before. So does an object with a ``_target_``: the
   arguments of another class would make no sense.
@@ -22,6 +23,7 @@ A blank line before a key in any of the files is one in the configuration, too. 
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Collection, Iterator
@@ -32,6 +34,7 @@ __all__ = ["METHODS", "PARTS", "bundle_files", "merge", "to_text", "write_bundle
 
 BASE = Path(__file__).resolve().parent
 METHODS = BASE / "methods"
+EXTRAS = BASE / "extras"
 BUNDLES = BASE.parent
 PARTS = {
     "train": ("common", "train"),
@@ -54,13 +57,15 @@ def bundle_files(method: Path) -> dict[str, str]:
     """Return the text of each generated file of a bundle, by its path in the bundle's folder.
 
     Raises:
-        ValueError: when the method's file has an unknown section, or lacks a key that the shared text asks for.
+        ValueError: when the method's file has an unknown section, takes away a key that is not there, or lacks one that
+            the shared text asks for.
     """
-    sections = json.loads(method.read_text(encoding="utf-8"))
+    extras = [EXTRAS / f"{name}.json" for name in _read(method).get("with", [])]
     known = sorted({part for parts in PARTS.values() for part in parts})
-    if not sections.keys() <= set(known):
-        raise ValueError(f"{method}: the sections must be among {', '.join(known)}, got {', '.join(sections)}.")
-    files = {f"configs/{name}.json": _configuration(parts, sections, method) for name, parts in PARTS.items()}
+    unknown = _read(method).keys() - {*known, "with"}
+    if unknown:
+        raise ValueError(f"{method}: the sections must be among {', '.join(known)}, got {', '.join(unknown)}.")
+    files = {f"configs/{name}.json": _configuration(parts, [*extras, method]) for name, parts in PARTS.items()}
     files["configs/logging.conf"] = (BASE / "logging.conf").read_text(encoding="utf-8")
     files["LICENSE"] = (BUNDLES.parent / "LICENSE").read_text(encoding="utf-8")
     return files
@@ -74,17 +79,20 @@ def write_bundle(method: Path, folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _configuration(parts: tuple[str, ...], sections: Object, method: Path) -> str:
-    sources = [BASE / f"{part}.json" for part in parts]
-    first, *others = [json.loads(source.read_text(encoding="utf-8")) for source in sources]
-    merged: Object = first
-    for change in [*others, *(sections.get(part, {}) for part in parts)]:
-        merged = merge(merged, change)
+def _read(source: Path) -> Object:
+    content: Object = json.loads(source.read_text(encoding="utf-8"))
+    return content
+
+
+def _configuration(parts: tuple[str, ...], layers: list[Path]) -> str:
+    shared = [BASE / f"{part}.json" for part in parts]
+    changes = [*map(_read, shared), *(_read(layer).get(part, {}) for layer in layers for part in parts)]
+    merged = functools.reduce(merge, changes)
     missing = list(_missing(merged))
     if missing:
-        raise ValueError(f"{method}: the section '{parts[-1]}' or one before must give {', '.join(missing)}.")
-    spaced = {key for source in sources for key in _after_a_blank_line(source, indent=4)}
-    spaced |= set(_after_a_blank_line(method, indent=8))
+        raise ValueError(f"{layers[-1]}: the section '{parts[-1]}' or one before must give {', '.join(missing)}.")
+    spaced = {key for source in shared for key in _after_a_blank_line(source, indent=4)}
+    spaced |= {key for layer in layers for key in _after_a_blank_line(layer, indent=8)}
     return to_text(_finished(merged), spaced)
 
 

@@ -10,6 +10,7 @@ import re
 
 import pytest
 
+from bundles._base import generate
 from bundles._base.generate import BASE, METHODS, PARTS, bundle_files, merge, to_text, write_bundle
 from tests.helpers.repository import ROOT
 
@@ -96,6 +97,19 @@ def test_an_incomplete_method_is_one_sentence(change, sentence, tmp_path):
     method.write_text(json.dumps(change))
     with pytest.raises(ValueError, match=sentence):
         bundle_files(method)
+
+
+def test_what_a_method_takes_in_stands_before_its_own(tmp_path, monkeypatch):
+    method, extra = tmp_path / "method.json", tmp_path / "extra.json"
+    extra.write_text(json.dumps({"train": {"a": 1, "b": 1}, "metadata": {"license": "another"}}))
+    sections = json.loads((METHODS / "simsid.json").read_text())
+    sections["train"]["b"] = 2
+    method.write_text(json.dumps({"with": ["extra"], **sections}))
+    monkeypatch.setattr(generate, "EXTRAS", tmp_path)
+    files = bundle_files(method)
+    train = json.loads(files["configs/train.json"])
+    assert (train["a"], train["b"]) == (1, 2)
+    assert json.loads(files["configs/metadata.json"])["license"] == "another"
 
 
 def test_a_bundle_is_written_anywhere(tmp_path):
