@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 BUNDLE ?= sepiad
 CONFIGS := bundles/$(BUNDLE)/configs
 
-.PHONY: demo bundles test check timings clean
+.PHONY: demo bundles test check docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
 	touch $@
 
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	touch $@
+
 demo: $(VENV)/installed
 	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
 	$(PY) -m monai.bundle run --config_file $(CONFIGS)/evaluate.json
@@ -24,16 +28,22 @@ demo: $(VENV)/installed
 bundles:  # the committed configurations, from bundles/_base
 	$(PYTHON) bundles/_base/generate.py
 
-check: $(VENV)/installed-dev
+check: $(VENV)/installed-dev  # style, types, layers, spelling, fast tests; .pre-commit-config.yaml runs the first four
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/codespell
 
 test: check
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --cov
+
+docs: $(VENV)/installed-docs
+	rm -rf docs/_build docs/api
+	$(PY) -m sphinx --jobs 2 --fail-on-warning --keep-going --conf-dir docs/site . docs/_build/html
 
 timings: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(PY) -m measurements.timings --bundle bundles/$(BUNDLE)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/api *.egg-info

@@ -39,11 +39,10 @@ class InputGuard:
         likeness: None where the normals were too few to know what they look like.
 
     Example:
-        >>> from skimage.data import brain
-        >>> slices = torch.from_numpy(brain()[:, None, ::4, ::4].astype("float32")) / 65535
-        >>> guard = InputGuard.fit(slices, [{"rows": 256, "columns": 256, "colored": 0.0}] * len(slices))
-        >>> guard.check(torch.zeros(1, 64, 64), {"rows": 256, "columns": 256})[:24]
-        'not like the 10 training'
+        >>> normals = torch.linspace(0, 1, 64).expand(10, 1, 64, 64)
+        >>> guard = InputGuard.fit(normals, [{"rows": 256, "columns": 256, "colored": 0.0}] * len(normals))
+        >>> guard.check(torch.zeros(1, 64, 64), {"rows": 256, "columns": 256})[:45]
+        'not like the 10 training normals: it is blank'
     """
 
     shape: tuple[int, int, int]

@@ -23,7 +23,7 @@ class StructuralL1Loss(_Loss):
         structure_weight: w, in [0, 1].
         window: side of the Gaussian window, in pixels; odd.
         sigma: standard deviation of the window, in pixels.
-        levels: number of scales; None takes as many as the image allows, see :class:`MultiScaleSSIM`.
+        levels: number of scales; None takes as many as the image allows, see :class:`.MultiScaleSSIM`.
 
     Raises:
         ValueError: on an argument out of range; when called, on images of another shape.

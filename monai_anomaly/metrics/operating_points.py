@@ -49,6 +49,8 @@ def operating_points(
         n_bootstrap: number of resamples; 0 for no intervals.
 
     Returns:
+        Python numbers and texts that JSON can hold.
+
         - ``thresholds``: by the names given, ``{"threshold": float | None, "reason": str, "false_alarm_rate": measure,
           "sensitivity": measure, "balanced_accuracy": measure, "f1": measure}``.
         - ``oracle_sensitivity_at_specificity``: ``{"0.90": measure, "0.95": measure}``, each with ``threshold``
@@ -56,8 +58,6 @@ def operating_points(
           off the test section's own normals (in each resample anew).
         - ``oracle_f1``: measure with ``threshold``: the best F1 over all thresholds. An oracle, too.
         - ``n_normal``, ``n_abnormal``, ``n_groups``, ``n_bootstrap``, ``seed``: integers.
-
-        Python numbers and texts that JSON can hold.
 
     Raises:
         ValueError: as :func:`monai_anomaly.metrics.checked_scores.check_scores`; for a threshold that is NaN.

@@ -52,15 +52,15 @@ def pixel_level(
         n_bootstrap: number of resamples.
 
     Returns:
+        A measure is ``{"value", "interval", "reason"}``, see
+        :func:`monai_anomaly.metrics.operating_points.operating_points`.
+
         - ``pixel_auroc``, ``pixel_average_precision``, ``pro``: measures without intervals.
         - ``dice``: measure: mean over the abnormal images of the Dice overlap at the threshold.
         - ``pointing_game``: measure: share of the abnormal images whose highest map value lies in the mask; of several
           positions with that value, the share that does.
         - ``threshold`` (as given), ``n_images``, ``n_abnormal`` (images with a mask), ``n_regions``,
           ``abnormal_pixels`` (share of all pixels).
-
-        A measure is ``{"value", "interval", "reason"}``, see
-        :func:`monai_anomaly.metrics.operating_points.operating_points`.
 
     Raises:
         ValueError: when maps and masks differ in shape or are not ``(N, H, W)``, a map value is not finite, a mask has

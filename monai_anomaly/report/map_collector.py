@@ -20,7 +20,7 @@ MAX_POSITIONS = 2**24
 class MapCollector:
     """Keeps maps and masks of the images that have a mask, float32 and bool of the network's size.
 
-    Beyond :data:`MAX_POSITIONS` everything is dropped and ``reason`` says so: a part of the maps would give other
+    Beyond ``MAX_POSITIONS`` everything is dropped and ``reason`` says so: a part of the maps would give other
     numbers than all of them. A study of several frames is left out, as its one mask belongs to one frame.
 
     Args:

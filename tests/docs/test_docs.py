@@ -28,7 +28,7 @@ BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in
 ADDING = ROOT / "docs" / "adding_a_method.md"
 USER_GUIDE = ROOT / "docs" / "user_guide.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS, *BUNDLE_PAGES.values()]
+PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *BUNDLE_PAGES.values()]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 TOOLS = {"editable", "logdir", "standalone", "nproc_per_node"}
 """Options of pip, tensorboard and torchrun."""

@@ -23,7 +23,7 @@ __all__ = ["ENDLESS", "SCHEDULE", "Variant", "read_variant"]
 
 SCHEDULE = ("max_epochs", "pretrain_epochs", "teacher_epochs", "student_epochs")
 """Keys for the length of a bundle's stages of training. A benchmark raises those that a bundle has, and its variant
-does not set, to :data:`ENDLESS`, so that the budget is what ends the training."""
+does not set, to ``ENDLESS``, so that the budget is what ends the training."""
 
 ENDLESS = 1_000_000
 

@@ -37,7 +37,7 @@ class CachedDataset(Dataset[dict[str, Any]]):
     device or gone through at once, memory has no bound, and a file that cannot be read is not named. The transform must
     be deterministic; random ones belong on the batch. Items hold ``image``, ``row`` (its place in the tensor),
     ``index`` (its file's place in the data list, which the frames of a cine share) and an allow list of the item's
-    numbers and texts (:data:`KEPT`); masks and paths are not cached. Images that are equal to another one are counted
+    numbers and texts (``KEPT``); masks and paths are not cached. Images that are equal to another one are counted
     in a warning.
 
     Args:

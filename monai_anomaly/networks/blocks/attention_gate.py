@@ -27,7 +27,7 @@ class AttentionGate(nn.Module):
         channels: C, of the gating signal and of the features.
         inner: channels in between.
         norm: in front of the sigmoid: "none", or "instance" as published.
-        maps: of the :class:`InstanceNorm`, 1 as published.
+        maps: of the :class:`.InstanceNorm`, 1 as published.
 
     Raises:
         ValueError: on a width that is not positive or an unknown norm; in ``forward`` on two maps of unequal shape.

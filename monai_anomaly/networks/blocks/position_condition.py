@@ -25,7 +25,7 @@ class PositionCondition(nn.Module):
         channels: C.
         locations: number of patches K of an image.
         kind: "film", "official" or "none".
-        maps: of the :class:`InstanceNorm`, 1 as published; with K the binary numbers are no longer without effect.
+        maps: of the :class:`.InstanceNorm`, 1 as published; with K the binary numbers are no longer without effect.
 
     Raises:
         ValueError: on a number that is not positive or an unknown kind; in ``forward`` on maps that are not K for each

@@ -18,7 +18,7 @@ class FeatureInpainting(nn.Module):
     """Bottleneck of SQUID and SimSID: every patch's features are painted anew from a memory of normal anatomy.
 
     The features of a patch are narrowed and flattened to one token, which asks the memory of its location; what the
-    memory answered for the neighbors then fills the center (:class:`CrossAttentionInpainting`), and a code of the
+    memory answered for the neighbors then fills the center (:class:`.CrossAttentionInpainting`), and a code of the
     patch's place, the binary digits of its number, joins the result before it is widened again.
 
     Args:
@@ -29,7 +29,7 @@ class FeatureInpainting(nn.Module):
         heads: of the attention; must divide the token's length.
         hidden: width of its feed-forward part.
         neighborhood: side of the window, in patches.
-        mask_border: see :class:`CrossAttentionInpainting`.
+        mask_border: see :class:`.CrossAttentionInpainting`.
         shortcut: probability, in (0, 1], that a position takes the painted features in training; the others keep
             their own (SQUID's masked shortcut: 0.95). Evaluation takes the painted ones everywhere, as 1 does.
 

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""How Sphinx builds the site: ``make docs`` writes it to docs/_build/html, and a warning is an error.
+
+The source is the whole repository, so that a link means the same on the site as in the repository.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import numpy.typing
+from sphinx.application import Sphinx
+
+import monai_anomaly
+
+sys.modules["npt"] = numpy.typing  # the name in the signatures, for autodoc_type_aliases
+
+project = "monai_anomaly"
+author = "monai_anomaly contributors"
+copyright = "2026, monai_anomaly contributors"
+version = release = monai_anomaly.__version__
+
+root_doc = "docs/index"
+include_patterns = ["docs/*.md", "docs/api.rst", "docs/api/*.rst", "bundles/*/docs/README.md", "*.md"]
+exclude_patterns = [".venv", "build", "docs/_build", "README.md"]  # the front page is docs/index.md
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+myst_heading_anchors = 4
+autosummary_ignore_module_all = False  # a module shows what its __all__ names
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_type_aliases = {"npt.ArrayLike": "numpy.typing.ArrayLike"}
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False  # types are in the signatures, what "Returns:" holds is prose
+
+html_theme = "furo"
+html_title = f"monai_anomaly {release}"
+templates_path = [str(Path(__file__).with_name("templates"))]
+html_extra_path = ["front"]
+html_show_sourcelink = False
+
+nitpicky = True
+nitpick_ignore_regex = [
+    # Python and other packages have sites of their own.
+    ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|os|pathlib|types|typing)\..*"),
+    ("py:.*", r"(ignite|itk|monai|nibabel|np|numpy|npt|PIL|pydicom|scipy|skimage|sklearn|torch|torchvision)\..*"),
+    # Types that a module has for itself, and so no page.
+    ("py:.*", r"monai_anomaly\..*\._\w+"),
+    ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
+]
+if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
+    extensions.append("sphinx.ext.intersphinx")
+    intersphinx_mapping = {
+        "python": ("https://docs.python.org/3", None),
+        "numpy": ("https://numpy.org/doc/stable", None),
+        "torch": ("https://docs.pytorch.org/docs/stable", None),
+        "monai": ("https://monai.readthedocs.io/en/stable", None),
+        "ignite": ("https://docs.pytorch.org/ignite", None),
+        "pydicom": ("https://pydicom.github.io/pydicom/stable", None),
+    }
+
+
+def keep_prose(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Put a comment before the text of an attribute, where napoleon would take the words before a colon for a type."""
+    if what in {"attribute", "data", "property"}:
+        lines[:0] = ["..", ""]
+
+
+def readable_signature(
+    app: Sphinx, what: str, name: str, obj: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Write what Sphinx cannot parse as Python: the default of a dataclass's field, and an alias in a union."""
+    if signature:
+        signature = re.sub(r"= <[^>]*>", "= ...", signature)
+        signature = re.sub(r"TypeAliasForwardRef\('([\w.]+)'\)", r"\1", signature)
+    return signature, returns
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-docstring", keep_prose, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", readable_signature)
