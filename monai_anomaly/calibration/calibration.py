@@ -265,9 +265,9 @@ def _in_order(scores: Sequence[float], groups: Sequence[Any]) -> tuple[tuple[flo
     patients: dict[Any, list[float]] = {}
     for value, group in zip(values.tolist(), groups, strict=True):
         patients.setdefault(group, []).append(value)
-    by_scores = sorted(sorted(own) for own in patients.values())
-    pairs = sorted((value, number) for number, own in enumerate(by_scores) for value in own)
-    return tuple(value for value, _ in pairs), tuple(number for _, number in pairs)
+    by_scores = sorted(sorted(patient) for patient in patients.values())
+    pairs = sorted((score, number) for number, patient in enumerate(by_scores) for score in patient)
+    return tuple(score for score, _ in pairs), tuple(number for _, number in pairs)
 
 
 def _dump(value: Any) -> str:

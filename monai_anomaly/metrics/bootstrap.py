@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """The bootstrap over patients that every interval of this package rests on."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """Labels, scores and patients as arrays, or one clear sentence."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """What it costs to miss few abnormal images: the false-alarm rate at a given sensitivity."""
 
 from __future__ import annotations

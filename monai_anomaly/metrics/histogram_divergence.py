@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """How far the gray values of reconstructions are from those of the images: the KL divergence of their histograms."""
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ class HistogramDivergence(Metric):
     @reinit__is_reduced
     def reset(self) -> None:
         """Forget the images of the last epoch."""
-        self._found = torch.zeros(2, self.bins + 1, dtype=torch.int64)
+        self._pixel_counts = torch.zeros(2, self.bins + 1, dtype=torch.int64)
 
     @reinit__is_reduced
     def update(self, output: Any) -> None:
@@ -149,14 +150,14 @@ class HistogramDivergence(Metric):
             images = _batch(output)
             reconstructions = _reconstruct(self.network, images)
         for row, values in enumerate((images, reconstructions)):
-            self._found[row] += _counts(values, self.value_range, self.bins)
+            self._pixel_counts[row] += _counts(values, self.value_range, self.bins)
 
-    @sync_all_reduce("_found")
+    @sync_all_reduce("_pixel_counts")
     def compute(self) -> float:
         """Return the divergence of the epoch, or NaN when it is undefined."""
-        why = _undefined(self._found)
+        why = _undefined(self._pixel_counts)
         if not why:
-            return _divergence(self._found, self.eps)
+            return _divergence(self._pixel_counts, self.eps)
         if not self._warned:
             self._warned = True
             warnings.warn(f"The divergence of the histograms is undefined and reported as NaN: {why}.", stacklevel=2)

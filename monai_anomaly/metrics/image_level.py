@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """How well image scores separate abnormal from normal images, and how sure that number is."""
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from monai_anomaly.metrics.bootstrap import Counts, bootstrap
 from monai_anomaly.metrics.checked_scores import check_scores, one_class_reason
+from monai_anomaly.metrics.evaluator_output import score_and_label
 
 __all__ = ["ImageAUROC", "area_under_roc", "average_precision", "image_level_metrics"]
 
@@ -60,17 +62,17 @@ def image_level_metrics(
             f"{why[0].upper()}{why[1:]}, so that the ROC AUC is undefined. Add images of the other class to the test "
             "section, or use inference, which needs no labels."
         )
-    sure = bootstrap(table, _statistics, seed=seed, n_bootstrap=n_bootstrap)
+    statistics = bootstrap(table, _statistics, seed=seed, n_bootstrap=n_bootstrap)
     n_abnormal = int(table.positive.sum())
     return {
         "auroc": float(roc_auc_score(table.positive, table.scores)),
-        "auroc_interval": sure.measure("auroc", "pairs")["interval"],
+        "auroc_interval": statistics.measure("auroc", "pairs")["interval"],
         "average_precision": float(average_precision_score(table.positive, table.scores)),
-        "average_precision_interval": sure.measure("average_precision")["interval"],
+        "average_precision_interval": statistics.measure("average_precision")["interval"],
         "n_normal": len(table.scores) - n_abnormal,
         "n_abnormal": n_abnormal,
-        "n_groups": sure.n_groups,
-        "n_bootstrap": sure.n_bootstrap if min(sure.n_normal, sure.n_abnormal) > 1 else 0,
+        "n_groups": statistics.n_groups,
+        "n_bootstrap": statistics.n_bootstrap if min(statistics.n_normal, statistics.n_abnormal) > 1 else 0,
         "seed": seed,
     }
 
@@ -93,13 +95,6 @@ def average_precision(counts: Counts) -> npt.NDArray[np.float64]:
     return np.asarray((np.diff(counts.sensitivity, axis=1) * precision).sum(axis=1))
 
 
-def _score_and_label(output: Sequence[dict[str, Any]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Return the pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
-    scores = [torch.as_tensor(item["score"], dtype=torch.float64).reshape(()) for item in output]
-    labels = [torch.as_tensor(item["label"], dtype=torch.float64).reshape(()) for item in output]
-    return scores, labels
-
-
 class ImageAUROC(IgniteMetricHandler):
     """ROC AUC of the image scores of a validation set, as a key metric of an evaluator.
 
@@ -113,7 +108,7 @@ class ImageAUROC(IgniteMetricHandler):
             (see :class:`monai_anomaly.transforms.score.ScoreFromMapd`) and ``label`` of each item.
     """
 
-    def __init__(self, output_transform: Callable[[Any], Any] = _score_and_label) -> None:
+    def __init__(self, output_transform: Callable[[Any], Any] = score_and_label) -> None:
         super().__init__(metric_fn=ROCAUCMetric(), output_transform=output_transform, save_details=False)
         self._warned = False
 

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """From a number and its resamples to a 95 % interval."""
 
 from __future__ import annotations

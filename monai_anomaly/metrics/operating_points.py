@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """What a decision at a threshold gets right and wrong, and how sure these numbers are."""
 
 from __future__ import annotations
@@ -67,24 +68,26 @@ def operating_points(
         if threshold is not None and np.isnan(threshold):
             raise ValueError(f"The threshold '{name}' is NaN; calibrate anew.")
     known = {name: float(t) for name, t in thresholds.items() if t is not None}
-    sure = bootstrap(table, lambda counts: _statistics(counts, known), seed=seed, n_bootstrap=n_bootstrap)
+    statistics = bootstrap(table, lambda counts: _statistics(counts, known), seed=seed, n_bootstrap=n_bootstrap)
     curve = count_above(table)
     result: dict[str, Any] = {"thresholds": {}, "oracle_sensitivity_at_specificity": {}}
     for name, given in thresholds.items():
         why = "" if given is not None else (reasons or {}).get(name, "the calibration has no such threshold")
-        found = {k: sure.measure((name, k), of) if given is not None else undefined(why) for k, of in _KEYS.items()}
-        found["balanced_accuracy"] = _balanced(found["false_alarm_rate"], found["sensitivity"])
-        result["thresholds"][name] = {"threshold": known.get(name), "reason": why} | found
+        measures = {
+            k: statistics.measure((name, k), of) if given is not None else undefined(why) for k, of in _KEYS.items()
+        }
+        measures["balanced_accuracy"] = _balanced(measures["false_alarm_rate"], measures["sensitivity"])
+        result["thresholds"][name] = {"threshold": known.get(name), "reason": why} | measures
     for s in SPECIFICITIES:
-        result["oracle_sensitivity_at_specificity"][f"{s:.2f}"] = _at_specificity(table, curve, s, sure)
+        result["oracle_sensitivity_at_specificity"][f"{s:.2f}"] = _at_specificity(table, curve, s, statistics)
     best = int(np.argmax(np.nan_to_num(_f1(curve)[0], nan=-1.0)))
-    result["oracle_f1"] = sure.measure("oracle_f1") | {"threshold": _plain(curve.thresholds[best])}
+    result["oracle_f1"] = statistics.measure("oracle_f1") | {"threshold": _plain(curve.thresholds[best])}
     n_abnormal = int(table.positive.sum())
     return result | {
         "n_normal": len(table.positive) - n_abnormal,
         "n_abnormal": n_abnormal,
-        "n_groups": sure.n_groups,
-        "n_bootstrap": sure.n_bootstrap,
+        "n_groups": statistics.n_groups,
+        "n_bootstrap": statistics.n_bootstrap,
         "seed": seed,
     }
 
@@ -124,28 +127,28 @@ def roc_band(
     empty = {"false_alarm_rate": grid, "sensitivity": None, "lower": None, "upper": None}
     if why := one_class_reason(table.positive):
         return empty | {"reason": why}
-    sure = bootstrap(table, lambda counts: {"roc": _roc(counts, grid)}, seed=seed, n_bootstrap=n_bootstrap)
-    low, high, why = sure.interval("roc")
+    statistics = bootstrap(table, lambda counts: {"roc": _roc(counts, grid)}, seed=seed, n_bootstrap=n_bootstrap)
+    low, high, why = statistics.interval("roc")
     if not why:  # the curve does not fall: a lower bound holds for what is right of it, an upper one left of it
         low, high = np.maximum.accumulate(low), np.minimum.accumulate(high[::-1])[::-1]
-    return empty | {"sensitivity": sure.value["roc"], "lower": low, "upper": high, "reason": why}
+    return empty | {"sensitivity": statistics.value["roc"], "lower": low, "upper": high, "reason": why}
 
 
 _KEYS = {"false_alarm_rate": "normal", "sensitivity": "abnormal", "f1": "both"}
-"""What is said of a decision, and of which images."""
+"""What is measured of a decision, and on which images."""
 
 
 def _statistics(counts: Counts, thresholds: Mapping[str, float]) -> dict[Hashable, Floats]:
     """All numbers of R resamples, ``(R,)`` each, NaN where undefined."""
-    found: dict[Hashable, Floats] = {s: _sensitivity_at(counts, s) for s in SPECIFICITIES}
+    numbers: dict[Hashable, Floats] = {s: _sensitivity_at(counts, s) for s in SPECIFICITIES}
     f1 = _f1(counts)
-    found["oracle_f1"] = f1.max(axis=1)
+    numbers["oracle_f1"] = f1.max(axis=1)
     for name, threshold in thresholds.items():
         k = counts.column(threshold)
         far, hit = counts.false_alarm_rate[:, k], counts.sensitivity[:, k]
-        found |= {(name, "false_alarm_rate"): far, (name, "sensitivity"): hit}
-        found[name, "f1"] = f1[:, k]
-    return found
+        numbers |= {(name, "false_alarm_rate"): far, (name, "sensitivity"): hit}
+        numbers[name, "f1"] = f1[:, k]
+    return numbers
 
 
 def _balanced(false_alarms: Mapping[str, Any], sensitivity: Mapping[str, Any]) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def _sensitivity_at(counts: Counts, specificity: float) -> Floats:
     return np.take_along_axis(counts.sensitivity, _allowed(counts, specificity)[:, None], axis=1)[:, 0]
 
 
-def _at_specificity(table: ScoreTable, curve: Counts, specificity: float, sure: Bootstrap) -> dict[str, Any]:
+def _at_specificity(table: ScoreTable, curve: Counts, specificity: float, statistics: Bootstrap) -> dict[str, Any]:
     """Return the measure, with the threshold on the set itself."""
     fewest = round(1 / (1 - specificity))
     n_normal = int((~table.positive).sum())
@@ -193,8 +196,8 @@ def _at_specificity(table: ScoreTable, curve: Counts, specificity: float, sure: 
         why = f"{n_normal} normal images: one false alarm is more than {1 - specificity:.0%}; it takes {fewest}"
         return undefined(why) | {"threshold": None}
     threshold = curve.thresholds[_allowed(curve, specificity)[0]]
-    found = sure.measure(specificity)
-    return found | {"threshold": None if found["value"] is None else _plain(threshold)}
+    sensitivity = statistics.measure(specificity)
+    return sensitivity | {"threshold": None if sensitivity["value"] is None else _plain(threshold)}
 
 
 def _roc(counts: Counts, grid: Floats) -> Floats:

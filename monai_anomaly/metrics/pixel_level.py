@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """How well anomaly maps point at what is wrong in an image."""
 
 from __future__ import annotations
@@ -66,29 +67,29 @@ def pixel_level(
         ValueError: when maps and masks differ in shape or are not ``(N, H, W)``, a map value is not finite, a mask has
             values other than 0 and 1, `groups` another length, or the threshold is NaN.
     """
-    a, m = _checked(maps, masks, groups, threshold)
-    abnormal = m.any(axis=(1, 2))
-    regions, n_regions = _regions(m)
-    why = _undefined(a, m)
-    curve = None if why else _curve(a, m, regions, n_regions)
+    map_values, marked = _checked(maps, masks, groups, threshold)
+    abnormal = marked.any(axis=(1, 2))
+    regions, n_regions = _regions(marked)
+    why = _undefined(map_values, marked)
+    curve = None if why else _curve(map_values, marked, regions, n_regions)
 
     def mean(values: Floats) -> dict[str, Any]:
-        codes = np.arange(len(a)) if groups is None else np.asarray(groups, dtype=str)
-        found = np.unique(codes[abnormal], return_inverse=True)[1].reshape(-1)
-        return mean_measure(values, found, seed=seed, n_bootstrap=n_bootstrap)
+        names = np.arange(len(map_values)) if groups is None else np.asarray(groups, dtype=str)
+        codes = np.unique(names[abnormal], return_inverse=True)[1].reshape(-1)
+        return mean_measure(values, codes, seed=seed, n_bootstrap=n_bootstrap)
 
     no_dice = why or ("" if threshold is not None else "no threshold was given")
     return {
         "pixel_auroc": undefined(why) if curve is None else _without_interval(_auroc(curve)),
         "pixel_average_precision": undefined(why) if curve is None else _without_interval(_average_precision(curve)),
         "pro": undefined(why) if curve is None else _without_interval(_pro(curve)),
-        "dice": undefined(no_dice) if no_dice else mean(_dice(a[abnormal] >= threshold, m[abnormal])),
-        "pointing_game": undefined(why) if why else mean(_pointing(a[abnormal], m[abnormal])),
+        "dice": undefined(no_dice) if no_dice else mean(_dice(map_values[abnormal] >= threshold, marked[abnormal])),
+        "pointing_game": undefined(why) if why else mean(_pointing(map_values[abnormal], marked[abnormal])),
         "threshold": None if threshold is None else float(threshold),
-        "n_images": len(a),
+        "n_images": len(map_values),
         "n_abnormal": int(abnormal.sum()),
         "n_regions": n_regions,
-        "abnormal_pixels": float(m.mean()),
+        "abnormal_pixels": float(marked.mean()),
     }
 
 
@@ -105,46 +106,48 @@ class _Curve(NamedTuple):
 def _checked(
     maps: npt.ArrayLike, masks: npt.ArrayLike, groups: Sequence[str] | None, threshold: float | None
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    a, m = np.asarray(maps), np.asarray(masks)
-    if a.ndim != 3 or a.size == 0 or a.shape != m.shape:
+    map_values, marked = np.asarray(maps), np.asarray(masks)
+    if map_values.ndim != 3 or map_values.size == 0 or map_values.shape != marked.shape:
         raise ValueError(
-            f"Maps and masks must have one shape (N, H, W), got {a.shape} and {m.shape}; bring each mask to the size "
-            "of the maps with the preprocessing of its image."
+            f"Maps and masks must have one shape (N, H, W), got {map_values.shape} and {marked.shape}; bring each mask "
+            "to the size of the maps with the preprocessing of its image."
         )
-    if groups is not None and len(groups) != len(a):
-        raise ValueError(f"groups must have one entry per image, got {len(groups)} for {len(a)} images.")
-    bad = np.flatnonzero(~np.isfinite(a).all(axis=(1, 2)))
+    if groups is not None and len(groups) != len(map_values):
+        raise ValueError(f"groups must have one entry per image, got {len(groups)} for {len(map_values)} images.")
+    bad = np.flatnonzero(~np.isfinite(map_values).all(axis=(1, 2)))
     if len(bad):
         raise ValueError(
-            f"{len(bad)} of {len(a)} maps are not finite, the first is number {bad[0]} (counting from 0), so that no "
-            "metric is defined. Look at that image and at whether training diverged."
+            f"{len(bad)} of {len(map_values)} maps are not finite, the first is number {bad[0]} (counting from 0), so "
+            "that no metric is defined. Look at that image and at whether training diverged."
         )
     if threshold is not None and np.isnan(threshold):
         raise ValueError("The threshold is nan; calibrate anew.")
-    if m.dtype != bool and not np.isin(m, (0, 1)).all():
+    if marked.dtype != bool and not np.isin(marked, (0, 1)).all():
         raise ValueError("Masks must be bool, or 0 (normal) and 1 (abnormal).")
-    return a if a.dtype == np.float32 else a.astype(np.float64), m.astype(bool)
+    return map_values if map_values.dtype == np.float32 else map_values.astype(np.float64), marked.astype(bool)
 
 
-def _undefined(a: npt.NDArray[Any], m: npt.NDArray[np.bool_]) -> str:
-    if not m.any():
+def _undefined(map_values: npt.NDArray[Any], marked: npt.NDArray[np.bool_]) -> str:
+    if not marked.any():
         return "no image has a mask with an abnormal pixel"
-    if m.all():
+    if marked.all():
         return "every pixel is abnormal"
-    return "all map values are equal" if a.min() == a.max() else ""
+    return "all map values are equal" if map_values.min() == map_values.max() else ""
 
 
-def _regions(m: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], int]:
+def _regions(marked: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[Any], int]:
     """Return number of each pixel's region, 0 outside, ``(N, H, W)``; and how many regions there are."""
     plane = np.zeros((3, 3, 3), bool)
     plane[1] = True  # neighbors, diagonal ones too, within an image and not across images
-    labeled, n_regions = ndimage.label(m, structure=plane)
+    labeled, n_regions = ndimage.label(marked, structure=plane)
     return labeled, int(n_regions)
 
 
-def _curve(a: npt.NDArray[Any], m: npt.NDArray[np.bool_], regions: npt.NDArray[Any], n_regions: int) -> _Curve:
+def _curve(
+    map_values: npt.NDArray[Any], marked: npt.NDArray[np.bool_], regions: npt.NDArray[Any], n_regions: int
+) -> _Curve:
     """One sort for all three areas."""
-    values, positive, region = a.ravel(), m.ravel(), regions.ravel()
+    values, positive, region = map_values.ravel(), marked.ravel(), regions.ravel()
     order = np.argsort(values)[::-1]
     ordered, hit = values[order], positive[order]
     last = np.flatnonzero(np.r_[ordered[1:] != ordered[:-1], True])
@@ -173,16 +176,16 @@ def _pro(c: _Curve) -> float:
     return float(auc(x, np.r_[c.overlap[:end], at_limit]) / MAX_FALSE_POSITIVE_RATE)
 
 
-def _dice(found: npt.NDArray[np.bool_], m: npt.NDArray[np.bool_]) -> Floats:
+def _dice(flagged: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_]) -> Floats:
     """Dice overlap of each image, ``(N,)``; masks are not empty."""
-    both = (found & m).sum(axis=(1, 2))
-    return np.asarray(2 * both / (found.sum(axis=(1, 2)) + m.sum(axis=(1, 2))))
+    both = (flagged & marked).sum(axis=(1, 2))
+    return np.asarray(2 * both / (flagged.sum(axis=(1, 2)) + marked.sum(axis=(1, 2))))
 
 
-def _pointing(a: npt.NDArray[Any], m: npt.NDArray[np.bool_]) -> Floats:
+def _pointing(map_values: npt.NDArray[Any], marked: npt.NDArray[np.bool_]) -> Floats:
     """Share of the positions with an image's highest value that lie in its mask, ``(N,)``."""
-    top = a == a.max(axis=(1, 2), keepdims=True)
-    return np.asarray((top & m).sum(axis=(1, 2)) / top.sum(axis=(1, 2)))
+    top = map_values == map_values.max(axis=(1, 2), keepdims=True)
+    return np.asarray((top & marked).sum(axis=(1, 2)) / top.sum(axis=(1, 2)))
 
 
 def _without_interval(value: float) -> dict[str, Any]:

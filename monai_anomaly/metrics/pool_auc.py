@@ -1,12 +1,13 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """An area under the ROC curve without labels: held-out normals against an unlabeled pool."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,8 @@ import torch
 from monai.handlers.ignite_metric import IgniteMetricHandler
 from monai.metrics.rocauc import ROCAUCMetric
 from sklearn.metrics import roc_auc_score
+
+from monai_anomaly.metrics.evaluator_output import score_and_label
 
 __all__ = ["PoolAUROC", "describe_pool_auroc", "pool_auroc"]
 
@@ -71,13 +74,6 @@ def _undefined(normal: npt.NDArray[np.float64], pool: npt.NDArray[np.float64]) -
     return "all scores are equal" if scores.min() == scores.max() else ""
 
 
-def _score_and_label(output: Sequence[dict[str, Any]]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """Return the pairs that MONAI's metric handlers expect, from the decollated output of an evaluator."""
-    scores = [torch.as_tensor(item["score"], dtype=torch.float64).reshape(()) for item in output]
-    labels = [torch.as_tensor(item["label"], dtype=torch.float64).reshape(()) for item in output]
-    return scores, labels
-
-
 class PoolAUROC(IgniteMetricHandler):
     """:func:`pool_auroc` of a validation set, as a key metric of an evaluator, to choose a checkpoint without labels.
 
@@ -95,7 +91,7 @@ class PoolAUROC(IgniteMetricHandler):
     """
 
     def __init__(
-        self, output_transform: Callable[[Any], Any] = _score_and_label, *, normal_share: float | None = None
+        self, output_transform: Callable[[Any], Any] = score_and_label, *, normal_share: float | None = None
     ) -> None:
         # MONAI's metric collects the scores over iterations and processes; its own AUC is not used.
         super().__init__(metric_fn=ROCAUCMetric(), output_transform=output_transform, save_details=False)
@@ -105,8 +101,8 @@ class PoolAUROC(IgniteMetricHandler):
 
     def compute(self) -> float:
         """Return the AUC of the epoch, or NaN when it is undefined."""
-        found = self.metric_fn.get_buffer()
-        scores, labels = (np.empty(0), np.empty(0)) if found is None else [t.double().cpu().numpy() for t in found]
+        collected = self.metric_fn.get_buffer() or (torch.empty(0), torch.empty(0))
+        scores, labels = (values.double().cpu().numpy() for values in collected)
         try:
             return pool_auroc(scores[labels == 0], scores[labels == -1], self.normal_share)
         except ValueError as error:

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """How visible the borders of patches are in images that a network makes patch by patch."""
 
 from __future__ import annotations

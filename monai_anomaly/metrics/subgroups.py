@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """The AUC by subgroup: by machine, site, view, age band or whatever the data list says."""
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ def subgroup_metrics(
         if len(raw) != len(table.scores):
             raise ValueError(f"Column '{column}' has {len(raw)} values for {len(table.scores)} images.")
         values = np.array([_text(value) for value in raw], dtype=object)
-        found = sorted(dict.fromkeys(values), key=lambda value: value == UNKNOWN)
-        result[column] = {value: _subgroup(table, values == value, min_cases, seed, n_bootstrap) for value in found}
+        subgroups = sorted(dict.fromkeys(values), key=lambda value: value == UNKNOWN)
+        result[column] = {value: _subgroup(table, values == value, min_cases, seed, n_bootstrap) for value in subgroups}
     return result
 
 
@@ -79,7 +80,7 @@ def _subgroup(
     elif scores.min() == scores.max():
         auroc = undefined("all scores are equal")
     else:
-        sure = bootstrap(part, lambda c: {"auroc": area_under_roc(c)}, seed=seed, n_bootstrap=n_bootstrap)
-        auroc = sure.measure("auroc", "pairs")
+        statistics = bootstrap(part, lambda c: {"auroc": area_under_roc(c)}, seed=seed, n_bootstrap=n_bootstrap)
+        auroc = statistics.measure("auroc", "pairs")
     counts = {"n_normal": int((~positive).sum()), "n_abnormal": int(positive.sum()), "n_groups": len(np.unique(codes))}
     return {"auroc": auroc, **counts}

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """CutPaste: a rectangle of each image is pasted somewhere else in the same image."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """Foreign patch interpolation: a square of each image is mixed with the same square of another one."""
 
 from __future__ import annotations

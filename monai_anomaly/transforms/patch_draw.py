@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """What all pseudo-anomalies made of a patch share: the drawn rectangle, its checks, the array and dictionary forms."""
 
 from __future__ import annotations

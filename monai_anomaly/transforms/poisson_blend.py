@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """Poisson blending: the texture of another image's patch, without a seam."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """Exact solver of Poisson's equation on rectangles, for a batch in which each has its own size."""
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """The image score is the spatial mean of the anomaly map."""
 
 from __future__ import annotations

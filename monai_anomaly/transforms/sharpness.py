@@ -1,5 +1,6 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
+
 """Images of equal sharpness: a control for data in which blur alone tells the classes apart."""
 
 from __future__ import annotations
