@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any
 
 from torch import nn
@@ -17,6 +16,7 @@ from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
 from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
+from monai_anomaly.utils.environment import package_versions
 
 __all__ = ["file_hash", "run_details", "summarize_data"]
 
@@ -42,7 +42,7 @@ def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | o
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
-        **{k: version(k) for k in _PACKAGES},
+        **package_versions(_PACKAGES),
     }
     return {**details, "parameters": sum(p.numel() for p in network.parameters())}
 

@@ -15,7 +15,6 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from monai_anomaly.apps.benchmark.variants import Variant
 from monai_anomaly.apps.process_usage import Usage, run_measured
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.metrics.image_level import image_level_metrics
+from monai_anomaly.utils.environment import package_versions
 
 __all__ = ["Cell", "CellError", "DataSet", "last_sentence", "read_data", "run_cell"]
 
@@ -237,7 +237,7 @@ def _check_images(data: DataSet, scored: Mapping[str, Any]) -> None:
 
 def _finish(row: dict[str, Any], scored: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row with its metrics, or the reason why it has none."""
-    row["versions"] = "; ".join(f"{name} {version(name)}" for name in PACKAGES)
+    row["versions"] = "; ".join(f"{name} {number}" for name, number in package_versions(PACKAGES).items())
     if row["reason"]:
         return row | {"status": "failed"}
     try:

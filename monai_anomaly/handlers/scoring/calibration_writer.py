@@ -12,7 +12,6 @@ import platform
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +25,7 @@ from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pix
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.utils.environment import package_versions
 
 __all__ = ["CalibrationWriter", "DetectorIdentity"]
 
@@ -187,7 +187,7 @@ class CalibrationWriter:
             data_hash=hashlib.sha256("\n".join(sorted(row.images for row in rows)).encode()).hexdigest(),
             frames=self.frames,
             aggregate=self.aggregate,
-            versions={**{name: version(name) for name in _PACKAGES}, "python": platform.python_version()},
+            versions={**package_versions(_PACKAGES), "python": platform.python_version()},
             date=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
             counts={"refused_files": self._refused.total(), "left_out_as_trained_on": left_out, "copies": copies},
         )
