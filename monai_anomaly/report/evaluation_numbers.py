@@ -112,12 +112,12 @@ def _thresholds(rules: Rules) -> tuple[dict[str, float | None], dict[str, str]]:
     if calibration is None:
         return {}, {}
     rates = sorted({*RATES, rules.false_alarm_rate})
-    found = {f"{rate:g}": calibration.threshold(rate) for rate in rates}
+    thresholds = {f"{rate:g}": calibration.threshold(rate) for rate in rates}
     reasons = {
         f"{rate:g}": f"it takes normals of {patients_needed(rate)} patients; here are {calibration.n_patients}"
         for rate in rates
     }
-    return found, {name: reason for name, reason in reasons.items() if found[name] is None}
+    return thresholds, {name: reason for name, reason in reasons.items() if thresholds[name] is None}
 
 
 def _count_decisions(cases: Sequence[Case]) -> dict[str, dict[str, int]]:
@@ -153,8 +153,8 @@ def _guard(cases: Sequence[Case], rules: Rules, numbers: Mapping[str, Any]) -> d
     else:
         try:
             labels, scores, groups = _columns(rest)
-            found = image_level_metrics(labels, scores, groups, **rules.bootstrap)
-            without = {key: found[key] for key in ("auroc", "auroc_interval", "n_normal", "n_abnormal")} | {
+            metrics = image_level_metrics(labels, scores, groups, **rules.bootstrap)
+            without = {key: metrics[key] for key in ("auroc", "auroc_interval", "n_normal", "n_abnormal")} | {
                 "reason": ""
             }
         except ValueError:  # what is left may hold one class, or nothing
@@ -173,7 +173,7 @@ def _pixel_level(maps: MapCollector, threshold: float | None, rules: Rules) -> d
     """Pixel metrics, with the image threshold for pixels too: map and score are on one scale."""
     if maps.reason:
         return {"reason": maps.reason}
-    found = pixel_level(
+    metrics = pixel_level(
         np.stack(maps.maps), np.stack(maps.masks), threshold=threshold, groups=maps.groups, **rules.bootstrap
     )
-    return found | {"reason": ""}
+    return metrics | {"reason": ""}

@@ -38,5 +38,5 @@ def _decided(numbers: Mapping[str, Any]) -> str:
     point = numbers["operating_points"]["thresholds"][f"{rate:g}"]
     if point["threshold"] is None:
         return f"none at a false-alarm rate of {100 * rate:g} %: {point['reason']}"
-    alarms, found = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
-    return f"{alarms} normal, {found} abnormal (false-alarm rate {100 * rate:g} %)"
+    false_alarms, hits = (numbers["decisions"][name]["anomalous"] for name in ("normal", "abnormal"))
+    return f"{false_alarms} normal, {hits} abnormal (false-alarm rate {100 * rate:g} %)"

@@ -100,10 +100,10 @@ def test_a_guard_that_leaves_one_class_leaves_no_number():
 
 def test_a_small_subgroup_has_no_number():
     columns = {"machine": ["A" if i % 4 else "B" for i in range(80)]}
-    found = numbers_of(make_cases(), columns=columns)["subgroups"]["machine"]
+    subgroups = numbers_of(make_cases(), columns=columns)["subgroups"]["machine"]
     chosen = np.arange(80) % 4 > 0
-    assert found["A"]["auroc"]["value"] == pytest.approx(roc_auc_score(LABELS[chosen], SCORES[chosen]))
-    assert found["B"]["auroc"]["value"] is None and "10 normal and 10 abnormal" in found["B"]["auroc"]["reason"]
+    assert subgroups["A"]["auroc"]["value"] == pytest.approx(roc_auc_score(LABELS[chosen], SCORES[chosen]))
+    assert subgroups["B"]["auroc"]["value"] is None and "10 normal and 10 abnormal" in subgroups["B"]["auroc"]["reason"]
 
 
 @pytest.mark.parametrize(
@@ -137,22 +137,22 @@ def collect(count: int = 10, **options) -> tuple[MapCollector, np.ndarray, np.nd
 
 def test_pixel_metrics_are_those_of_all_pixels():
     collector, maps, masks = collect()
-    found = numbers_of(make_cases(), maps=collector)["pixel_level"]
-    assert found["reason"] == ""
-    assert found["pixel_auroc"]["value"] == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()))
-    assert found["pixel_average_precision"]["value"] == pytest.approx(
+    pixels = numbers_of(make_cases(), maps=collector)["pixel_level"]
+    assert pixels["reason"] == ""
+    assert pixels["pixel_auroc"]["value"] == pytest.approx(roc_auc_score(masks.ravel(), maps.ravel()))
+    assert pixels["pixel_average_precision"]["value"] == pytest.approx(
         average_precision_score(masks.ravel(), maps.ravel())
     )
-    assert found["dice"]["value"] is None  # no calibration, no threshold
+    assert pixels["dice"]["value"] is None  # no calibration, no threshold
 
 
 def test_dice_takes_the_calibrated_threshold():
     calibration = make_calibration()
     collector, maps, masks = collect()
-    found = numbers_of(make_cases(calibration, 0.1), calibration, alpha=0.1, maps=collector)["pixel_level"]
+    pixels = numbers_of(make_cases(calibration, 0.1), calibration, alpha=0.1, maps=collector)["pixel_level"]
     hits = maps >= calibration.threshold(0.1)
     both = (hits & masks).sum(axis=(1, 2))
-    assert found["dice"]["value"] == pytest.approx(np.mean(2 * both / (hits.sum((1, 2)) + masks.sum((1, 2)))))
+    assert pixels["dice"]["value"] == pytest.approx(np.mean(2 * both / (hits.sum((1, 2)) + masks.sum((1, 2)))))
 
 
 def test_no_masks_and_too_many_maps_are_said():

@@ -77,10 +77,12 @@ def test_a_long_run_has_no_dots_and_whole_epochs_below():
 
 
 def test_names_are_escaped_and_panels_lie_side_by_side():
-    rows = [{"epoch": 1.0, 'a<b&"c"': 1.0, "b": 1.0, "c": 1.0}]
-    found = panels(draw_losses(rows, ['a<b&"c"', "b", "c"]))
-    assert texts(found[0])[0] == 'a<b&"c"'
-    assert [panel.get("transform") for panel in found] == ["translate(0 0)", "translate(430 0)", "translate(0 240)"]
+    name = """</svg><b a='1'>&"{}"""
+    svg = draw_losses([{"epoch": 1.0, name: 1.0, "b": 1.0, "c": 1.0}], [name, "b", "c"])
+    drawn = panels(svg)
+    assert texts(drawn[0])[0] == drawn[0].find(f"{SVG}title").text == name
+    assert name in ElementTree.fromstring(svg).get("aria-label")
+    assert [panel.get("transform") for panel in drawn] == ["translate(0 0)", "translate(430 0)", "translate(0 240)"]
 
 
 def test_a_long_name_is_cut_short_and_told_in_the_tooltip():

@@ -124,13 +124,15 @@ def _interval(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> t
     """
     scores = [dict(zip(result["names"], row["scores"], strict=True)) for row, result in pairs]
     first = pairs[0][1]
-    common = [i for i, name in enumerate(first["names"]) if all(name in one for one in scores)]
+    common = [i for i, name in enumerate(first["names"]) if all(name in of_seed for of_seed in scores)]
     labels, groups = [first["labels"][i] for i in common], [first["groups"][i] for i in common]
-    sure = [_bootstrap(check_scores(labels, [one[first["names"][i]] for i in common], groups)) for one in scores]
+    seeds = [
+        _bootstrap(check_scores(labels, [of_seed[first["names"][i]] for i in common], groups)) for of_seed in scores
+    ]
     mean = replace(
-        sure[0],
-        value={"auroc": np.mean([one.value["auroc"] for one in sure])},
-        resampled={"auroc": np.mean([one.resampled["auroc"] for one in sure], axis=0)},
+        seeds[0],
+        value={"auroc": np.mean([seed.value["auroc"] for seed in seeds])},
+        resampled={"auroc": np.mean([seed.resampled["auroc"] for seed in seeds], axis=0)},
     )
     between = mean.measure("auroc", "pairs")["interval"]
     return None if between is None else (float(between[0]), float(between[1]))

@@ -28,6 +28,7 @@ from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.lists.columns import COLUMN
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
+from monai_anomaly.handlers.scoring.gallery_pictures import add_reconstructions, copy_picture
 from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
 from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
 from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
@@ -35,7 +36,7 @@ from monai_anomaly.metrics.operating_points import roc_band
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
 from monai_anomaly.report.evaluation_summary import result_lines
-from monai_anomaly.report.gallery import Gallery, Picture
+from monai_anomaly.report.gallery import Gallery
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
 from monai_anomaly.utils.atomic import atomic_write
@@ -114,7 +115,7 @@ class EvaluationReport:
         self.guard = guard
         self.subgroups = [subgroups] if isinstance(subgroups, str) else list(subgroups)
         self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
-        self.training = None if fingerprints is None else {int(one) for one in fingerprints}
+        self.training = None if fingerprints is None else {int(known) for known in fingerprints}
         self._gallery_size = gallery
         self.reset()
 
@@ -163,7 +164,7 @@ class EvaluationReport:
         self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
         self._maps.add(item, group, frames)
         if self._gallery.wants(label, score):
-            self._gallery.add(_picture(item, self._cases[-1]))
+            self._gallery.add(copy_picture(item, self._cases[-1]))
 
     def _decide(self, score: float) -> Decision:
         """Return the decision; without one where the calibration has too few patients for the rate."""
@@ -182,7 +183,7 @@ class EvaluationReport:
         self._studies.require_complete()
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
-        _add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
+        add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()
         text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
@@ -215,7 +216,7 @@ class EvaluationReport:
 
     def _count_known(self) -> int | None:
         """How many images have the pixels of a training image; None where nobody knows the training images."""
-        return None if self.training is None else sum(fingerprint(one) in self.training for one in self._hashes)
+        return None if self.training is None else sum(fingerprint(pixels) in self.training for pixels in self._hashes)
 
     def _csv(self) -> str:
         stream = io.StringIO()
@@ -249,43 +250,6 @@ def _plain(item: Mapping[str, Any], key: str) -> Any:
             "the data list."
         )
     return value
-
-
-def _picture(item: Mapping[str, Any], case: Case) -> Picture:
-    """Copy one image's pixels to the CPU (copies: the item is a view of the whole batch)."""
-
-    def take(key: str) -> np.ndarray:
-        tensor: torch.Tensor = torch.as_tensor(item[key])
-        return np.array(tensor.detach().float().cpu().numpy())
-
-    mask = take("mask")[0] >= 0.5 if item.get("mask") is not None else None
-    return Picture(
-        case.name,
-        case.label,
-        case.score,
-        take("image"),
-        take("pred")[0],
-        mask,
-        decision=case.decision,
-        p_value=case.p_value,
-    )
-
-
-def _add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torch.device) -> None:
-    """Run the gallery's images, one by one, through ``reconstruct`` of a network that has it."""
-    network = getattr(network, "module", network)  # out of DistributedDataParallel
-    reconstruct: Any = getattr(network, "reconstruct", None)
-    if reconstruct is None:
-        return
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            for picture in gallery.pictures:
-                image = torch.from_numpy(picture.image)[None].to(device)
-                picture.reconstruction = reconstruct(image)[0].float().cpu().numpy()
-    finally:
-        network.train(was_training)
 
 
 def _versions() -> dict[str, str]:

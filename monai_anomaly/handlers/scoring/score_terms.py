@@ -174,8 +174,8 @@ class ScoreTerms:
         self.output_dir.mkdir(parents=True, exist_ok=True)
         atomic_write(self.output_dir / "terms.csv", table)
         atomic_write(self.output_dir / "terms.json", text)
-        for name, found in numbers["numbers"].items():
-            _log.info("%s: %s", name if name == SCORE else f"term {name}", _line(found, self.sensitivity))
+        for name, measures in numbers["numbers"].items():
+            _log.info("%s: %s", name if name == SCORE else f"term {name}", _line(measures, self.sensitivity))
 
     def _numbers(self, names: Sequence[str]) -> dict[str, Any]:
         labels = [row.label for row in self._rows]
@@ -207,13 +207,13 @@ class ScoreTerms:
                 f"{why[0].upper()}{why[1:]}, so that the numbers of the score and its terms are undefined. Add images "
                 "of the other class to the test section."
             )
-        sure = bootstrap(table, self._statistics, **self.bootstrap)
-        counts = {"n_groups": sure.n_groups, "n_bootstrap": sure.n_bootstrap}
-        return {name: sure.measure(name, of) for name, of in MEASURES.items()}, counts
+        resampled = bootstrap(table, self._statistics, **self.bootstrap)
+        counts = {"n_groups": resampled.n_groups, "n_bootstrap": resampled.n_bootstrap}
+        return {name: resampled.measure(name, of) for name, of in MEASURES.items()}, counts
 
     def _statistics(self, counts: Counts) -> dict[Hashable, npt.NDArray[np.float64]]:
-        found = (area_under_roc(counts), average_precision(counts), false_alarm_rate_at(counts, self.sensitivity))
-        return dict(zip(MEASURES, found, strict=True))
+        values = (area_under_roc(counts), average_precision(counts), false_alarm_rate_at(counts, self.sensitivity))
+        return dict(zip(MEASURES, values, strict=True))
 
     def _csv(self, names: Sequence[str]) -> str:
         stream = io.StringIO()
@@ -264,9 +264,9 @@ def _constant() -> dict[str, Any]:
     return {name: undefined("the term is equal for all images") for name in MEASURES}
 
 
-def _line(found: Mapping[str, Any], sensitivity: float) -> str:
+def _line(measures: Mapping[str, Any], sensitivity: float) -> str:
     """Return the measures of one score in a line."""
-    auroc, precision, alarms = (found[name] for name in MEASURES)
+    auroc, precision, alarms = (measures[name] for name in MEASURES)
     if auroc["value"] is None:
         return str(auroc["reason"])
     interval = auroc["interval"]

@@ -3,20 +3,16 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import io
 import json
 import math
 import re
 import shutil
 import subprocess
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.calibration.calibration import Calibration
@@ -25,6 +21,7 @@ from monai_anomaly.handlers.scoring.evaluation_report import EvaluationReport
 from monai_anomaly.report.gallery import Gallery, Picture
 from monai_anomaly.report.gallery_view import gallery_map_range
 from monai_anomaly.utils.heatmap import map_to_levels
+from tests.helpers.parsed_page import ParsedPage
 from tests.helpers.stub_evaluator import StubDetector, make_evaluator, make_items
 
 VALUES = [0.1, 0.5, 0.3, 0.9, 0.2, 0.4, 0.8]
@@ -40,51 +37,14 @@ class RefuseBright:
         return ["It is <too> bright." if float(image.max()) > 0.75 else "" for image in images]
 
 
-class _Page(HTMLParser):
-    """Tags with their attributes, and the text outside of style; every tag must be closed in order."""
-
-    VOID = {"meta", "img", "br"}
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.feed(html)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, {key: value or "" for key, value in attrs}))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, {key: value or "" for key, value in attrs}))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
-
-    def images(self) -> list[tuple[str, np.ndarray]]:
-        found = []
-        for tag, attributes in self.tags:
-            if tag == "img":
-                data = base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"), validate=True)
-                found.append((attributes["alt"], np.asarray(Image.open(io.BytesIO(data)))))
-        return found
-
-
 def _evaluate(tmp_path, items=None, network=None, **options):
     report = EvaluationReport(tmp_path / "out", n_bootstrap=50, **options)
     make_evaluator(make_items(VALUES, LABELS) if items is None else items, [report], network).run()
     return tmp_path / "out"
 
 
-def _page(folder) -> _Page:
-    return _Page((folder / "report.html").read_text(encoding="utf-8"))
+def _page(folder) -> ParsedPage:
+    return ParsedPage((folder / "report.html").read_text(encoding="utf-8"))
 
 
 def _scores(items) -> list[float]:
@@ -177,10 +137,10 @@ def test_maps_are_measured_where_masks_are(tmp_path):
     items = make_items(VALUES, LABELS, mask=torch.zeros(1, 8, 6))
     items[3]["mask"] = (items[3]["image"] > 0).float()
     folder = _evaluate(tmp_path, items, calibration=CALIBRATION)
-    found = json.loads((folder / "metrics.json").read_text())["pixel_level"]
+    pixels = json.loads((folder / "metrics.json").read_text())["pixel_level"]
     maps = torch.stack([2 * item["image"][0] for item in items]).numpy().ravel()
     masks = torch.stack([item["mask"][0] for item in items]).numpy().ravel()
-    assert found["pixel_auroc"]["value"] == pytest.approx(roc_auc_score(masks, maps))
+    assert pixels["pixel_auroc"]["value"] == pytest.approx(roc_auc_score(masks, maps))
     assert "7 images, 1 of them with 1 annotated regions" in _page(folder).text
 
 
@@ -280,7 +240,7 @@ def test_file_names_cannot_become_markup(tmp_path):
 def test_nothing_on_the_page_is_fetched(tmp_path):
     html = (_evaluate(tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "http:" not in html and "https:" not in html and "//" not in re.sub(r"base64,[^\"]+", "", html)
-    for tag, attributes in _Page(html).tags:
+    for tag, attributes in ParsedPage(html).tags:
         assert tag not in {"script", "link", "iframe", "object", "base"}
         assert attributes.get("src", "data:").startswith("data:") and "href" not in attributes
         if tag == "img":
@@ -417,7 +377,7 @@ def test_opens_in_chromium(tmp_path, width, dark):
     flags += f" --blink-settings=preferredColorScheme={0 if dark else 1}"
     command = [str(CHROMIUM), *flags.split(), "--dump-dom", (tmp_path / "probed.html").as_uri()]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    body = next(attributes for tag, attributes in _Page(dom).tags if tag == "body")
+    body = next(attributes for tag, attributes in ParsedPage(dom).tags if tag == "body")
     seen = json.loads(body["data-probe"])
     assert seen["widths"] == [256] + [6] * (3 * len(VALUES))
     assert min(seen["shown"]) > 50 and min(seen["charts"]) > 200
