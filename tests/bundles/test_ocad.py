@@ -327,7 +327,7 @@ def test_without_the_gaussian(small_skin, tmp_path):
     detector = load_trained("ocad", tmp_path)
     image = images(tmp_path, small_skin, "test", 1)
     with torch.inference_mode():
-        error = (detector.judge(image)[0] - detector.term_mean[0]) / detector.term_std[0]
+        error = (detector.judge(image)[0] - detector.score_mean[0]) / detector.score_std[0]
         torch.testing.assert_close(detector(image), error)
 
 

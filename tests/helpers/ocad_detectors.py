@@ -41,8 +41,8 @@ def make_detector(recipe=VECTOR, channels=3, *, seed=0, **options):
         last.weight.mul_(5.0)
         detector.eval()
         detector.fit_descriptor(make_images(detector, 9, seed=7), detector.descriptor)
-        detector.term_mean.copy_(torch.tensor([0.3, 0.8]))
-        detector.term_std.copy_(torch.tensor([0.2, 1.5]))
+        detector.score_mean.copy_(torch.tensor([0.3, 0.8]))
+        detector.score_std.copy_(torch.tensor([0.2, 1.5]))
     return detector
 
 

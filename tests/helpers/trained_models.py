@@ -40,7 +40,7 @@ def load_trained(bundle: str, folder: Path) -> nn.Module:
 
 def spread(detector: nn.Module) -> float:
     """Return what the detector divides its map by: some scores are in deviations of normals, tiny at first."""
-    return min(float(getattr(detector, name, torch.ones(1)).min()) for name in ("score_std", "term_std"))
+    return float(getattr(detector, "score_std", torch.ones(1)).min())
 
 
 def assert_same(a: Any, b: Any, where: str = "checkpoint") -> None:

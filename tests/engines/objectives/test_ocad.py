@@ -322,7 +322,7 @@ def test_a_fit_of_the_scores_leaves_the_training_s_descriptor():
     before = state(objective)
     images = make_images(objective.detector, 6, seed=2)
     objective.detector.fit_scores(images, images)
-    names = {"descriptor.center", "descriptor.variance", "term_mean", "term_std"}
+    names = {"descriptor.center", "descriptor.variance", "score_mean", "score_std"}
     assert changed(objective, before) == {f"detector.{name}" for name in names}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from monai.networks.utils import eval_mode
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from monai_anomaly.networks.blocks.gaussian_descriptor import GaussianDescriptor
@@ -16,16 +16,15 @@ from monai_anomaly.networks.blocks.structural_similarity import MultiScaleSSIM
 from monai_anomaly.networks.nets.ocad.attention_networks import AttentionEncoder, Bottleneck, ConvDecoder
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualDecoder
 from monai_anomaly.networks.nets.ocad.resnet_encoder import ResNetEncoder
+from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
 
 __all__ = ["DECODERS", "ENCODERS", "OCAD"]
 
 ENCODERS = ("attention", "resnet18")
 DECODERS = ("conv", "residual")
 
-_MIN_SPREAD = 1e-8
 
-
-class OCAD(nn.Module):
+class OCAD(StandardizedDetector):
     """Detector of OCAD and IGD: an autoencoder with attention, and a Gaussian descriptor of its normal latents.
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. The score is the weighted sum
@@ -85,14 +84,12 @@ class OCAD(nn.Module):
         levels: int | None = None,
         gaussian_share: float = 0.5,
     ) -> None:
-        super().__init__()
+        super().__init__(image_size, in_channels, raw_scores=len(self.term_names))
         for name, share in (("structure_weight", structure_weight), ("gaussian_share", gaussian_share)):
             if not 0.0 <= share <= 1.0:
                 raise ValueError(f"{name} must lie in [0, 1], got {share}.")
         if len(value_range) != 2 or not -float("inf") < value_range[0] < value_range[1] < float("inf"):
             raise ValueError(f"value_range must be two rising numbers, got {tuple(value_range)}.")
-        self.image_size = image_size
-        self.in_channels = in_channels
         self.low = float(value_range[0])
         self.width = float(value_range[1]) - float(value_range[0])
         self.structure_weight = float(structure_weight)
@@ -113,10 +110,6 @@ class OCAD(nn.Module):
         self.decoder = _make_decoder(self, **(decoder or {}))
         self.descriptor = GaussianDescriptor(latent_channels, spread=spread)
         self.similarity = MultiScaleSSIM(image_size, window=window, levels=levels)
-        self.register_buffer("term_mean", torch.zeros(2))
-        self.register_buffer("term_std", torch.ones(2))
-        self.term_mean: Tensor
-        self.term_std: Tensor
 
     # ---- the networks --------------------------------------------------------------------------------------------
 
@@ -142,13 +135,11 @@ class OCAD(nn.Module):
 
     # ---- scoring -------------------------------------------------------------------------------------------------
 
-    def forward(self, image: Tensor) -> Tensor:
+    def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
-            self._check_image(image)
         error, distance = self.judge(image)
-        error = (error - self.term_mean[0]) / self.term_std[0]
-        distance = (distance - self.term_mean[1]) / self.term_std[1]
+        error = (error - self.score_mean[0]) / self.score_std[0]
+        distance = (distance - self.score_mean[1]) / self.score_std[1]
         return (1.0 - self.gaussian_share) * error + self.gaussian_share * distance
 
     @torch.jit.export
@@ -172,9 +163,10 @@ class OCAD(nn.Module):
     @torch.jit.export
     def score_terms(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to the terms of its score, ``(B, 2)``, standardized; see ``term_names``."""
-        return (self._raw_terms(image) - self.term_mean) / self.term_std
+        return self.standardize(self.raw_scores(image))
 
-    def _raw_terms(self, image: Tensor) -> Tensor:
+    def raw_scores(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to the means of both terms' maps, ``(B, 2)``, not standardized."""
         error, distance = self.judge(image)
         return torch.stack([error.mean(dim=(1, 2, 3)), distance.mean(dim=(1, 2, 3))], dim=1)
 
@@ -190,11 +182,12 @@ class OCAD(nn.Module):
         Raises:
             ValueError: with fewer than 2 latents, and where one is not finite.
         """
+        device = self.score_mean.device
         with eval_mode(self):  # without gradients, too
-            descriptor.fit(torch.cat([self.encode(part.to(self._device())) for part in images.split(batch_size)]))
+            descriptor.fit(torch.cat([self.encode(part.to(device)) for part in images.split(batch_size)]))
 
     @torch.jit.unused
-    def fit_scores(self, images: Tensor, held_out: Tensor, batch_size: int = 32) -> None:
+    def fit_scores(self, images: Tensor, held_out: Tensor, batch_size: int = 32) -> None:  # type: ignore[override]
         """Take the Gaussian from training normals, then mean and standard deviation of both terms from others.
 
         Args:
@@ -212,22 +205,7 @@ class OCAD(nn.Module):
                 "least 2 normal images into the validation section."
             )
         self.fit_descriptor(images, self.descriptor, batch_size)
-        with eval_mode(self):
-            parts = [self._raw_terms(part.to(self._device())) for part in held_out.split(batch_size)]
-        raw = torch.cat(parts).cpu().double()
-        self.term_mean.copy_(raw.mean(dim=0))
-        self.term_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
-
-    def _device(self) -> torch.device:
-        return self.term_mean.device
-
-    def _check_image(self, image: Tensor) -> None:
-        size = self.image_size
-        if image.dim() != 4 or image.shape[1] != self.in_channels or image.shape[2] != size or image.shape[3] != size:
-            raise ValueError(
-                f"image must have shape (B, {self.in_channels}, {size}, {size}), got {list(image.shape)}; "
-                "set in_channels and image_size, and the same in the preprocessing."
-            )
+        self.fit_statistics(held_out, batch_size)
 
 
 def _make_encoder(

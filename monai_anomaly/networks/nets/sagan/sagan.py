@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from monai.networks.utils import eval_mode
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.sagan.generator import SAGANGenerator
+from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
 
 __all__ = ["POOLINGS", "SAGAN"]
 
@@ -21,7 +22,7 @@ _LEAST_SHARE = 0.1
 _MIN_SPREAD = 1e-8
 
 
-class SAGAN(nn.Module):
+class SAGAN(StandardizedDetector):
     """Detector of SAGAN: an image is restored to health, and what had to change is the score.
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. With the pooling "mean" the map
@@ -68,7 +69,7 @@ class SAGAN(nn.Module):
         smoothing: int = 5,
         per_position: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(image_size, in_channels, raw_scores=2 if pooling == "either" else 1)
         if len(value_range) != 2 or not -float("inf") < value_range[0] < value_range[1] < float("inf"):
             raise ValueError(f"value_range must be two rising numbers, got {tuple(value_range)}.")
         if pooling not in POOLINGS:
@@ -77,8 +78,6 @@ class SAGAN(nn.Module):
             raise ValueError(f"fraction must lie in (0, 1], got {fraction}.")
         if smoothing < 1 or smoothing % 2 == 0 or smoothing > image_size:
             raise ValueError(f"smoothing must be odd, positive and at most the image's side, got {smoothing}.")
-        self.image_size = image_size
-        self.in_channels = in_channels
         self.middle = (float(value_range[0]) + float(value_range[1])) / 2.0
         self.half_width = (float(value_range[1]) - float(value_range[0])) / 2.0
         self.pooling = pooling
@@ -86,13 +85,8 @@ class SAGAN(nn.Module):
         self.per_position = per_position
         self.count = max(1, round(fraction * image_size**2))
         self.generator = SAGANGenerator(image_size, in_channels, **(generator or {}))
-        numbers = 2 if pooling == "either" else 1
-        self.register_buffer("score_mean", torch.zeros(numbers))
-        self.register_buffer("score_std", torch.ones(numbers))
         self.register_buffer("position_mean", torch.zeros(1, 1, image_size, image_size))
         self.register_buffer("position_std", torch.ones(1, 1, image_size, image_size))
-        self.score_mean: Tensor
-        self.score_std: Tensor
         self.position_mean: Tensor
         self.position_std: Tensor
 
@@ -115,18 +109,19 @@ class SAGAN(nn.Module):
 
     # ---- scoring -------------------------------------------------------------------------------------------------
 
-    def forward(self, image: Tensor) -> Tensor:
+    def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
-            self._check_image(image)
         anomaly, raw = self.judge(image)
         if self.pooling == "mean":
             return anomaly
         if not self.per_position:
             anomaly = anomaly / self.score_std[0]
         # a score of a hundred deviations would lift the whole map beyond every color
-        score = ((raw - self.score_mean) / self.score_std).amax(dim=1).asinh()
-        return anomaly + (score[:, None, None, None] - anomaly.mean(dim=(1, 2, 3), keepdim=True))
+        return self.shift_to_score(anomaly, self.standardize(raw).amax(dim=1).asinh())
+
+    def raw_scores(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to what is standardized for the score; see :meth:`judge`."""
+        return self.judge(image)[1]
 
     @torch.jit.export
     def judge(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -153,26 +148,14 @@ class SAGAN(nn.Module):
         return F.avg_pool2d(F.pad(change, [half, half, half, half], mode="replicate"), self.smoothing, 1)
 
     @torch.jit.unused
-    def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
-        """Take mean and standard deviation of the scores, and of each position, from all training normals.
-
-        Args:
-            images: ``(N, C, S, S)``, at least 2, preprocessed, not augmented, on any device.
-            batch_size: images per forward pass.
-
-        Raises:
-            ValueError: with fewer than 2 images.
-        """
-        if len(images) < 2:
-            raise ValueError(f"the scores' spread needs at least 2 training normals, got {len(images)}.")
-        parts = images.split(batch_size)
-        device = self.score_mean.device
-        with eval_mode(self):  # without gradients, too
-            if self.per_position and self.pooling != "mean":
-                self._fit_positions(torch.cat([self._smooth(self._change(part.to(device))) for part in parts]))
-            raw = torch.cat([self.judge(part.to(device))[1] for part in parts]).cpu().double()
-        self.score_mean.copy_(raw.mean(dim=0))
-        self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
+    def fit_statistics(self, images: Tensor, batch_size: int = 32) -> None:
+        """Take mean and standard deviation of each position, where the map is in deviations, then of the scores."""
+        if self.per_position and self.pooling != "mean":
+            device = self.score_mean.device
+            with eval_mode(self):
+                parts = [self._smooth(self._change(part.to(device))) for part in images.split(batch_size)]
+            self._fit_positions(torch.cat(parts))
+        super().fit_statistics(images, batch_size)
 
     def _fit_positions(self, changes: Tensor) -> None:
         """Mean and standard deviation of smoothed maps ``(N, 1, S, S)``."""
@@ -180,11 +163,3 @@ class SAGAN(nn.Module):
         spread = changes.std(dim=0, correction=0, keepdim=True)
         # of few normals the spread is rough, and where nothing ever changes it is next to nothing
         self.position_std.copy_(self._smooth(spread) + _LEAST_SHARE * spread.mean() + _MIN_SPREAD)
-
-    def _check_image(self, image: Tensor) -> None:
-        size = self.image_size
-        if image.dim() != 4 or image.shape[1] != self.in_channels or image.shape[2] != size or image.shape[3] != size:
-            raise ValueError(
-                f"image must have shape (B, {self.in_channels}, {size}, {size}), got {list(image.shape)}; "
-                "set in_channels and image_size, and the same in the preprocessing."
-            )

@@ -6,16 +6,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import nn
 
 from monai_anomaly.networks.blocks.perceptual_distance import layer_shares, relative_distance_map
+from monai_anomaly.networks.nets.detector import Detector
 from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures
 from monai_anomaly.networks.nets.sepiad.autoencoder import Decoder, Encoder
 
 __all__ = ["SEPIAD"]
 
 
-class SEPIAD(nn.Module):
+class SEPIAD(Detector):
     """Detector of SEPIAD (PIAD with ``se=False``): relative perceptual distance of image and reconstruction.
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous, 0 is a perfect reconstruction.
@@ -78,7 +78,7 @@ class SEPIAD(nn.Module):
         relative_to: str = "image",
         output_init: float = 1.0,
     ) -> None:
-        super().__init__()
+        super().__init__(image_size, in_channels)
         if score not in ("mean", "top"):
             raise ValueError(f"score must be 'mean' or 'top', got {score!r}.")
         if not 0.0 < top_fraction <= 1.0:
@@ -111,8 +111,6 @@ class SEPIAD(nn.Module):
             self.decoder.tail[-1].get_parameter("weight").mul_(output_init)
         self.features = VGGFeatures(feature_layers, feature_width, norm=feature_norm)
         self.relative = relative_to == "image"
-        self.image_size = image_size
-        self.in_channels = in_channels
         self.latent_channels = latent_channels
         self.layer_shares = layer_shares(layer_weights, len(self.features.layers))
         self.top_count = max(1, round(top_fraction * image_size**2)) if score == "top" else 0
@@ -132,23 +130,13 @@ class SEPIAD(nn.Module):
         """Image ``(B, C, S, S)`` in [0, 1] to its reconstruction, meant for [0, 1], not clamped."""
         return (self.decoder(self.encoder(2.0 * image - 1.0)) + 1.0) / 2.0
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
+    def anomaly_map(self, image: torch.Tensor) -> torch.Tensor:
         """Image ``(B, C, S, S)`` in [0, 1] to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
-            self._check_image(image)
         real = self.features(image)
         fake = self.features(self.reconstruct(image))
         size = [self.image_size, self.image_size]
         distance = relative_distance_map(real, fake, self.layer_shares, size, self.relative)
         if self.top_count > 0:
-            top = distance.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1).reshape(-1, 1, 1, 1)
-            distance = distance + (top - distance.mean(dim=(2, 3), keepdim=True))
+            top = distance.flatten(1).topk(self.top_count, dim=1).values.mean(dim=1)
+            distance = self.shift_to_score(distance, top)
         return distance
-
-    def _check_image(self, image: torch.Tensor) -> None:
-        size = self.image_size
-        if image.dim() != 4 or image.shape[1] != self.in_channels or image.shape[2] != size or image.shape[3] != size:
-            raise ValueError(
-                f"image must have shape (B, {self.in_channels}, {size}, {size}), got {list(image.shape)}; "
-                "set in_channels and image_size, and the same in the preprocessing."
-            )

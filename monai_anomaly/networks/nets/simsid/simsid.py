@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.simsid.generators import make_generator
 from monai_anomaly.networks.nets.simsid.image_discriminator import ImageDiscriminator
 from monai_anomaly.networks.nets.simsid.map_discriminator import MapDiscriminator
+from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
 
 __all__ = ["OUTPUTS", "POOLINGS", "SCORES", "SimSID"]
 
@@ -22,10 +22,8 @@ OUTPUTS = ("sigmoid", "tanh", "none")
 POOLINGS = ("mean", "focal", "either")
 SCORES = ("recon_logit", "logit_difference", "recon_mse", "feature_distance", "map_logit")
 
-_MIN_SPREAD = 1e-8
 
-
-class SimSID(nn.Module):
+class SimSID(StandardizedDetector):
     """Detector of SimSID and SQUID: an image is painted anew from memories of normal anatomy, and the result is judged.
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. The score is in standard
@@ -82,7 +80,7 @@ class SimSID(nn.Module):
         temperature: float = 0.5,
         bounded: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(image_size, in_channels, raw_scores=2 if pooling == "either" else 1)
         if output not in OUTPUTS:
             raise ValueError(f"output must be one of {', '.join(map(repr, OUTPUTS))}, got {output!r}.")
         if score not in SCORES:
@@ -94,8 +92,6 @@ class SimSID(nn.Module):
         self.maps_score = score not in ("recon_logit", "logit_difference")  # the score is one of the map
         if pooling != "mean" and not self.maps_score:
             raise ValueError(f"score {score!r} is one number for an image; leave pooling at 'mean', got {pooling!r}.")
-        self.image_size = image_size
-        self.in_channels = in_channels
         self.output = output
         self.score = score
         self.bounded = bounded
@@ -107,11 +103,6 @@ class SimSID(nn.Module):
             if score == "map_logit"
             else ImageDiscriminator(image_size, in_channels, **(discriminator or {}))
         )
-        numbers = 2 if pooling == "either" else 1
-        self.register_buffer("score_mean", torch.zeros(numbers))
-        self.register_buffer("score_std", torch.ones(numbers))
-        self.score_mean: Tensor
-        self.score_std: Tensor
 
     # ---- between images and the networks' range ------------------------------------------------------------------
 
@@ -139,17 +130,19 @@ class SimSID(nn.Module):
         """Image ``(B, C, S, S)`` to what the memories make of it, in the images' range."""
         return self.unsignal(self.picture(self.generator(self.signal(image))))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
-        if not torch.jit.is_tracing():  # type: ignore[attr-defined]
-            self._check_image(image)
         anomaly, raw = self.judge(image)
         if self.maps_score:
             anomaly = anomaly / self.score_std[0]
-        score = ((raw - self.score_mean) / self.score_std).amax(dim=1)
+        score = self.standardize(raw).amax(dim=1)
         if self.bounded:
             score = torch.sigmoid(score)
-        return anomaly + (score[:, None, None, None] - anomaly.mean(dim=(1, 2, 3), keepdim=True))
+        return self.shift_to_score(anomaly, score)
+
+    def raw_scores(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to what is standardized for the score; see :meth:`judge`."""
+        return self.judge(image)[1]
 
     @torch.jit.export
     def judge(self, image: Tensor) -> tuple[Tensor, Tensor]:
@@ -199,30 +192,3 @@ class SimSID(nn.Module):
         size = [self.image_size, self.image_size]
         # not bilinear, which would not keep the mean
         return F.interpolate(patches.merge(maps), size=size, mode="nearest")
-
-    @torch.jit.unused
-    def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
-        """Take mean and standard deviation of the scores from all training normals, without augmentation.
-
-        Args:
-            images: ``(N, C, S, S)``, at least 2, preprocessed, on any device.
-            batch_size: images per forward pass.
-
-        Raises:
-            ValueError: with fewer than 2 images.
-        """
-        if len(images) < 2:
-            raise ValueError(f"the scores' spread needs at least 2 training normals, got {len(images)}.")
-        device = self.score_mean.device
-        with eval_mode(self):  # without gradients, too
-            raw = torch.cat([self.judge(part.to(device))[1] for part in images.split(batch_size)]).cpu().double()
-            self.score_mean.copy_(raw.mean(dim=0))
-            self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
-
-    def _check_image(self, image: Tensor) -> None:
-        size = self.image_size
-        if image.dim() != 4 or image.shape[1] != self.in_channels or image.shape[2] != size or image.shape[3] != size:
-            raise ValueError(
-                f"image must have shape (B, {self.in_channels}, {size}, {size}), got {list(image.shape)}; "
-                "set in_channels and image_size, and the same in the preprocessing."
-            )

@@ -202,12 +202,12 @@ def test_both_terms_are_standardized_by_the_held_out_normals(name, batch_size):
     detector.fit_scores(images, held_out, batch_size=batch_size)
     assert detector.training
     assert detector.decoder.training
-    names = {"descriptor.center", "descriptor.variance", "term_mean", "term_std"}
+    names = {"descriptor.center", "descriptor.variance", "score_mean", "score_std"}
     assert changed(detector, before) == names | ({"descriptor.axes"} if name == "map" else set())
     detector.eval()
     raw = np.array([[part.mean() for part in _by_hand(detector, image)] for image in held_out])
-    np.testing.assert_allclose(detector.term_mean, raw.mean(axis=0), rtol=1e-3)
-    np.testing.assert_allclose(detector.term_std, raw.std(axis=0), rtol=1e-2)
+    np.testing.assert_allclose(detector.score_mean, raw.mean(axis=0), rtol=1e-3)
+    np.testing.assert_allclose(detector.score_std, raw.std(axis=0), rtol=1e-2)
     terms = detector.score_terms(held_out).double()
     np.testing.assert_allclose(terms.mean(dim=0), 0.0, atol=1e-3)
     np.testing.assert_allclose(terms.std(dim=0, correction=0), 1.0, atol=1e-3)
