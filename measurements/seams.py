@@ -13,32 +13,30 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from monai.networks.utils import eval_mode
-from torch import Tensor, nn
+from torch import Tensor
 
 from measurements.command_line import run_measurement
+from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.sets.cached import CachedDataset
-from monai_anomaly.handlers.scoring.detector_loader import load_detector
-from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
 from monai_anomaly.metrics.seam_ratio import seam_ratio
 from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 from monai_anomaly.networks.nets.simsid.simsid import SimSID
-from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["main", "measure_seams"]
 
-_DETECTORS: dict[str, type[nn.Module]] = {"SAGAN": SAGAN, "SimSID": SimSID}
-"""Those that work by patches: they have ``reconstruct``, and their generator has ``patches``."""
+_BY_PATCHES = (SAGAN, SimSID)
+"""They have ``reconstruct``, and their generator has ``patches``."""
 
 _BATCH_SIZE = 32
 
@@ -62,38 +60,36 @@ def measure_seams(
         DataListError: whatever is wrong with the folder, or an empty section.
         ValueError: where a ratio is undefined; see :func:`~monai_anomaly.metrics.seam_ratio.seam_ratio`.
     """
-    spec: Mapping[str, Any] = load_checkpoint(checkpoint)["spec"]
-    if spec.get("detector") not in _DETECTORS:
+    trained = TrainedDetector.read(checkpoint)
+    detector = trained.detector
+    if not isinstance(detector, _BY_PATCHES):
         raise ConfigError(
-            f"a detector of the kind {spec.get('detector')} has no grid of patches, and so no seams; name a checkpoint "
-            f"of {' or '.join(_DETECTORS)}."
+            f"a detector of the kind {type(detector).__name__} has no grid of patches, and so no seams; name a "
+            f"checkpoint of {' or '.join(kind.__name__ for kind in _BY_PATCHES)}."
         )
-    detector = _DETECTORS[spec["detector"]](**spec["network"])
-    patches: Any = detector.generator.patches  # type: ignore[union-attr]
+    patches: Any = detector.generator.patches
     if patches.locations == 1:
         raise ConfigError("this detector's grid is a single patch, which has no seams; name one with a larger grid.")
-    load_detector(detector, checkpoint)
-    original = _images(spec, dataset_dir, section)
+    original = _images(trained, dataset_dir, section)
     restored = _restore(detector, original)
     pictures = {"restored": restored, "original": original, "difference": (original - restored).abs()}
     return {name: seam_ratio(picture, (patches.rows, patches.cols)) for name, picture in pictures.items()}
 
 
-def _images(spec: Mapping[str, Any], dataset_dir: str | os.PathLike[str], section: str) -> Tensor:
+def _images(trained: TrainedDetector, dataset_dir: str | os.PathLike[str], section: str) -> Tensor:
     """All images of a section as the detector was trained on them, ``(N, C, H, W)``."""
-    data = spec.get("data", {})
+    data = trained.spec.get("data", {})
     split = {"seed": data.get("split_seed", 0), "split_shares": data.get("split_shares", DEFAULT_SHARES)}
     items = load_datalist(dataset_dir, section, **split)
     if not items:
         raise DataListError(f"the data set has no images in its section '{section}'; name another section.")
-    preprocessing = Preprocessing(**spec["preprocessing"])
-    frames = expand_frames(items, data.get("frames", "middle"), preprocessing.count_frames)
-    return CachedDataset(frames, preprocessing).images
+    frames = expand_frames(items, data.get("frames", "middle"), trained.preprocessing.count_frames)
+    return CachedDataset(frames, trained.preprocessing).images
 
 
-def _restore(detector: nn.Module, images: Tensor) -> Tensor:
+def _restore(detector: SAGAN | SimSID, images: Tensor) -> Tensor:
     with eval_mode(detector):  # without gradients, too
-        return torch.cat([detector.reconstruct(part) for part in images.split(_BATCH_SIZE)])  # type: ignore[operator]
+        return torch.cat([detector.reconstruct(part) for part in images.split(_BATCH_SIZE)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

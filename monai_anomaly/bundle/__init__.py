@@ -5,28 +5,27 @@
 
 from __future__ import annotations
 
-from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, identify_detector, read_calibration
+from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
+from monai_anomaly.bundle.resuming import check_resumable
 from monai_anomaly.bundle.root import find_bundle_root
-from monai_anomaly.bundle.spec import check_resumable, read_guard, read_map_range, read_spec
+from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 
 __all__ = [
     "CheckedWorkflow",
+    "TrainedDetector",
     "calibration_normals",
     "calibration_path",
     "check_overrides",
     "check_resumable",
     "check_weights",
     "find_bundle_root",
-    "identify_detector",
+    "open_detector",
     "prepare_features",
     "read_calibration",
-    "read_guard",
-    "read_map_range",
-    "read_spec",
     "run_details",
     "summarize_data",
 ]

@@ -5,23 +5,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Mapping
 from typing import Any
 
-from monai_anomaly.bundle.details import file_hash
+from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.handlers.scoring.calibration_writer import DetectorIdentity
-from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = [
     "calibration_normals",
     "calibration_path",
-    "identify_detector",
     "read_calibration",
 ]
 
@@ -31,24 +25,6 @@ SECTIONS = ("validation", "normals")
 def calibration_path(checkpoint: str | os.PathLike[str]) -> str:
     """Where the calibration of a checkpoint is unless the user says otherwise: beside it."""
     return os.path.join(os.path.dirname(checkpoint), "calibration.json")
-
-
-def identify_detector(checkpoint: str | os.PathLike[str], spec: Mapping[str, Any]) -> DetectorIdentity:
-    """Which detector a checkpoint holds, with which settings, and the fingerprints of its training images.
-
-    Args:
-        checkpoint: the detector's file.
-        spec: how it and its preprocessing are made; see :func:`monai_anomaly.bundle.read_spec`.
-
-    Raises:
-        CheckpointError: when there is no checkpoint, it is damaged, or something else made it.
-    """
-    content = load_checkpoint(checkpoint)
-    used = {key: spec.get(key) for key in ("detector", "network", "preprocessing")}
-    spec_hash = hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
-    rule = str(content.get("data", {}).get("checkpoint rule", ""))
-    chosen_by = rule if rule.startswith("epoch") else ""  # as BestWeights says it; "the last iteration" chose nothing
-    return DetectorIdentity(file_hash(checkpoint), spec_hash, content.get("fingerprints"), chosen_by)
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
@@ -77,28 +53,26 @@ def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **opt
 
 def read_calibration(
     path: str | os.PathLike[str],
-    checkpoint: str | os.PathLike[str],
-    spec: Mapping[str, Any],
+    trained: TrainedDetector,
     *,
     frames: str,
     aggregate: str,
     false_alarm_rate: float | None = None,
 ) -> Calibration:
-    """Return the calibration of a checkpoint, for the preprocessing, the rules and the false-alarm rate in use.
+    """Return the calibration of a detector, for the rules and the false-alarm rate in use.
 
     Args:
         path: the calibration's file.
-        checkpoint: the detector's file.
-        spec: how detector and preprocessing are made.
+        trained: the detector.
         frames: the frame rule in use.
         aggregate: the aggregation in use.
         false_alarm_rate: the rate that decisions are to have; None asks for none.
 
     Raises:
         CalibrationError: when there is none, it is damaged or of something else, or has too few patients for the rate.
-        CheckpointError: when the checkpoint cannot be read.
+        CheckpointError: when it is not trained.
     """
-    detector = identify_detector(checkpoint, spec)
+    trained.require_trained()
     if not os.path.isfile(path):
         raise CalibrationError(
             f"there is no calibration '{os.fspath(path)}', so that scores cannot become decisions: make one from "
@@ -106,7 +80,7 @@ def read_calibration(
             "--uncalibrated True."
         )
     calibration = Calibration.load(path)
-    calibration.require_match(detector.model_hash, detector.spec_hash, frames, aggregate)
+    calibration.require_match(trained.model_hash, trained.spec_hash, frames, aggregate)
     if false_alarm_rate is not None:
         calibration.require_rate(false_alarm_rate)
     return calibration

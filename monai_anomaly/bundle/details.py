@@ -5,46 +5,48 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Mapping
 from typing import Any
 
-from torch import nn
-
+from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
-from monai_anomaly.handlers.training.training_checkpoint import load_checkpoint
+from monai_anomaly.networks.nets.detector import Detector
 from monai_anomaly.utils.environment import package_versions
 
-__all__ = ["file_hash", "run_details", "summarize_data"]
+__all__ = ["run_details", "summarize_data"]
 
 _PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
 
 
-def run_details(network: nn.Module, spec: Mapping[str, Any], checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
-    """Versions, settings and the weights' identity, for a report.
+def run_details(trained: TrainedDetector) -> dict[str, Any]:
+    """Return versions, settings and the weights' identity, for a report.
 
     Args:
-        network: the detector.
-        spec: how it and its preprocessing are made.
-        checkpoint: the file its weights are loaded from.
+        trained: the detector that the report is of.
 
     Returns:
         names and values to show.
     """
-    details: dict[str, Any] = {
-        **_identity(checkpoint),
+    detector, spec = trained.detector, trained.spec
+    return {
+        "weights": f"sha256 {trained.model_hash[:16]}" if trained.is_trained else "none",
+        **_origins(detector),
         "checkpoint rule": "the last iteration; no label was looked at",
-        **_data(checkpoint),  # may know of another rule
+        **trained.data,  # may know of another rule
         "training seed": spec.get("training", {}).get("seed"),
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
         **package_versions(_PACKAGES),
+        "parameters": sum(p.numel() for p in detector.parameters()),
     }
-    return {**details, "parameters": sum(p.numel() for p in network.parameters())}
+
+
+def _origins(detector: Detector) -> dict[str, str]:
+    """Return where weights come from that the training took over, by the name of their part."""
+    parts = {name: getattr(module, "origin", None) for name, module in detector.named_modules()}
+    return {name: origin for name, origin in parts.items() if isinstance(origin, str)}
 
 
 def summarize_data(
@@ -76,32 +78,3 @@ def summarize_data(
         "identical training images": sum(len(group) - 1 for group in training.duplicates),
         "validation images that are in training": len(warn_of_shared_images(training, validation)),
     }
-
-
-def _data(checkpoint: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return what :func:`summarize_data` said when the detector was trained."""
-    return dict(load_checkpoint(checkpoint).get("data", {})) if os.path.isfile(checkpoint) else {}
-
-
-def _identity(checkpoint: str | os.PathLike[str]) -> dict[str, str]:
-    """Return the weights' hash, and where the perceptual features in them come from."""
-    if not os.path.isfile(checkpoint):
-        return {"weights": "none"}
-    identity = {"weights": f"sha256 {file_hash(checkpoint)[:16]}"}
-    origin = load_checkpoint(checkpoint)["model"].get("features.origin_bytes")
-    if origin is not None:
-        identity["features"] = bytes(origin.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
-    return identity
-
-
-def file_hash(path: str | os.PathLike[str]) -> str:
-    """Return the SHA-256 of a file, 64 hexadecimal digits."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _by_parts(file)
-
-
-def _by_parts(file: Any) -> str:  # Python 3.10
-    digest = hashlib.sha256()
-    for part in iter(lambda: file.read(2**20), b""):
-        digest.update(part)
-    return digest.hexdigest()

@@ -52,7 +52,7 @@ def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretra
         pretrainer.run()
         if isinstance(pretrainer.objective, PretextObjective):
             pretrainer.objective.freeze()
-        features.set_origin(f"self-supervised, {pretrainer.state.iteration} steps on {len(images)} normals")
+        features.origin = f"self-supervised, {pretrainer.state.iteration} steps on {len(images)} normals"
     else:
         load_feature_weights(features, weights)
     features.fit_statistics(images.split(32))

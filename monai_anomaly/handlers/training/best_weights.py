@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from typing import Any
 
-import torch
 from ignite.engine import Engine, Events
 from torch import nn
+
+from monai_anomaly.utils.checkpoint import to_cpu
 
 __all__ = ["BestWeights"]
 
@@ -37,7 +39,7 @@ class BestWeights:
         self.value: float | None = None
         self.epoch = 0
         self.scored = 0
-        self._weights: dict[str, torch.Tensor] = {}
+        self._weights: dict[str, Any] = {}
 
     def attach(self, engine: Engine) -> None:
         """Attach to a validator with a key metric."""
@@ -78,4 +80,4 @@ class BestWeights:
         self.scored += 1
         if self.value is None or value > self.value:
             self.value, self.epoch = value, int(engine.state.epoch)
-            self._weights = {k: v.detach().cpu().clone() for k, v in self.network.state_dict().items()}
+            self._weights = copy.deepcopy(to_cpu(self.network.state_dict()))

@@ -7,7 +7,7 @@ import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -25,7 +25,8 @@ VGG_LAYERS = tuple(f"r{b}{c}" for b, (_, convs) in enumerate(_BLOCKS, 1) for c i
 """Names of the feature layers: r42 is the ReLU after the second convolution of the fourth block."""
 
 _STD_FLOOR = 1e-2
-_ORIGIN_BYTES = 128
+_ORIGIN_LENGTH = 128
+_EXTRA_STATE = "_extra_state"  # PyTorch's key of what get_extra_state returns
 
 
 def _vgg_plan(deepest: str, width: float, norm: bool) -> tuple[list[int | str], dict[str, int]]:
@@ -66,13 +67,12 @@ class VGGFeatures(nn.Module):
     Source: Simonyan and Zisserman, https://arxiv.org/abs/1409.1556; torchvision's ``vgg19``.
     """
 
-    __jit_unused_properties__ = ["is_fitted", "origin"]
+    __jit_unused_properties__ = ["is_fitted"]
 
     if TYPE_CHECKING:
         input_mean: torch.Tensor
         input_std: torch.Tensor
         num_fitted: torch.Tensor
-        origin_bytes: torch.Tensor
 
     def __init__(self, layers: Sequence[str] = ("r42",), width: float = 1.0, *, norm: bool = False) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class VGGFeatures(nn.Module):
         self.register_buffer("input_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
         self.register_buffer("input_std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
         self.register_buffer("num_fitted", torch.zeros((), dtype=torch.int64))
-        self.register_buffer("origin_bytes", torch.zeros(_ORIGIN_BYTES, dtype=torch.uint8))
+        self.origin = "random"
         self._initialize()
         self.requires_grad_(False)
         self.eval()
@@ -107,21 +107,19 @@ class VGGFeatures(nn.Module):
                 nn.init.kaiming_normal_(m.weight, mode="fan_out", nonlinearity="relu")
                 if m.bias is not None:
                     nn.init.zeros_(m.bias)
-        self.set_origin("random")
+        self.origin = "random"
 
     def train(self, mode: bool = True) -> VGGFeatures:
         """Stays in evaluation mode: the features are frozen."""
         return super().train(False)
 
-    @property
-    def origin(self) -> str:
-        """Where the weights come from, as text; kept in a buffer, so that every checkpoint says it."""
-        return bytes(self.origin_bytes.tolist()).rstrip(b"\0").decode("utf-8", errors="replace")
+    def get_extra_state(self) -> dict[str, str]:
+        """Return the weights' origin, so that every checkpoint says it."""
+        return {"origin": self.origin}
 
-    def set_origin(self, text: str) -> None:
-        """Record where the weights come from: at most 128 bytes, no file path or patient data."""
-        code = text.encode()[:_ORIGIN_BYTES].ljust(_ORIGIN_BYTES, b"\0")
-        self.origin_bytes.copy_(torch.tensor(list(code), dtype=torch.uint8))
+    def set_extra_state(self, state: Mapping[str, str]) -> None:
+        """Take over the weights' origin, at most 128 characters of it."""
+        self.origin = str(state["origin"])[:_ORIGIN_LENGTH]
 
     @property
     def is_fitted(self) -> bool:
@@ -220,7 +218,7 @@ def _load_imagenet(features: VGGFeatures) -> None:
         "on the training normals"
     )
     _load_layers(features, download_state_dict(enum, cure), "weights=imagenet")
-    features.set_origin(f"imagenet {enum}")
+    features.origin = f"imagenet {enum}"
 
 
 def _load_file(features: VGGFeatures, path: Path) -> None:
@@ -233,11 +231,11 @@ def _load_file(features: VGGFeatures, path: Path) -> None:
         cure="give 'imagenet', 'self_supervised', or the state dict of torchvision's vgg19 or of a VGGFeatures",
     )
     _load_layers(features, state, source)
-    if "origin_bytes" in state:
+    if _EXTRA_STATE in state:
         _load_statistics(features, state)
     else:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        features.set_origin(f"file sha256 {digest}")
+        features.origin = f"file sha256 {digest}"
 
 
 def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], source: str) -> None:
@@ -258,9 +256,10 @@ def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], sourc
     features.num_fitted.zero_()
 
 
-def _load_statistics(features: VGGFeatures, state: Mapping[str, torch.Tensor]) -> None:
+def _load_statistics(features: VGGFeatures, state: Mapping[str, Any]) -> None:
     """Take over what only our own files hold; feature statistics only when they are of the same layers."""
-    for name in ("input_mean", "input_std", "origin_bytes"):
+    features.set_extra_state(state[_EXTRA_STATE])
+    for name in ("input_mean", "input_std"):
         features.get_buffer(name).copy_(state[name])
     own = features.statistics.state_dict(prefix="statistics.")
     theirs = [key for key in state if key.startswith("statistics.")]

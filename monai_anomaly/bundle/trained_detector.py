@@ -1,0 +1,186 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a training left in one file, and all that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from torch import Tensor
+
+from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.handlers.scoring.calibration_writer import DetectorIdentity
+from monai_anomaly.networks.nets.detector import Detector
+from monai_anomaly.networks.nets.registry import make_detector
+from monai_anomaly.transforms.preprocessing import Preprocessing
+from monai_anomaly.utils.checkpoint import load_hashed_checkpoint, require_checkpoint
+from monai_anomaly.utils.exceptions import CheckpointError
+
+__all__ = ["TrainedDetector", "open_detector"]
+
+
+class TrainedDetector:
+    """A detector as its training left it in a ``model.pt``, which is opened once and hashed once.
+
+    Args:
+        path: the file, for messages.
+        content: what :func:`monai_anomaly.utils.checkpoint.load_checkpoint` returns.
+        model_hash: SHA-256 of the file; empty before any training, when `content` has a spec and no weights.
+
+    Example:
+        >>> from monai_anomaly.networks.nets.sagan.sagan import SAGAN
+        >>> network = {"image_size": 32, "generator": {"channels": 4, "residual_blocks": 1}}
+        >>> spec = {"detector": "SAGAN", "network": network, "preprocessing": {"image_size": 32}}
+        >>> trained = TrainedDetector("model.pt", {"spec": spec, "model": SAGAN(**network).state_dict()}, "0" * 64)
+        >>> trained.preprocessing.image_shape
+        (1, 32, 32)
+        >>> trained.detector(torch.rand(2, 1, 32, 32)).shape
+        torch.Size([2, 1, 32, 32])
+    """
+
+    def __init__(self, path: str | os.PathLike[str], content: Mapping[str, Any], model_hash: str) -> None:
+        self.path = os.fspath(path)
+        self.model_hash = model_hash
+        self._content = dict(content)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> TrainedDetector:
+        """Read a detector's file.
+
+        Args:
+            path: a ``model.pt``, or a ``checkpoint.pt``, which has weights and spec only.
+
+        Raises:
+            CheckpointError: when there is none, it is damaged, or something else made it.
+        """
+        return cls(path, *load_hashed_checkpoint(path))
+
+    # ---- what the file says ------------------------------------------------------------------------------------------
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether there are weights."""
+        return "model" in self._content or "detector" in self.__dict__
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """``detector`` (class name), ``network`` and ``preprocessing`` (arguments), ``data`` and ``training``."""
+        return dict(self._content["spec"])
+
+    @property
+    def map_range(self) -> tuple[float, float]:
+        """The map values of the first and the last color of all its heat maps; ``(0, 1)`` where nobody knows."""
+        low, high = self._content.get("map_range", (0.0, 1.0))
+        return float(low), float(high)
+
+    @property
+    def fingerprints(self) -> Tensor | None:
+        """Of the images it was trained on, as :func:`monai_anomaly.data.sets.duplicates.fingerprint` gives them."""
+        return self._content.get("fingerprints")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What is to be said of its training data, numbers and texts by name."""
+        return dict(self._content.get("data", {}))
+
+    @property
+    def chosen_by(self) -> str:
+        """How the weights were chosen among epochs; empty for those of the last iteration."""
+        rule = str(self.data.get("checkpoint rule", ""))
+        return rule if rule.startswith("epoch") else ""  # as BestWeights says it; "the last iteration" chose nothing
+
+    @cached_property
+    def spec_hash(self) -> str:
+        """SHA-256 of how detector and preprocessing are made."""
+        used = {key: self.spec.get(key) for key in ("detector", "network", "preprocessing")}
+        return hashlib.sha256(json.dumps(used, sort_keys=True, default=str).encode()).hexdigest()
+
+    # ---- what is made of it ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def guard(self) -> InputGuard | None:
+        """Says which images it was never shown; None where the training fitted none."""
+        state = self._content.get("guard")
+        return None if state is None else InputGuard.from_state(state)
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """From a file to what the detector sees."""
+        return Preprocessing(**self.spec["preprocessing"])
+
+    @cached_property
+    def detector(self) -> Detector:
+        """The detector with its weights, in evaluation mode, on the CPU; before any training with initial ones."""
+        detector = make_detector(self.spec)
+        if self.is_trained:
+            try:
+                detector.load_state_dict(self._content["model"])
+            except RuntimeError as error:
+                raise CheckpointError(
+                    f"the checkpoint '{self.path}' is of another architecture than its own settings say "
+                    f"({str(error).splitlines()[1].strip()[:200]}): train again with this version."
+                ) from error
+            del self._content["model"]  # the detector has them now
+        return detector.eval()
+
+    @property
+    def score_statistics(self) -> dict[str, Tensor]:
+        """Mean and deviation of the normals' raw scores, ``(R,)`` each; empty where the score is not standardized."""
+        names = ("score_mean", "score_std")
+        return {name: value for name, value in self.detector.named_buffers() if name in names}
+
+    def identity(self) -> DetectorIdentity:
+        """Say which detector this is, for a calibration.
+
+        Raises:
+            CheckpointError: before any training.
+        """
+        self.require_trained()
+        return DetectorIdentity(self.model_hash, self.spec_hash, self.fingerprints, self.chosen_by)
+
+    def require_trained(self) -> None:
+        """Refuse to go on without weights.
+
+        Raises:
+            CheckpointError: before any training.
+        """
+        if not self.is_trained:
+            require_checkpoint(self.path)
+
+
+def open_detector(checkpoint: str | os.PathLike[str], bundle_root: str | os.PathLike[str]) -> TrainedDetector:
+    """Read the detector that a bundle trained; before any training, give its settings, so that they can be looked at.
+
+    Evaluation, calibration and inference build the network and its preprocessing from it, so neither can differ from
+    the training's. Without weights a run ends when it starts.
+
+    Args:
+        checkpoint: a ``model.pt`` or ``checkpoint.pt``, which need not exist.
+        bundle_root: the bundle's folder, whose ``train.json`` has the settings.
+
+    Raises:
+        CheckpointError: when the checkpoint is damaged, not of this package, or of another bundle's detector.
+    """
+    parser = ConfigParser()
+    config = Path(bundle_root) / "configs" / "train.json"
+    if not os.path.isfile(checkpoint):
+        parser.read_config(config)
+        parser["bundle_root"] = os.fspath(bundle_root)
+        return TrainedDetector(checkpoint, {"spec": parser.get_parsed_content("spec")}, "")
+    trained = TrainedDetector.read(checkpoint)
+    if config.is_file():
+        expected, there = ConfigParser.load_config_file(config)["spec"]["detector"], trained.spec.get("detector")
+        if there != expected:
+            raise CheckpointError(
+                f"the checkpoint '{trained.path}' is of a {there} and this bundle's network is a {expected}: name a "
+                "checkpoint that this bundle made."
+            )
+    return trained

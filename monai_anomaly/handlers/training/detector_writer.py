@@ -1,0 +1,107 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The trained detector as a file."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor, nn
+
+from monai_anomaly.data.sets.duplicates import fingerprint
+from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.handlers.training.map_range import fit_map_range
+from monai_anomaly.utils.checkpoint import save_checkpoint
+
+__all__ = ["DetectorWriter", "WeightChoice"]
+
+logger = logging.getLogger(__name__)
+
+
+class WeightChoice(Protocol):
+    """Chooses other weights than the last ones; see :mod:`monai_anomaly.handlers.training.best_weights`."""
+
+    def put_back(self) -> None:
+        """Give the chosen weights to the detector."""
+
+    @property
+    def rule(self) -> str:
+        """How they were chosen, in words for a report."""
+
+
+class DetectorWriter:
+    """Writes ``model.pt`` when a training completes: the detector, and what others must know of its training.
+
+    Attach it after the :class:`~monai_anomaly.handlers.training.training_checkpoint.TrainingCheckpoint`, which saves
+    the weights of the last iteration. It loads with `weights_only=True`; see
+    :class:`~monai_anomaly.bundle.trained_detector.TrainedDetector`.
+
+    Args:
+        save_dir: where to write.
+        network: the detector.
+        spec: how the detector and its preprocessing are made, in plain values.
+        normals: training normals ``(N, C, H, W)``: the range of their maps is kept, so that every heat map of this
+            detector is drawn on one scale. None leaves range and guard out.
+        facts: of each of the normals (see :mod:`monai_anomaly.data.picture_facts`) and its ``group``: an input guard is
+            fitted and kept. None leaves it out.
+        pixel_hashes: of each image that was trained on (see :func:`monai_anomaly.data.sets.duplicates.pixel_hash`):
+            their fingerprints are kept, so that no calibration takes a training image for a new one.
+        data: what is to be said of the training data, numbers and texts by name.
+        choice: chooses the weights; None takes those of the last iteration.
+    """
+
+    def __init__(
+        self,
+        save_dir: str | os.PathLike[str],
+        network: nn.Module,
+        *,
+        spec: Mapping[str, Any],
+        normals: Tensor | None = None,
+        facts: Sequence[Mapping[str, Any]] | None = None,
+        pixel_hashes: Sequence[str] | None = None,
+        data: Mapping[str, int | str] | None = None,
+        choice: WeightChoice | None = None,
+    ) -> None:
+        self.path = Path(save_dir) / "model.pt"
+        self.network = network
+        self.spec = dict(spec)
+        self.normals = normals
+        self.facts = facts
+        self.pixel_hashes = pixel_hashes
+        self.data = dict(data or {})
+        self.choice = choice
+
+    def attach(self, engine: Engine) -> None:
+        """Attach to the trainer, in the first process."""
+        if idist.get_rank() == 0:
+            engine.add_event_handler(Events.COMPLETED, self)
+
+    def __call__(self, _: Engine) -> None:
+        """Choose the weights and write them."""
+        data = self.data
+        if self.choice is not None:
+            self.choice.put_back()
+            data = data | {"checkpoint rule": self.choice.rule}
+        content = {"model": self.network.state_dict(), "spec": self.spec, "data": data, **self._normality()}
+        save_checkpoint(content, self.path)
+        logger.info("the trained detector is in %s", self.path)
+
+    def _normality(self) -> dict[str, Any]:
+        """Return what is kept of the training images, none of which can be seen in it."""
+        kept: dict[str, Any] = {}
+        if self.normals is not None:
+            kept["map_range"] = fit_map_range(self.network, self.normals)
+            if self.facts is not None:
+                kept["guard"] = InputGuard.fit(self.normals, self.facts).state()
+        if self.pixel_hashes is not None:
+            hashes = [fingerprint(pixel_hash) for pixel_hash in self.pixel_hashes]
+            kept["fingerprints"] = torch.tensor(hashes, dtype=torch.int64)
+        return kept

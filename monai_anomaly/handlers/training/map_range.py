@@ -1,0 +1,33 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""One scale for all heat maps of a detector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["fit_map_range"]
+
+
+@torch.no_grad()
+def fit_map_range(detector: nn.Module, normals: Tensor, count: int = 64) -> list[float]:
+    """Return a scale for all maps of a detector: up to four times the 99 % quantile of positions in normal images.
+
+    Args:
+        detector: images to maps ``(B, 1, H, W)``.
+        normals: training normals ``(N, C, H, W)``; evenly spaced ones are taken.
+        count: how many.
+
+    Returns:
+        the map values of the first and the last color; the first is 0 unless maps go below it.
+    """
+    rows = torch.linspace(0, len(normals) - 1, min(count, len(normals))).round().long()
+    device = next(detector.parameters()).device
+    training = detector.training
+    detector.eval()
+    maps = torch.cat([detector(part.to(device)).cpu() for part in normals[rows].split(16)]).flatten()
+    detector.train(training)
+    low, high = torch.quantile(maps[:: max(1, len(maps) // 10**6)], torch.tensor([0.01, 0.99])).tolist()
+    return [min(0.0, low), max(4.0 * high, 1e-6)]
