@@ -35,6 +35,9 @@ class TrainedDetector:
         content: what :func:`monai_anomaly.utils.checkpoint.load_checkpoint` returns.
         model_hash: SHA-256 of the file; empty before any training, when `content` has a spec and no weights.
 
+    Attributes:
+        is_trained: whether there are weights.
+
     Example:
         >>> from monai_anomaly.networks.nets.sagan.sagan import SAGAN
         >>> network = {"image_size": 32, "generator": {"channels": 4, "residual_blocks": 1}}
@@ -49,6 +52,7 @@ class TrainedDetector:
     def __init__(self, path: str | os.PathLike[str], content: Mapping[str, Any], model_hash: str) -> None:
         self.path = os.fspath(path)
         self.model_hash = model_hash
+        self.is_trained = "model" in content
         self._content = dict(content)
 
     @classmethod
@@ -64,11 +68,6 @@ class TrainedDetector:
         return cls(path, *load_hashed_checkpoint(path))
 
     # ---- what the file says ------------------------------------------------------------------------------------------
-
-    @property
-    def is_trained(self) -> bool:
-        """Whether there are weights."""
-        return "model" in self._content or "detector" in self.__dict__
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ class TrainedDetector:
                     f"the checkpoint '{self.path}' is of another architecture than its own settings say "
                     f"({str(error).splitlines()[1].strip()[:200]}): train again with this version."
                 ) from error
-            del self._content["model"]  # the detector has them now
+            del self._content["model"]  # the detector holds them now
         return detector.eval()
 
     @property

@@ -18,12 +18,11 @@ import torch
 from monai.bundle import run
 from PIL import Image
 
+from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.bundle.error_sentence import causes
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
-from monai_anomaly.handlers.scoring.detector_loader import load_detector
-from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
 from monai_anomaly.phantom.phantom import make_phantom
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
@@ -89,13 +88,11 @@ def test_a_new_site_calibrates_with_its_own_normals(models, site, tmp_path, caps
     calibration = calibrate(models, site, section="normals")
     assert (models / "model.pt").read_bytes() == before  # nothing was trained
     assert sorted(path.name for path in models.iterdir()) == ["calibration.json", "model.pt"]
-    spec = torch.load(models / "model.pt", weights_only=True)["spec"]
-    detector = SEPIAD(**spec["network"]).eval()
-    load_detector(detector, models / "model.pt")
+    trained = TrainedDetector.read(models / "model.pt")
     items = [item for item in load_datalist(site, "normals") if not item["image"].endswith("broken.dcm")]
-    images = torch.stack([Preprocessing(**spec["preprocessing"])({"image": item["image"]})["image"] for item in items])
+    images = torch.stack([trained.preprocessing({"image": item["image"]})["image"] for item in items])
     with torch.inference_mode():
-        scores = detector(images).mean(dim=(1, 2, 3)).tolist()
+        scores = trained.detector(images).mean(dim=(1, 2, 3)).tolist()
     assert calibration.scores == pytest.approx(sorted(scores), abs=1e-5)
     assert (calibration.n_images, calibration.n_patients) == (42, len({item["group"] for item in items}))
     assert calibration.counts["refused_files"] == 1

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from monai.bundle import run
 
-from monai_anomaly.bundle import calibration_path, identify_detector, read_spec
+from monai_anomaly.bundle import TrainedDetector, calibration_path
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
-from tests.helpers.tiny_bundles import bundle_root, config
+from tests.helpers.tiny_bundles import config
 
 
 def evaluate(trained: Path, data: Path, output: Path, **overrides) -> tuple[dict, list[dict]]:
@@ -41,7 +41,7 @@ def refused(match: str) -> Iterator[None]:
 def calibration(trained, tmp_path) -> Path:
     """Return a calibration of the trained detector: scores of as many made-up normals as every rate needs."""
     model = trained / "models" / "model.pt"
-    detector = identify_detector(model, read_spec(model, bundle_root()))
+    detector = TrainedDetector.read(model)
     scores = tuple(0.5 + i / 100 for i in range(100))
     hashes = (detector.model_hash, detector.spec_hash, "0" * 64)
     Calibration(scores, tuple(range(100)), *hashes, "middle", "max").save(tmp_path / "calibration.json")

@@ -32,7 +32,7 @@ from monai.utils import optional_import
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from monai_anomaly.bundle import read_guard
+from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.transforms.preprocessing import Preprocessing
@@ -60,7 +60,7 @@ def test_a_model_knows_its_normals(example):
     items = [preprocessing(item) for item in load_datalist(str(example.data), "training")]
     normals = [fingerprint(pixel_hash(item["image"])) for item in items]
     assert load(example.model)["fingerprints"].tolist()[: len(items)] == normals  # a pool's are behind them
-    guard = read_guard(example.model)
+    guard = TrainedDetector.read(example.model).guard
     assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
     assert {guard.check(item["image"], item) for item in items} == {""}
     assert "blank" in guard.check(torch.zeros_like(items[0]["image"]), items[0])
@@ -112,7 +112,7 @@ def test_evaluation_writes_metrics_scores_and_report(example, tmp_path, at_root)
 
 def test_scores_are_the_detector_s_map_means(example, tmp_path, at_root):
     evaluate(example, tmp_path, batch_size=5, source_names=True)
-    detector = load_trained(example.bundle, example.folder)
+    detector = load_trained(example.folder)
     preprocessing = Preprocessing(**spec_args(example.folder)["preprocessing"])
     for row in csv.DictReader((tmp_path / "scores.csv").open()):
         image = preprocessing({"image": str(example.data / row["image"])})["image"]
@@ -209,7 +209,7 @@ def export_arguments(example: Example, path: Path) -> dict[str, Any]:
 def test_torchscript_export_scores_the_same(example, tmp_path, at_root):
     ckpt_export(**export_arguments(example, tmp_path / "model.ts"))
     exported, _, _ = load_net_with_metadata(str(tmp_path / "model.ts"))
-    detector = load_trained(example.bundle, example.folder)
+    detector = load_trained(example.folder)
     image = example.noise(3)
     with torch.inference_mode():
         torch.testing.assert_close(exported.eval()(image), detector(image), atol=1e-5 / spread(detector), rtol=1e-5)
@@ -222,7 +222,7 @@ def test_onnx_export_scores_the_same(example, tmp_path, at_root):
     image = example.noise(1)
     onnx_export(**export_arguments(example, tmp_path / "model.onnx"), input_shape=list(image.shape))
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    detector = load_trained(example.bundle, example.folder)
+    detector = load_trained(example.folder)
     (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=ONNX_ATOL[example.bundle] / spread(detector))

@@ -125,7 +125,7 @@ def evaluate(folder: Path, data: Path, output: Path, **overrides: Any) -> list[d
 
 def check_terms(folder: Path, output: Path) -> None:
     """The score of each image is the weighted sum of its terms."""
-    share, tolerance = spec_args(folder)["network"]["gaussian_share"], 1e-5 / spread(load_trained("ocad", folder))
+    share, tolerance = spec_args(folder)["network"]["gaussian_share"], 1e-5 / spread(load_trained(folder))
     rows = table(output / "terms.csv")
     assert len(rows) == len(table(output / "scores.csv")) > 0
     for row, scored in zip(rows, table(output / "scores.csv"), strict=True):
@@ -168,7 +168,7 @@ def test_the_gaussian_term_follows_its_schedule(trained_ocad):
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_score_is_fitted_to_the_last_weights(trained_recipes, small_skin, name):
     folder = trained_recipes[name]
-    detector = load_trained("ocad", folder)
+    detector = load_trained(folder)
     with torch.inference_mode():
         latents = detector.encode(images(folder, small_skin, "training", 0))
         terms = detector.score_terms(images(folder, small_skin, "validation", 0)).double()
@@ -216,7 +216,7 @@ def test_the_published_encoder_stays_as_it_was(trained_recipes, resnet):
     layers = {name: value for name, value in load(resnet).items() if not name.startswith("fc.")}
     assert_same({name: content["model"][f"encoder.body.{name}"] for name in layers}, layers)
     (group,) = content["optimizers"]["generator"]["param_groups"]
-    detector = load_trained("ocad", trained_recipes["paper"])
+    detector = load_trained(trained_recipes["paper"])
     trained = [*detector.bottleneck.parameters(), *detector.decoder.parameters()]
     assert len(group["params"]) == len(trained)
     assert group["lr"] == 0.0 < group["initial_lr"]  # the power law is at its end
@@ -277,7 +277,7 @@ def test_other_recipes_export_too(trained_recipes, small_skin, tmp_path, name):
         checkpoint=model,
     )
     exported, _, _ = load_net_with_metadata(str(tmp_path / "model.ts"))
-    detector = load_trained("ocad", trained_recipes[name])
+    detector = load_trained(trained_recipes[name])
     image = images(trained_recipes[name], small_skin, "test", 1)
     with torch.inference_mode():
         torch.testing.assert_close(exported.eval()(image), detector(image), atol=1e-5 / spread(detector), rtol=1e-5)
@@ -316,7 +316,7 @@ def test_without_the_interpolation_one_image_is_a_batch(small_skin, tmp_path):
 def test_without_attention(trained_ocad, small_skin, tmp_path):
     train_and_evaluate("train", tmp_path, small_skin, **{"encoder::attention_stage": "$None"})
     assert spec_args(tmp_path)["network"]["encoder"]["attention_stage"] is None
-    with_attention, without = (load_trained("ocad", folder) for folder in (trained_ocad, tmp_path))
+    with_attention, without = (load_trained(folder) for folder in (trained_ocad, tmp_path))
     blocks = [sum(isinstance(m, SelfAttentionBlock) for m in d.modules()) for d in (with_attention, without)]
     assert blocks == [1, 0]
 
@@ -324,7 +324,7 @@ def test_without_attention(trained_ocad, small_skin, tmp_path):
 def test_without_the_gaussian(small_skin, tmp_path):
     (row,) = train_and_evaluate("train", tmp_path, small_skin, gaussian_weight=0, gaussian_share=0)
     assert float(row["gaussian_weight"]) == 0 and not float(row.get("gaussian") or 0)
-    detector = load_trained("ocad", tmp_path)
+    detector = load_trained(tmp_path)
     image = images(tmp_path, small_skin, "test", 1)
     with torch.inference_mode():
         error = (detector.judge(image)[0] - detector.score_mean[0]) / detector.score_std[0]
@@ -335,7 +335,7 @@ def test_a_latent_map_gives_a_coarse_map_of_the_distance(small_skin, tmp_path):
     train_and_evaluate("train", tmp_path, small_skin, latent="map", latent_channels=3)
     image = images(tmp_path, small_skin, "test", 1)
     with torch.inference_mode():
-        distance = load_trained("ocad", tmp_path).judge(image)[1]
+        distance = load_trained(tmp_path).judge(image)[1]
     coarse = distance[:, :, ::4, ::4]  # two stages
     assert torch.equal(distance, coarse.repeat_interleave(4, 2).repeat_interleave(4, 3))
     assert (coarse.flatten(1).std(dim=1) > 0).all()
@@ -355,7 +355,7 @@ def test_other_settings(small_skin, tmp_path, overrides):
     if "channels" in overrides:
         assert images(tmp_path, small_skin, "test", 1).shape[1:] == (1, 32, 32)
     if "spread" in overrides:
-        assert len(load_trained("ocad", tmp_path).descriptor.variance.unique()) == 1
+        assert len(load_trained(tmp_path).descriptor.variance.unique()) == 1
 
 
 # ---- OCAD's layout of the data -------------------------------------------------------------------------------------

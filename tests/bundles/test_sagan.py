@@ -104,7 +104,7 @@ def test_an_iteration_has_its_critic_steps_and_one_of_the_generator(trained_saga
 
 
 def test_scores_are_standardized_by_the_training_normals(trained_sagan, small_radiographs):
-    detector = load_trained("sagan", trained_sagan)
+    detector = load_trained(trained_sagan)
     with torch.inference_mode():
         raw = detector.judge(images(trained_sagan, small_radiographs, "training"))[1].double()
     assert raw.shape == (12, 2) and raw.std(dim=0).min() > 0
@@ -272,7 +272,7 @@ def test_another_pool_is_not_corrected_by_the_ratio_of_the_training_s(small_radi
 
 def test_the_published_recipe_trains_the_published_modes(small_radiographs, tmp_path):
     train(tmp_path, small_radiographs, overlays=["paper"], tiny=PAPER)
-    detector = load_trained("sagan", tmp_path)
+    detector = load_trained(tmp_path)
     generator = detector.generator
     modes = {"position": "official", "gate_norm": "instance", "norm": "patch", "mask": "official"}
     assert modes.items() <= spec_args(tmp_path)["network"]["generator"].items()

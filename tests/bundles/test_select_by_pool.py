@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 
@@ -31,7 +32,7 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
     class Watched(best_weights.BestWeights):
         def _look(self, engine):
             super()._look(engine)
-            seen[engine.state.epoch] = {k: v.clone() for k, v in self.network.state_dict().items()}
+            seen[engine.state.epoch] = copy.deepcopy(self.network.state_dict())
 
     monkeypatch.setattr(best_weights, "BestWeights", Watched)
     arguments = {"bundle": bundle, "overlays": ["select_by_pool"], "val_interval": 1}

@@ -23,7 +23,7 @@ from monai.bundle import (
 from monai.utils import optional_import
 from PIL import Image
 
-from monai_anomaly.bundle import read_guard
+from monai_anomaly.bundle import TrainedDetector
 from tests.helpers.repository import ROOT
 from tests.helpers.tiny_bundles import TINY, config, outputs, train, words
 from tests.helpers.trained_models import assert_same, load
@@ -50,7 +50,7 @@ def test_training_leaves_a_model_a_history_and_curves(trained):
 
 def test_another_seed_gives_others(trained, small_phantom, tmp_path, at_root):
     train(tmp_path, small_phantom, seed=1, max_epochs=1, input_guard=False)
-    assert read_guard(tmp_path / "models" / "model.pt") is None
+    assert TrainedDetector.read(tmp_path / "models" / "model.pt").guard is None
     a, b = load(tmp_path / "models" / "model.pt")["model"], load(trained / "models" / "model.pt")["model"]
     assert not torch.equal(a["encoder.head.1.weight"], b["encoder.head.1.weight"])
 

@@ -124,7 +124,7 @@ def test_the_curves_are_those_of_the_history(trained_recipes, name):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_scores_are_standardized_by_the_training_normals(trained_recipes, small_radiographs, name):
-    detector = load_trained("simsid", trained_recipes[name])
+    detector = load_trained(trained_recipes[name])
     with torch.inference_mode():
         raw = detector.judge(normals(trained_recipes[name], small_radiographs))[1].double()
     assert detector.score_mean.tolist() == pytest.approx(raw.mean(dim=0).tolist(), rel=1e-4, abs=1e-5)
@@ -229,7 +229,7 @@ def test_other_recipes_export_too(trained_recipes, small_radiographs, tmp_path, 
         checkpoint=model,
     )
     exported, _, _ = load_net_with_metadata(str(tmp_path / "model.ts"))
-    detector = load_trained("simsid", trained_recipes[name])
+    detector = load_trained(trained_recipes[name])
     images = normals(trained_recipes[name], small_radiographs)
     with torch.inference_mode():
         torch.testing.assert_close(exported.eval()(images), detector(images), atol=1e-5 / spread(detector), rtol=1e-5)

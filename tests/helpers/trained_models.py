@@ -12,13 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from monai_anomaly.handlers.scoring.detector_loader import load_detector
-from monai_anomaly.networks.nets.ocad.ocad import OCAD
-from monai_anomaly.networks.nets.sagan.sagan import SAGAN
-from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
-from monai_anomaly.networks.nets.simsid.simsid import SimSID
-
-DETECTORS: dict[str, type[nn.Module]] = {"sepiad": SEPIAD, "simsid": SimSID, "ocad": OCAD, "sagan": SAGAN}
+from monai_anomaly.bundle import TrainedDetector
+from monai_anomaly.networks.nets.detector import Detector
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -31,11 +26,9 @@ def spec_args(folder: Path) -> dict[str, Any]:
     return load(folder / "models" / "model.pt")["spec"]
 
 
-def load_trained(bundle: str, folder: Path) -> nn.Module:
+def load_trained(folder: Path) -> Detector:
     """Return the trained detector, to be asked."""
-    detector = DETECTORS[bundle](**spec_args(folder)["network"]).eval()
-    load_detector(detector, folder / "models" / "model.pt")
-    return detector
+    return TrainedDetector.read(folder / "models" / "model.pt").detector
 
 
 def spread(detector: nn.Module) -> float:

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from measurements.seams import main, measure_seams
-from monai_anomaly.handlers.training.training_checkpoint import save_checkpoint
 from monai_anomaly.metrics.seam_ratio import seam_ratio
 from monai_anomaly.networks.nets.ocad.ocad import OCAD
 from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 from monai_anomaly.networks.nets.simsid.simsid import SimSID
+from monai_anomaly.utils.checkpoint import save_checkpoint
 from tests.helpers.simsid_detectors import SIMSID
 
 SIZE = 32

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 
@@ -11,6 +12,7 @@ import torch
 
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
+from tests.helpers.trained_models import assert_same
 
 WIDTHS = [8, 8, 8, 8]
 SMALL = {
@@ -101,9 +103,9 @@ def test_one_image_scores_the_same_alone_and_among_64(options):
 @torch.no_grad()
 def test_scoring_changes_no_state_even_in_training_mode():
     detector = _detector(feature_norm=True).train()
-    before = {k: v.clone() for k, v in detector.state_dict().items()}
+    before = copy.deepcopy(detector.state_dict())
     detector(_images(detector))
-    assert all(torch.equal(v, before[k]) for k, v in detector.state_dict().items())
+    assert_same(detector.state_dict(), before)
 
 
 @torch.no_grad()

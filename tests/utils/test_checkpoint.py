@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, load_hashed_checkpoint, save_checkpoint
+from monai_anomaly.utils.exceptions import CheckpointError
+
+SPEC = {"detector": "Linear", "network": {"in_features": 4}, "preprocessing": {}}
+
+
+def test_the_hash_is_of_the_bytes_that_were_loaded(tmp_path):
+    path = tmp_path / "model.pt"
+    save_checkpoint({"model": {"w": torch.arange(3.0)}, "spec": SPEC}, path)
+    content, digest = load_hashed_checkpoint(path)
+    assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert content["spec"] == SPEC and torch.equal(content["model"]["w"], torch.arange(3.0))
+
+
+@pytest.mark.parametrize("load", [load_checkpoint, load_hashed_checkpoint])
+def test_a_checkpoint_that_is_not_there(load, tmp_path):
+    with pytest.raises(CheckpointError, match=r"there is no checkpoint '.*none\.pt': train first"):
+        load(tmp_path / "none.pt")
+
+
+def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint({"model": {"w": torch.ones(3)}, "spec": SPEC}, path)
+    script = textwrap.dedent(
+        f"""
+        import resource, signal, torch
+        from monai_anomaly.utils.checkpoint import CheckpointError, save_checkpoint
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        try:
+            save_checkpoint({{"model": {{"w": torch.ones(10**6)}}, "spec": {{}}}}, {str(path)!r})
+        except CheckpointError as error:
+            assert "checkpoint.pt" in str(error) and "Free some space" in str(error), error
+        else:
+            raise SystemExit("no error")
+        """
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert torch.equal(load_checkpoint(path)["model"]["w"], torch.ones(3))
+    assert [p.name for p in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_pickle_is_refused_and_not_run(tmp_path):
+    marker = tmp_path / "marker"
+
+    class Payload:
+        def __reduce__(self):
+            return (open, (str(marker), "w"))
+
+    path = tmp_path / "model.pt"
+    torch.save({"model": {}, "spec": Payload()}, path, pickle_module=pickle)
+    with pytest.raises(CheckpointError, match="damaged or holds more"):
+        load_checkpoint(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("content", [{"weights": torch.zeros(1)}, [torch.zeros(1)]])
+def test_a_stranger_s_checkpoint(tmp_path, content):
+    torch.save(content, tmp_path / "model.pt")
+    with pytest.raises(CheckpointError, match="not a checkpoint of this package"):
+        load_checkpoint(tmp_path / "model.pt")
+
+
+def test_every_difference_is_named():
+    other = {"detector": "Linear", "network": {"in_features": 5, "bias": True}, "preprocessing": {}}
+    with pytest.raises(CheckpointError) as caught:
+        check_spec(SPEC, other, "x.pt")
+    assert "network.bias is None there and True here" in str(caught.value)
+    assert "network.in_features is 4 there and 5 here" in str(caught.value)
+    check_spec({"a": [1, 2]}, {"a": (1, 2)}, "x.pt")
