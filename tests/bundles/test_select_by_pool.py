@@ -10,6 +10,7 @@ import csv
 import json
 
 import pytest
+import torch
 from monai.bundle import run
 
 from monai_anomaly.data.errors import DataListError

@@ -42,7 +42,7 @@ def detector_class(name: str) -> type[Detector]:
 
 
 def make_detector(spec: Mapping[str, Any]) -> Detector:
-    """Make a detector, with its initial weights, as a checkpoint's spec says.
+    """Make a detector, with its initial weights, as a spec says: a training's, or that of a checkpoint.
 
     Args:
         spec: ``detector``, a key of ``DETECTORS``, and ``network``, the arguments of its class.
@@ -55,6 +55,6 @@ def make_detector(spec: Mapping[str, Any]) -> Detector:
         return kind(**spec.get("network", {}))
     except TypeError as error:
         raise CheckpointError(
-            f"{kind.__name__} cannot be made as the checkpoint says ({error}); install the version of monai_anomaly "
-            "that trained it."
+            f"{kind.__name__} cannot be made with these arguments ({error}); correct them, or install the version of "
+            "monai_anomaly that trained the checkpoint they are of."
         ) from error
