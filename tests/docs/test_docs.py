@@ -25,7 +25,6 @@ from tests.helpers.repository import ROOT
 
 BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (folder / "configs").is_dir())
 BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
-ADDING = ROOT / "docs" / "adding_a_method.md"
 USER_GUIDE = ROOT / "docs" / "user_guide.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *BUNDLE_PAGES.values()]
@@ -38,6 +37,7 @@ NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "bac
 NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
 NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
 NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated", "pool"}
+NOT_FOR_USERS |= {"trained", "detector_writer"}
 NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
 """Keys that put a run together."""
 
@@ -213,18 +213,6 @@ def test_the_example_of_other_pseudo_anomalies_makes_them(tmp_path):
     changed, mask = parser.get_parsed_content("corrupt")(image)
     assert changed.shape == image.shape and mask.any()
     assert (changed != image).any()
-
-
-def test_the_example_of_a_method_runs():
-    code = "\n".join(blocks(ADDING, "python"))
-    assert "trainer.run()" in code
-    exec(compile("from __future__ import annotations\n" + code, str(ADDING), "exec"), {"__name__": "adding_a_method"})
-
-
-def test_the_example_of_a_bundle_names_keys_of_a_bundle():
-    (example,) = (json.loads(block) for block in blocks(ADDING, "json"))
-    train = configuration("sepiad", "train")
-    assert example.keys() <= train.keys() and example["train"].keys() <= train["train"].keys()
 
 
 @pytest.mark.parametrize(
