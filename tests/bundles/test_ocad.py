@@ -345,7 +345,7 @@ def test_a_latent_map_gives_a_coarse_map_of_the_distance(small_skin, tmp_path):
 def test_other_settings(small_skin, tmp_path, overrides):
     if "critic_input" in overrides:
         size = TINY["ocad"]["latent_channels"]
-        target = "monai_anomaly.networks.nets.ocad.attention_networks.LatentCritic"
+        target = "monai_anomaly.networks.nets.ocad.critics.LatentCritic"
         critic = {"_target_": target, "latent_size": size, "hidden": 8}
         tiny = {key: value for key, value in TINY["ocad"].items() if key != "critic::channels"}
         train_bundle(tmp_path, small_skin, bundle="ocad", tiny=tiny, max_epochs=1, critic=critic, **overrides)

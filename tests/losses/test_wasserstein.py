@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss, gradient_penalty
-from monai_anomaly.networks.nets.sepiad.autoencoder import ImageCritic, LatentCritic
+from monai_anomaly.networks.nets.sepiad.critics import ImageCritic, LatentCritic
 
 
 def _samples(*shape, seed=0):

@@ -18,7 +18,7 @@ from monai_anomaly.handlers.training.descriptor_schedule import DescriptorSchedu
 from monai_anomaly.handlers.training.epoch_seed import EpochSeed
 from monai_anomaly.handlers.training.score_statistics import ScoreStatistics
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
-from monai_anomaly.networks.nets.ocad.attention_networks import ImageCritic, LatentCritic
+from monai_anomaly.networks.nets.ocad.critics import ImageCritic, LatentCritic
 from monai_anomaly.transforms.batch_augment import BatchAugment
 from tests.helpers.ocad_detectors import (
     MAP,

@@ -13,7 +13,7 @@ from torch import nn
 from monai_anomaly.engines.objectives.sepiad import SEPIADObjective
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.networks.blocks.squeeze_excitation import SqueezeExcitation
-from monai_anomaly.networks.nets.sepiad.autoencoder import ImageCritic, LatentCritic
+from monai_anomaly.networks.nets.sepiad.critics import ImageCritic, LatentCritic
 from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
 
 WIDTHS = [4, 4, 4, 4]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from monai_anomaly.networks.blocks.gaussian_descriptor import GaussianDescriptor
 from monai_anomaly.networks.blocks.structural_similarity import MultiScaleSSIM
-from monai_anomaly.networks.nets.ocad.attention_networks import AttentionEncoder, Bottleneck, ConvDecoder
+from monai_anomaly.networks.nets.ocad.autoencoder import AttentionEncoder, Bottleneck, ConvDecoder
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualDecoder
 from monai_anomaly.networks.nets.ocad.resnet_encoder import ResNetEncoder
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.blocks.normalization import make_norm
-from monai_anomaly.networks.nets.ocad.attention_networks import check_widths
+from monai_anomaly.networks.nets.ocad.layers import check_widths
 
 __all__ = ["ResidualCritic", "ResidualDecoder"]
 

@@ -15,11 +15,18 @@ from monai_anomaly.networks.blocks.preactivation import (
     PreActivationBlock,
     PreActivationDown,
     PreActivationUp,
-    leaky,
 )
 from monai_anomaly.networks.blocks.squeeze_excitation import SqueezeExcitation
 
-__all__ = ["ARCHITECTURES", "IMAGE_SIZES", "Decoder", "Encoder", "ImageCritic", "LatentCritic", "doubling_channels"]
+__all__ = [
+    "ARCHITECTURES",
+    "IMAGE_SIZES",
+    "Decoder",
+    "Encoder",
+    "check_channels",
+    "check_geometry",
+    "doubling_channels",
+]
 
 ARCHITECTURES = ("residual", "paper")
 IMAGE_SIZES = (32, 64, 128, 256)
@@ -29,12 +36,6 @@ _ENCODER_CHANNELS = {
     64: (32, 64, 128, 256, 256),
     128: (32, 32, 64, 128, 256, 256),
     256: (16, 32, 32, 64, 128, 256, 256),
-}
-_CRITIC_CHANNELS = {
-    32: (32, 64, 128, 128),
-    64: (32, 64, 128, 128, 128),
-    128: (32, 32, 64, 128, 128, 128),
-    256: (16, 32, 32, 64, 128, 128, 128),
 }
 
 
@@ -53,7 +54,8 @@ def doubling_channels(image_size: int, first: int, last: int) -> list[int]:
     return [min(last, first * 2**i) for i in range(image_size.bit_length() - 2)]
 
 
-def _check_geometry(image_size: int, in_channels: int, arch: str) -> None:
+def check_geometry(image_size: int, in_channels: int, arch: str) -> None:
+    """Refuse images and architectures that the networks are not made for, with a ValueError."""
     if image_size not in IMAGE_SIZES:
         raise ValueError(f"image_size must be one of {IMAGE_SIZES}, got {image_size}.")
     if in_channels not in (1, 3):
@@ -62,7 +64,7 @@ def _check_geometry(image_size: int, in_channels: int, arch: str) -> None:
         raise ValueError(f"arch must be one of {ARCHITECTURES}, got {arch!r}.")
 
 
-def _check_channels(name: str, channels: Sequence[int] | None, default: tuple[int, ...], image_size: int) -> list[int]:
+def check_channels(name: str, channels: Sequence[int] | None, default: tuple[int, ...], image_size: int) -> list[int]:
     """Return the channel list, or the published one for None; one entry per resolution from the image's down to 4x4."""
     values = list(default if channels is None else channels)
     count = image_size.bit_length() - 2
@@ -124,13 +126,13 @@ class Encoder(nn.Module):
         minibatch_stddev: bool = False,
     ) -> None:
         super().__init__()
-        _check_geometry(image_size, in_channels, arch)
+        check_geometry(image_size, in_channels, arch)
         if latent_channels < 1:
             raise ValueError(f"latent_channels must be at least 1, got {latent_channels}.")
         paper = arch == "paper"
         if minibatch_stddev and not paper:
             raise ValueError("minibatch_stddev exists only with arch='paper'.")
-        widths = _check_channels("encoder channels", channels, _ENCODER_CHANNELS[image_size], image_size)
+        widths = check_channels("encoder channels", channels, _ENCODER_CHANNELS[image_size], image_size)
         path = [widths[0], *widths[:-1]] if paper else widths
 
         stem: list[nn.Module] = [nn.Conv2d(in_channels, path[0], 3, padding=1)]
@@ -190,8 +192,8 @@ class Decoder(nn.Module):
         arch: str = "residual",
     ) -> None:
         super().__init__()
-        _check_geometry(image_size, out_channels, arch)
-        widths = _check_channels("decoder channels", channels, _ENCODER_CHANNELS[image_size][::-1], image_size)
+        check_geometry(image_size, out_channels, arch)
+        widths = check_channels("decoder channels", channels, _ENCODER_CHANNELS[image_size][::-1], image_size)
         paper = arch == "paper"
         start: nn.Module = nn.Identity() if paper else nn.LeakyReLU(LEAKY_SLOPE)
         blocks: list[nn.Module] = [start, nn.Conv2d(latent_channels, widths[0], 4, padding=3)]
@@ -209,85 +211,3 @@ class Decoder(nn.Module):
     def forward(self, z: torch.Tensor) -> torch.Tensor:
         """``(B, latent_channels, 1, 1)`` to ``(B, out_channels, S, S)``, meant for [-1, 1] but not clamped."""
         return self.tail(self.blocks(z))
-
-
-class ImageCritic(nn.Module):
-    """Critic of images: an ``Encoder`` with one output.
-
-    Args:
-        image_size: height and width of the image, in pixels.
-        in_channels: 1 or 3.
-        channels: widths as in ``Encoder``; None takes the published list of the critic.
-        se: squeeze-and-excitation in the critic (``se_in_critic``); the author's code has it, the figure has not.
-        se_reduction: ratio of the squeeze-and-excitation.
-        se_gate_init: initial value of its gates.
-        arch: "residual" or "paper"; the latter has a minibatch standard deviation before its head.
-
-    Attributes:
-        mixes_batch: whether a sample's output depends on the rest of its batch, so that real and fake samples need
-            forward passes of their own.
-    """
-
-    def __init__(
-        self,
-        image_size: int = 64,
-        in_channels: int = 1,
-        *,
-        channels: Sequence[int] | None = None,
-        se: bool = True,
-        se_reduction: int = 8,
-        se_gate_init: float = 0.5,
-        arch: str = "residual",
-    ) -> None:
-        super().__init__()
-        _check_geometry(image_size, in_channels, arch)
-        self.mixes_batch = arch == "paper"
-        self.encoder = Encoder(
-            image_size,
-            in_channels,
-            channels=_check_channels("critic channels", channels, _CRITIC_CHANNELS[image_size], image_size),
-            latent_channels=1,
-            se=se,
-            se_reduction=se_reduction,
-            se_gate_init=se_gate_init,
-            arch=arch,
-            minibatch_stddev=self.mixes_batch,
-        )
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """``(B, in_channels, S, S)`` in [-1, 1] to ``(B, 1)``, unbounded."""
-        return self.encoder(x).flatten(1)
-
-
-class LatentCritic(nn.Module):
-    """Critic of latent vectors: linear layers with leaky ReLU.
-
-    Args:
-        latent_channels: length of the latent vector.
-        hidden_channels: widths of the hidden layers; None takes two of four times the latent vector, as published.
-
-    Attributes:
-        mixes_batch: False; see ``ImageCritic``.
-    """
-
-    def __init__(self, latent_channels: int = 256, *, hidden_channels: Sequence[int] | None = None) -> None:
-        super().__init__()
-        hidden = [4 * latent_channels] * 2 if hidden_channels is None else list(hidden_channels)
-        widths = [latent_channels, *hidden]
-        if any(w < 1 for w in widths):
-            raise ValueError(f"latent_channels and hidden_channels must be at least 1, got {widths}.")
-        self.mixes_batch = False
-        hidden_layers = [nn.Linear(before, after) for before, after in pairwise(widths)]
-        gain = nn.init.calculate_gain("leaky_relu", LEAKY_SLOPE)
-        for layer in hidden_layers:
-            nn.init.xavier_uniform_(layer.weight, gain)
-        self.hidden = nn.ModuleList(hidden_layers)
-        self.out = nn.Linear(widths[-1], 1)
-        nn.init.xavier_uniform_(self.out.weight)
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        """``(B, latent_channels, 1, 1)`` (or flat) to ``(B, 1)``, unbounded."""
-        h = z.flatten(1)
-        for layer in self.hidden:
-            h = leaky(layer(h))
-        return self.out(h)

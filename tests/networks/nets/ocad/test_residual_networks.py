@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from monai_anomaly.networks.nets.ocad.attention_networks import Bottleneck
+from monai_anomaly.networks.nets.ocad.autoencoder import Bottleneck
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualCritic, ResidualDecoder
 
 

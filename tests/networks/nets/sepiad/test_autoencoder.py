@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from monai_anomaly.networks.nets.sepiad.autoencoder import Decoder, Encoder, ImageCritic, LatentCritic
+from monai_anomaly.networks.nets.sepiad.autoencoder import Decoder, Encoder
+from monai_anomaly.networks.nets.sepiad.critics import ImageCritic, LatentCritic
 
 
 def _count(module):

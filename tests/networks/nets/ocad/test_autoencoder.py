@@ -12,13 +12,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
-from monai_anomaly.networks.nets.ocad.attention_networks import (
-    AttentionEncoder,
-    Bottleneck,
-    ConvDecoder,
-    ImageCritic,
-    LatentCritic,
-)
+from monai_anomaly.networks.nets.ocad.autoencoder import AttentionEncoder, Bottleneck, ConvDecoder
+from monai_anomaly.networks.nets.ocad.critics import ImageCritic, LatentCritic
 
 
 class _Networks(nn.Module):

@@ -5,71 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.networks.blocks.normalization import make_norm
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
+from monai_anomaly.networks.nets.ocad.layers import (
+    SMALL,
+    check_widths,
+    convolution,
+    linear,
+    size_after,
+)
 
-__all__ = [
-    "LATENT_KINDS",
-    "AttentionEncoder",
-    "Bottleneck",
-    "ConvDecoder",
-    "ImageCritic",
-    "LatentCritic",
-    "check_widths",
-]
+__all__ = ["LATENT_KINDS", "AttentionEncoder", "Bottleneck", "ConvDecoder"]
 
 LATENT_KINDS = ("vector", "map")
-
-_LEAKY_SLOPE = 0.2
-_SMALL = 0.1  # gain of a network's last layer: its first outputs are close to zero
-
-
-def check_widths(**widths: int | Sequence[int]) -> None:
-    """Refuses a width, or a list of widths, that is not positive or is empty, with a ValueError that names it."""
-    for name, value in widths.items():
-        values = [value] if isinstance(value, int) else list(value)
-        if not values or any(width < 1 for width in values):
-            raise ValueError(f"{name} must be positive and not empty, got {value}.")
-
-
-def _size_after(image_size: int, halvings: int) -> int:
-    """Side of the map after the halvings; it has at least 2 x 2 positions."""
-    size, left = divmod(image_size, 2**halvings)
-    if left or size < 2:
-        raise ValueError(
-            f"image_size must be a multiple of {2**halvings} and at least {2 ** (halvings + 1)} for {halvings} "
-            f"channels, each of which halves the map, got {image_size}; resize the images or shorten channels."
-        )
-    return size
-
-
-def _initialize(
-    layer: nn.Conv2d | nn.Linear, nonlinearity: Literal["linear", "relu", "leaky_relu"], gain: float = 1.0
-) -> None:
-    """He's normal weights by fan-in, times ``gain``, and a bias of zero."""
-    nn.init.kaiming_normal_(layer.weight, a=_LEAKY_SLOPE, mode="fan_in", nonlinearity=nonlinearity)
-    with torch.no_grad():
-        layer.weight.mul_(gain)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
-
-
-def _convolution(before: int, after: int, norm: str) -> list[nn.Module]:
-    """3x3 convolution and a normalization."""
-    conv = nn.Conv2d(before, after, 3, padding=1)
-    _initialize(conv, "relu")
-    return [conv, make_norm(norm, after)]
-
-
-def _linear(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Module:
-    """Return a layer without activation; at gain 1 it keeps the mean square of its inputs."""
-    _initialize(layer, "linear", gain)
-    return layer
 
 
 class AttentionEncoder(nn.Module):
@@ -120,7 +71,7 @@ class AttentionEncoder(nn.Module):
         check_widths(in_channels=in_channels, channels=channels, patch=patch)
         if image_size % patch:
             raise ValueError(f"patch must divide the image_size of {image_size}, got {patch}.")
-        self.out_size = _size_after(image_size // patch, len(channels))
+        self.out_size = size_after(image_size // patch, len(channels))
         if attention_stage is not None and not 1 <= attention_stage <= len(channels):
             raise ValueError(
                 f"attention_stage must be None or from 1 to {len(channels)}, the number of channels, "
@@ -130,7 +81,7 @@ class AttentionEncoder(nn.Module):
         layers: list[nn.Module] = [nn.PixelUnshuffle(patch)] if patch > 1 else []
         for stage, (before, after) in enumerate(pairwise((in_channels * patch**2, *channels)), 1):
             # the maximum commutes with ReLU, which this way works on a quarter of the values
-            layers += [*_convolution(before, after, norm), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
+            layers += [*convolution(before, after, norm), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
             if stage == attention_stage:
                 layers.append(SelfAttentionBlock(after, heads=heads, head_dim=head_dim, position=position))
         self.layers = nn.Sequential(*layers)
@@ -176,8 +127,8 @@ class ConvDecoder(nn.Module):
         check_widths(out_channels=out_channels, channels=channels, in_channels=in_channels, patch=patch)
         layers: list[nn.Module] = []
         for before, after in pairwise((in_channels, *channels)):
-            layers += [*_convolution(before, after, norm), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2.0)]
-        layers.append(_linear(nn.Conv2d(channels[-1], out_channels * patch**2, 3, padding=1), _SMALL))
+            layers += [*convolution(before, after, norm), nn.ReLU(inplace=True), nn.Upsample(scale_factor=2.0)]
+        layers.append(linear(nn.Conv2d(channels[-1], out_channels * patch**2, 3, padding=1), SMALL))
         if patch > 1:
             layers.append(nn.PixelShuffle(patch))
         self.layers = nn.Sequential(*layers)
@@ -226,14 +177,14 @@ class Bottleneck(nn.Module):
         self.inward: nn.Module = nn.Identity()
         self.outward: nn.Module = nn.Identity()
         if kind == "vector":
-            self.inward = nn.Sequential(nn.Flatten(), _linear(nn.Linear(values, latent_channels)))
+            self.inward = nn.Sequential(nn.Flatten(), linear(nn.Linear(values, latent_channels)))
             if restore:
-                back = _linear(nn.Linear(latent_channels, values))
+                back = linear(nn.Linear(latent_channels, values))
                 self.outward = nn.Sequential(back, nn.Unflatten(1, (channels, size, size)))
         elif latent_channels < channels:
-            self.inward = _linear(nn.Conv2d(channels, latent_channels, 1))
+            self.inward = linear(nn.Conv2d(channels, latent_channels, 1))
             if restore:
-                self.outward = _linear(nn.Conv2d(latent_channels, channels, 1))
+                self.outward = linear(nn.Conv2d(latent_channels, channels, 1))
 
     @torch.jit.export
     def encode(self, x: Tensor) -> Tensor:
@@ -244,75 +195,3 @@ class Bottleneck(nn.Module):
     def decode(self, latent: Tensor) -> Tensor:
         """Return the latent to the decoder's input: a map ``(B, C, size, size)``, or the latent if not ``restore``."""
         return self.outward(latent)
-
-
-class ImageCritic(nn.Module):
-    """Tells how much of a decoded mixture's first source is in it: 4x4 convolutions of stride 2 with leaky ReLU, and
-    the mean over positions of a last convolution.
-
-    No weight is tied to a position, so that the critic is one for all image sizes. The first convolution is not
-    normalized: the contrast of the image is left for it to see.
-
-    Args:
-        image_size: height and width of the images, in pixels.
-        in_channels: channels of the images.
-        channels: width of each convolution.
-        norm: normalization of all convolutions but the first, "none" or "group".
-
-    Raises:
-        ValueError: on an argument outside its range, and for an image size that cannot be halved once per convolution
-            down to at least 2.
-
-    Source: Berthelot et al., "Understanding and improving interpolation in autoencoders via an adversarial
-    regularizer", ICLR 2019, https://arxiv.org/abs/1807.07543 (the mean of a map, without an activation).
-
-    Example:
-        >>> ImageCritic(16, 3, (8, 16))(torch.rand(2, 3, 16, 16)).shape
-        torch.Size([2, 1])
-    """
-
-    def __init__(
-        self, image_size: int, in_channels: int, channels: Sequence[int] = (64, 128, 256, 256), *, norm: str = "group"
-    ) -> None:
-        super().__init__()
-        check_widths(in_channels=in_channels, channels=channels)
-        _size_after(image_size, len(channels))
-        layers: list[nn.Module] = []
-        for i, (before, after) in enumerate(pairwise((in_channels, *channels))):
-            conv = nn.Conv2d(before, after, 4, stride=2, padding=1)
-            _initialize(conv, "leaky_relu")
-            layers += [conv, make_norm(norm if i > 0 else "none", after), nn.LeakyReLU(_LEAKY_SLOPE, inplace=True)]
-        self.layers = nn.Sequential(*layers, _linear(nn.Conv2d(channels[-1], 1, 3, padding=1), _SMALL))
-
-    def forward(self, image: Tensor) -> Tensor:
-        """``(B, in_channels, S, S)`` to ``(B, 1)``, float32, unbounded."""
-        return self.layers(image).float().mean(dim=(2, 3))
-
-
-class LatentCritic(nn.Module):
-    """Tells how much of its first source is in a mixture of latents: two linear layers with a ReLU between.
-
-    Args:
-        latent_size: numbers in a latent, of all channels and positions.
-        hidden: width of the hidden layer.
-
-    Raises:
-        ValueError: on an argument below 1.
-
-    Source: W. Aljuhani, "One-Class Anomaly Detection" (OCAD), without its sigmoid.
-
-    Example:
-        >>> LatentCritic(36, 8)(torch.rand(2, 4, 3, 3)).shape
-        torch.Size([2, 1])
-    """
-
-    def __init__(self, latent_size: int, hidden: int = 64) -> None:
-        super().__init__()
-        check_widths(latent_size=latent_size, hidden=hidden)
-        first = nn.Linear(latent_size, hidden)
-        _initialize(first, "relu")
-        self.layers = nn.Sequential(nn.Flatten(), first, nn.ReLU(inplace=True), _linear(nn.Linear(hidden, 1), _SMALL))
-
-    def forward(self, latent: Tensor) -> Tensor:
-        """``(B, D)`` or ``(B, D, h, w)`` to ``(B, 1)``, float32, unbounded."""
-        return self.layers(latent).float()
