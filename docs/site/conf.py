@@ -55,7 +55,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Python and other packages have sites of their own.
     ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|os|pathlib|types|typing)\..*"),
-    ("py:.*", r"(ignite|itk|monai|nibabel|np|numpy|npt|PIL|pydicom|scipy|skimage|sklearn|torch|torchvision)\..*"),
+    ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom|scipy|skimage|sklearn|torch|torchvision)\..*"),
     # Types that a module has for itself, and so no page.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
