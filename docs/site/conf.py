@@ -55,10 +55,12 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Python and other packages have sites of their own.
     ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|os|pathlib|types|typing)\..*"),
-    ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom|scipy|skimage|sklearn|torch|torchvision)\..*"),
-    # Types that a module has for itself, and so no page.
+    ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom)\..*"),
+    ("py:.*", r"(scipy|skimage|sklearn|torch|torchvision)\..*"),
+    # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
+    ("py:class", r"Floats|Path"),
 ]
 if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
     extensions.append("sphinx.ext.intersphinx")

@@ -66,7 +66,7 @@ class ObjectiveTrainer(Trainer):
         amp_dtype: ``"bfloat16"`` or ``"float16"`` (the latter with gradient scaling).
         max_grad_norm: clip each update's gradient to this L2 norm.
         accumulation_steps: cut each share into this many micro-batches and accumulate their gradients.
-        divergence_limit: a term beyond this, or not finite, ends the training with a :class:`TrainingError`.
+        divergence_limit: a term beyond this, or not finite, ends the training with a :class:`.TrainingError`.
         check_interval: iterations between two looks at that, each of which waits for the device.
 
     Raises:

@@ -23,6 +23,7 @@ from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
 __all__ = [
     "ArrayHeader",
+    "Chunks",
     "ZlibStream",
     "check_inflated",
     "check_sizes",

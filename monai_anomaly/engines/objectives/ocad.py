@@ -38,7 +38,7 @@ class OCADObjective(Objective):
         L = L_{rec} + w_g (1 - e^{-d(z)}) + w_i C(x_\alpha)^2,
 
     each a mean over the batch, with :math:`\hat x` the restored image, :math:`d` the distance of the
-    :class:`GaussianDescriptor`, and :math:`x_\alpha` what is decoded from :math:`\alpha z + (1 - \alpha) z'`. The
+    :class:`.GaussianDescriptor`, and :math:`x_\alpha` what is decoded from :math:`\alpha z + (1 - \alpha) z'`. The
     partner :math:`z'` is the latent of the image before it in the batch, and :math:`\alpha \sim U(0, 0.5)` is one
     number per image.
 

@@ -49,7 +49,7 @@ class SimSIDObjective(Objective):
     Every step sees fresh images; the published loop makes the generator's step on those of the discriminator's.
 
     Args:
-        detector: with a score that takes an :class:`ImageDiscriminator`.
+        detector: with a score that takes an :class:`.ImageDiscriminator`.
         teacher: from the generator's ``make_teacher()``.
         n_critic: discriminator steps for one of the generator.
         student_weight: of the student's mean squared error.

@@ -20,7 +20,7 @@ from monai_anomaly.utils.atomic import TEMPORARY_MARK
 from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, save_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
 
-__all__ = ["TrainingCheckpoint"]
+__all__ = ["Stateful", "TrainingCheckpoint"]
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from scipy.ndimage import zoom
 
 from monai_anomaly.phantom.ultrasound.physics import SAMPLES, SCAN_LINES, Array, Echo, Probe
 
-__all__ = ["LESION_KINDS", "Anatomy", "Lesion", "LesionKind", "draw_anatomy", "draw_lesion", "tissue"]
+__all__ = ["LESION_KINDS", "Anatomy", "Lesion", "LesionKind", "Stroke", "draw_anatomy", "draw_lesion", "tissue"]
 
 LesionKind = Literal["mass", "focus", "cyst"]
 LESION_KINDS: tuple[LesionKind, ...] = ("mass", "focus", "cyst")

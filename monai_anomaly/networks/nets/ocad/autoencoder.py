@@ -30,12 +30,12 @@ class AttentionEncoder(nn.Module):
         image_size: height and width of the images, in pixels.
         in_channels: channels of the images.
         channels: width of each stage; the published ones, at 176 pixels, narrow towards the latent.
-        attention_stage: the stage, counted from 1, whose pooled map passes the :class:`SelfAttentionBlock`; None for an
-            encoder without attention. A stage later is a sixteenth of the pairs of positions.
+        attention_stage: the stage, counted from 1, whose pooled map passes the :class:`.SelfAttentionBlock`; None for
+            an encoder without attention. A stage later is a sixteenth of the pairs of positions.
         heads: heads of the attention.
         head_dim: channels of a head.
         position: whether the attention knows the places; without, it is the same for any order of the positions.
-        norm: normalization after each convolution, "none" or "group"; see :func:`make_norm`.
+        norm: normalization after each convolution, "none" or "group"; see :func:`.make_norm`.
         patch: side of the patches whose pixels become channels first. At 2, all convolutions work on a quarter of the
             positions, and a training step at 64 pixels takes two thirds of the time on a CPU.
 

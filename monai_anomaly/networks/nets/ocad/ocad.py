@@ -35,13 +35,13 @@ class OCAD(StandardizedDetector):
     Args:
         image_size: S, height and width of the images, in pixels.
         in_channels: 3 for color, 1 for gray.
-        encoder: ``kind`` "attention" (default) and arguments of an :class:`AttentionEncoder`; or "resnet18" and those
-            of a :class:`ResNetEncoder`.
-        decoder: ``kind`` "conv" (default) and arguments of a :class:`ConvDecoder`; or "residual", for a latent vector,
-            and those of a :class:`ResidualDecoder`. Both have a linear output.
+        encoder: ``kind`` "attention" (default) and arguments of an :class:`.AttentionEncoder`; or "resnet18" and those
+            of a :class:`.ResNetEncoder`.
+        decoder: ``kind`` "conv" (default) and arguments of a :class:`.ConvDecoder`; or "residual", for a latent vector,
+            and those of a :class:`.ResidualDecoder`. Both have a linear output.
         latent: "vector", a true bottleneck; or "map", which keeps places and gives a coarse map of the Gaussian term.
         latent_channels: D, length of the latent vector or channels of the latent map.
-        spread: of the :class:`GaussianDescriptor`: "diagonal", "scalar" or "full".
+        spread: of the :class:`.GaussianDescriptor`: "diagonal", "scalar" or "full".
         value_range: black and white of the images as they come. Errors are in units of its width, and the structural
             similarity, which is for positive numbers, sees the images shifted and scaled by it; nothing is clipped.
         structure_weight: in [0, 1], share of the structural dissimilarity in the restoration's error; the absolute

@@ -97,8 +97,8 @@ class SAGANGenerator(nn.Module):
         channels: width at full size, even; it doubles with each stage.
         residual_blocks: residual blocks at the bottleneck.
         position: how a patch is told its place, "film", "official" (to no effect) or "none": see
-            :class:`PositionCondition`.
-        gate_norm: "none" or "instance", as published: see :class:`AttentionGate`.
+            :class:`.PositionCondition`.
+        gate_norm: "none" or "instance", as published: see :class:`.AttentionGate`.
         norm: what the instance norms take mean and deviation of: "image", all patches of an image together; or "patch",
             each by itself, as published. Then no patch is told anything of another, not even whether it is darker.
         output: of image x and residual r, "tanh" gives tanh(x + r), as published, and "additive" x + r.

@@ -34,7 +34,7 @@ class SAGAN(StandardizedDetector):
     Args:
         image_size: S, height and width of the images, in pixels.
         in_channels: channels of the images.
-        generator: arguments of the :class:`SAGANGenerator`.
+        generator: arguments of the :class:`.SAGANGenerator`.
         value_range: what becomes -1 and 1 for the generator, of the images as they come; nothing is clipped.
         pooling: how the score sums up the map.
 

@@ -41,17 +41,17 @@ class UNetGenerator(nn.Module):
         merge_at: number of decoder steps on single patches; the others see the whole image.
         token_channels: width of the bottleneck's narrowed features.
         slots: rows of each memory.
-        memory: further arguments of the bottleneck's :class:`SpaceAwareMemory`.
-        decoder_memories: number of decoder steps, from the deepest, that have a :class:`WindowMemory`; all within the
+        memory: further arguments of the bottleneck's :class:`.SpaceAwareMemory`.
+        decoder_memories: number of decoder steps, from the deepest, that have a :class:`.WindowMemory`; all within the
             steps on single patches. None of them makes SimSID's memory flat.
         decoder_memory: further arguments of theirs; they are always learned.
         window_grid: rows and columns of their windows.
-        shortcut: of the bottleneck, see :class:`FeatureInpainting`.
-        decoder_shortcut: of the decoder's memories, see :class:`WindowMemory`.
+        shortcut: of the bottleneck, see :class:`.FeatureInpainting`.
+        decoder_shortcut: of the decoder's memories, see :class:`.WindowMemory`.
         heads: of the in-painting's attention.
         hidden: width of its feed-forward part.
         neighborhood: side of its window, in patches.
-        mask_border: see :class:`CrossAttentionInpainting`.
+        mask_border: see :class:`.CrossAttentionInpainting`.
 
     Raises:
         ValueError: on a grid that does not divide the image, or any argument outside its range.
@@ -189,9 +189,9 @@ class TokenGenerator(nn.Module):
         grid: rows and columns of patches, or one number for both.
         channels: widths of the patch CNN.
         dim: length of a token.
-        memory: further arguments of the :class:`HierarchicalMemory`.
-        inpainting: further arguments of the :class:`TransformerInpainting`.
-        stem: first layer of the decoder, see :class:`TokenDecoder`.
+        memory: further arguments of the :class:`.HierarchicalMemory`.
+        inpainting: further arguments of the :class:`.TransformerInpainting`.
+        stem: first layer of the decoder, see :class:`.TokenDecoder`.
         stem_size: side of the "fc" stem's map.
         decoder_channels: widths of the decoder, None for 256, 128 and so on.
 

@@ -33,8 +33,8 @@ class SimSID(StandardizedDetector):
     Args:
         image_size: height and width of the images, in pixels.
         in_channels: channels of the images.
-        generator: ``kind`` and arguments of a generator, see :func:`make_generator`.
-        discriminator: arguments of the :class:`ImageDiscriminator`, or of the :class:`MapDiscriminator` for
+        generator: ``kind`` and arguments of a generator, see :func:`.make_generator`.
+        discriminator: arguments of the :class:`.ImageDiscriminator`, or of the :class:`.MapDiscriminator` for
             ``score="map_logit"``, which sees the image and the picture painted from the memories.
         output: activation of the pictures: "sigmoid" for images in [0, 1]; "tanh" if the networks are to work in
             [-1, 1] (images are still in [0, 1]); "none" for images of any range, such as z-scored ones.
@@ -44,7 +44,7 @@ class SimSID(StandardizedDetector):
             - "logit_difference": how much more real it finds the image than the picture;
             - "recon_mse": the squared difference of the two;
             - "feature_distance": the squared difference of the features and the painted ones;
-            - "map_logit": the logits of the :class:`MapDiscriminator`.
+            - "map_logit": the logits of the :class:`.MapDiscriminator`.
         pooling: how a score of the last three kinds sums up its map.
 
             - "mean", which suits disease that is spread out;
