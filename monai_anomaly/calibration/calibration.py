@@ -170,7 +170,7 @@ class Calibration:
         return "anomalous" if self.p_value(score) <= alpha else "normal"
 
     def require_match(self, model_hash: str, spec_hash: str, frames: str, aggregate: str) -> None:
-        """Refuses to be used for another detector, another preprocessing or another rule.
+        """Refuse to be used for another detector, another preprocessing or another rule.
 
         Args:
             model_hash: of the checkpoint in use.

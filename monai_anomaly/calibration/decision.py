@@ -34,7 +34,7 @@ class Decision(NamedTuple):
 
 
 def decide(score: float, calibration: Calibration | None, alpha: float, *, refusal: str = "") -> Decision:
-    """Decides about one image.
+    """Decide about one image.
 
     Args:
         score: the image's score, finite.

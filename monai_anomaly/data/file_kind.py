@@ -24,7 +24,7 @@ META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
 
 
 def check_regular(path: PathLike | str) -> None:
-    """Refuses what must not be opened: reading a pipe waits for ever, and a device may act.
+    """Refuse what must not be opened: reading a pipe waits for ever, and a device may act.
 
     Raises:
         ImageReadError: ``unreadable``.

@@ -161,7 +161,7 @@ class ClinicalImageReader(ImageReader):
         return NiftiSource(stream, self.limits, voi=self.voi, **arrays)
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
-        """Crops to the trusted region, converts to the wanted channels and collects the meta data.
+        """Crop to the trusted region, convert to the wanted channels and collect the meta data.
 
         Args:
             img: what :meth:`read` returned.

@@ -30,7 +30,7 @@ def scale(values: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def check_finite(pixels: np.ndarray) -> None:
-    """Refuses NaN and infinite pixels.
+    """Refuse NaN and infinite pixels.
 
     Args:
         pixels: any float array.

@@ -34,7 +34,7 @@ class ReadLimits:
 
 
 def check_budget(limits: ReadLimits, *, rows: int, columns: int, frames: int = 1, bytes_per_pixel: int = 1) -> None:
-    """Refuses sizes beyond the limits; called with header values, before pixels are read.
+    """Refuse sizes beyond the limits; called with header values, before pixels are read.
 
     Args:
         limits: the limits.

@@ -41,7 +41,7 @@ class GaussianDistance:
 
     @classmethod
     def fit(cls, vectors: Tensor, *, one_unit: bool) -> GaussianDistance:
-        """Measures a cloud.
+        """Measure a cloud.
 
         Args:
             vectors: float ``(N, D)``, N at least 2.

@@ -103,7 +103,7 @@ class InputGuard:
         images = images.detach().as_subclass(Tensor).float().cpu()  # a MetaTensor is ten times slower
         finite = images.flatten(1).isfinite().all(1).tolist()
         reasons = ["" if sound else "it holds values that are not finite" for sound in finite]
-        reasons = [own or rule for own, rule in zip(reasons, self.rules.check(images, facts), strict=True)]
+        reasons = [reason or rule for reason, rule in zip(reasons, self.rules.check(images, facts), strict=True)]
         sound = [index for index, reason in enumerate(reasons) if not reason]
         if self.likeness is not None and sound:
             for index, reason in zip(sound, self.likeness.check(images[sound]), strict=True):
@@ -123,7 +123,7 @@ class InputGuard:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> InputGuard:
-        """Undoes :meth:`state`.
+        """Undo :meth:`state`.
 
         Raises:
             CheckpointError: for the state of another version, or a damaged one.

@@ -66,7 +66,7 @@ class PictureLikeness:
 
     @classmethod
     def fit(cls, images: Tensor, groups: Sequence[str]) -> PictureLikeness | None:
-        """Measures the normals; None when they are too few: 16 images of 8 patients are needed.
+        """Measure the normals; None when they are too few: 16 images of 8 patients are needed.
 
         Of more than 2,000 images as many are taken, evenly spaced.
 
@@ -116,7 +116,7 @@ class PictureLikeness:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> PictureLikeness:
-        """Undoes :meth:`state`."""
+        """Undo :meth:`state`."""
         distances = {name: GaussianDistance(**state["distances"][name]) for name in FEATURES}
         return cls(distances, dict(state["centers"]), dict(state["spreads"]), float(state["limit"]))
 
@@ -130,8 +130,9 @@ def _held_out(name: str, vectors: Tensor, patients: npt.NDArray[np.int64]) -> np
     from sklearn.model_selection import GroupKFold
 
     distances = np.empty(len(vectors))
-    for others, own in GroupKFold(min(FOLDS, int(patients.max()) + 1)).split(patients, groups=patients):
-        distances[own] = _fit(name, vectors[torch.from_numpy(others)])(vectors[torch.from_numpy(own)]).numpy()
+    for others, left_out in GroupKFold(min(FOLDS, int(patients.max()) + 1)).split(patients, groups=patients):
+        distance = _fit(name, vectors[torch.from_numpy(others)])
+        distances[left_out] = distance(vectors[torch.from_numpy(left_out)]).numpy()
     return np.maximum(distances, 1e-9)
 
 

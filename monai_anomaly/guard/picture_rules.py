@@ -96,8 +96,8 @@ class PictureRules:
         """
         numbers = torch.stack([_contrast(images), *flat_shares(images)], 1).tolist()
         return [
-            self._check_size(images, fact) or self._check_color(fact) or self._check_gray(*own)
-            for own, fact in zip(numbers, facts, strict=True)
+            self._check_size(images, fact) or self._check_color(fact) or self._check_gray(*gray)
+            for gray, fact in zip(numbers, facts, strict=True)
         ]
 
     def _check_size(self, images: Tensor, facts: Mapping[str, Any]) -> str:

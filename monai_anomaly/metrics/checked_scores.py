@@ -80,6 +80,6 @@ def _check_finite(s: npt.NDArray[np.float64], names: Sequence[str] | None) -> No
 
 
 def _codes(groups: Sequence[str]) -> npt.NDArray[np.intp]:
-    """Numbers the groups in the order of first appearance: names may be hashes, whose order differs between sites."""
+    """Return a number for each group, in order of first appearance: names may be hashes, which differ by site."""
     numbers: dict[str, int] = {}
     return np.asarray([numbers.setdefault(str(group), len(numbers)) for group in groups], dtype=np.intp)

@@ -17,106 +17,21 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
-from pydicom.dataset import Dataset
 from tqdm import tqdm
 
-from monai_anomaly.phantom.chest import radiograph
-from monai_anomaly.phantom.chest.radiograph import RADIOGRAPH_VERSION, make_radiograph
 from monai_anomaly.phantom.dicom import write_dataset
+from monai_anomaly.phantom.generators import Generator, PhantomKind, find_generator
 from monai_anomaly.phantom.plan import SPLITS, Case, plan_cases
-from monai_anomaly.phantom.skin import dermoscopy
-from monai_anomaly.phantom.skin.dermoscopy import DERMOSCOPY_VERSION, make_dermoscopy
-from monai_anomaly.phantom.ultrasound import ultrasound
-from monai_anomaly.phantom.ultrasound.ultrasound import ULTRASOUND_VERSION, make_ultrasound
 
-__all__ = [
-    "DERMOSCOPY_VERSION",
-    "RADIOGRAPH_VERSION",
-    "ULTRASOUND_VERSION",
-    "PhantomKind",
-    "make_phantom",
-    "phantom_dir",
-]
+__all__ = ["make_phantom", "phantom_dir"]
 
-PhantomKind = Literal["ultrasound", "radiograph", "skin"]
+Entry = dict[str, str | int]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class _Generator:
-    """What makes one kind of phantom."""
-
-    make: Callable[[Case, int], tuple[Dataset, NDArray[np.uint8] | None]]
-    about: str
-    folder: str
-    version: int
-    lesions: tuple[str, ...]
-    most_images: int
-    num_val: int
-    num_unlabeled: int = 0
-
-
-_GENERATORS = {
-    "ultrasound": _Generator(
-        make=make_ultrasound,
-        about="Generated ultrasound with known lesions; not of persons",
-        folder=f"phantom-v{ULTRASOUND_VERSION}",
-        version=ULTRASOUND_VERSION,
-        lesions=ultrasound.LESION_KINDS,
-        most_images=3,
-        num_val=40,
-    ),
-    "radiograph": _Generator(
-        make=make_radiograph,
-        about="Generated chest radiographs with known lesions; not of persons",
-        folder=f"phantom-radiograph-v{RADIOGRAPH_VERSION}",
-        version=RADIOGRAPH_VERSION,
-        lesions=radiograph.LESION_KINDS,
-        most_images=2,
-        num_val=80,  # so that there are at least 20 healthy patients, of whom a calibration at 5 % needs 19
-        num_unlabeled=240,
-    ),
-    "skin": _Generator(
-        make=make_dermoscopy,
-        about="Generated dermoscopy, of benign lesions and of cancerous ones, which are known; not of persons",
-        folder=f"phantom-skin-v{DERMOSCOPY_VERSION}",
-        version=DERMOSCOPY_VERSION,
-        lesions=dermoscopy.LESION_KINDS,
-        most_images=2,
-        num_val=80,  # see above
-    ),
-}
-
-
-def _generator(kind: str) -> _Generator:
-    if kind not in _GENERATORS:
-        raise ValueError(f"kind must be one of {', '.join(_GENERATORS)}, got {kind!r}.")
-    return _GENERATORS[kind]
-
-
-def _is_marked(case: Case) -> bool:
-    """Whether the case gets a mask; nobody has marked the lesions of a pool."""
-    return case.kind is not None and case.split != "unlabeled"
-
-
-def _write_case(generator: _Generator, case: Case, seed: int, root: Path) -> dict[str, str | int]:
-    """Make one case, write its file (and mask), return its entry in the data list."""
-    data, mask = generator.make(case, seed)
-    write_dataset(data, root / f"{case.name}.dcm")
-    entry: dict[str, str | int] = {"image": f"{case.name}.dcm", "label": int(mask is not None), "group": case.patient}
-    if mask is not None and _is_marked(case):
-        Image.fromarray(mask).save(root / "masks" / f"{case.name}.png")
-        entry["mask"] = f"masks/{case.name}.png"
-    return {**entry, "kind": case.kind or "normal"}
 
 
 def make_phantom(
@@ -158,40 +73,71 @@ def make_phantom(
         ValueError: for an unknown kind; if a number of images is negative or, but for training, odd; or the folder is
             not empty.
     """
-    generator = _generator(kind)
-    num_val = generator.num_val if num_val is None else num_val
-    num_unlabeled = generator.num_unlabeled if num_unlabeled is None else num_unlabeled
-    in_pairs = {"validation": num_val, "test": num_test, "unlabeled": num_unlabeled}
-    if min(num_train, *in_pairs.values()) < 0 or any(number % 2 for number in in_pairs.values()):
-        numbers = f"num_train={num_train}, num_val={num_val}, num_test={num_test}, num_unlabeled={num_unlabeled}"
-        raise ValueError(f"The numbers of images must be >= 0, and even for all but training, got {numbers}.")
-    counts = {"training": (num_train, 0), **{split: (number // 2,) * 2 for split, number in in_pairs.items()}}
+    generator = find_generator(kind)
+    counts = _count_images(
+        num_train,
+        validation=generator.num_val if num_val is None else num_val,
+        test=num_test,
+        unlabeled=generator.num_unlabeled if num_unlabeled is None else num_unlabeled,
+    )
     root = Path(root)
     if root.exists() and any(root.iterdir()):
         raise ValueError(f"The folder for the phantom must be empty: {root}. Give another one or empty it.")
     filled = {split: count for split, count in counts.items() if sum(count)}
     cases = plan_cases(seed, filled, generator.lesions, generator.most_images)
-    for case in cases:
-        (root / case.split).mkdir(parents=True, exist_ok=True)
-        if _is_marked(case):
-            (root / "masks" / case.split).mkdir(parents=True, exist_ok=True)
-    listed = [split for split in SPLITS if split != "unlabeled" or num_unlabeled]
-    entries: dict[str, list[dict[str, str | int]]] = {split: [] for split in listed}
+    _make_folders(root, cases)
+    entries: dict[str, list[Entry]] = {split: [] for split in SPLITS if split != "unlabeled" or split in filled}
     for case in tqdm(cases, desc="phantom", unit="image", disable=not progress):
         entries[case.split].append(_write_case(generator, case, seed, root))
-    about = {"name": "monai_anomaly phantom", "description": generator.about}
-    text = json.dumps({**about, "version": generator.version, "seed": seed, **entries}, indent=1)
-    root.mkdir(parents=True, exist_ok=True)
-    (root / "dataset.json").write_text(text + "\n", encoding="utf-8")
+    _write_list(root, generator, seed, entries)
     return root
 
 
+def _count_images(num_train: int, *, validation: int, test: int, unlabeled: int) -> dict[str, tuple[int, int]]:
+    """Return how many images of each split are normal and abnormal."""
+    in_pairs = {"validation": validation, "test": test, "unlabeled": unlabeled}
+    if min(num_train, *in_pairs.values()) < 0 or any(number % 2 for number in in_pairs.values()):
+        numbers = f"num_train={num_train}, num_val={validation}, num_test={test}, num_unlabeled={unlabeled}"
+        raise ValueError(f"The numbers of images must be >= 0, and even for all but training, got {numbers}.")
+    return {"training": (num_train, 0), **{split: (number // 2,) * 2 for split, number in in_pairs.items()}}
+
+
+def _is_marked(case: Case) -> bool:
+    """Whether the case gets a mask; nobody has marked the lesions of a pool."""
+    return case.kind is not None and case.split != "unlabeled"
+
+
+def _make_folders(root: Path, cases: Sequence[Case]) -> None:
+    root.mkdir(parents=True, exist_ok=True)
+    for case in cases:
+        (root / case.split).mkdir(exist_ok=True)
+        if _is_marked(case):
+            (root / "masks" / case.split).mkdir(parents=True, exist_ok=True)
+
+
+def _write_case(generator: Generator, case: Case, seed: int, root: Path) -> Entry:
+    """Make one case, write its file (and mask), return its entry in the data list."""
+    data, mask = generator.make(case, seed)
+    write_dataset(data, root / f"{case.name}.dcm")
+    entry: Entry = {"image": f"{case.name}.dcm", "label": int(mask is not None), "group": case.patient}
+    if mask is not None and _is_marked(case):
+        Image.fromarray(mask).save(root / "masks" / f"{case.name}.png")
+        entry["mask"] = f"masks/{case.name}.png"
+    return {**entry, "kind": case.kind or "normal"}
+
+
+def _write_list(root: Path, generator: Generator, seed: int, entries: Mapping[str, list[Entry]]) -> None:
+    about = {"name": "monai_anomaly phantom", "description": generator.about}
+    text = json.dumps({**about, "version": generator.version, "seed": seed, **entries}, indent=1)
+    (root / "dataset.json").write_text(text + "\n", encoding="utf-8")
+
+
 def _cache_root() -> Path:
-    own = os.environ.get("MONAI_ANOMALY_CACHE")
-    if own:
-        return Path(own)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "monai_anomaly"
+    of_package = os.environ.get("MONAI_ANOMALY_CACHE")
+    if of_package:
+        return Path(of_package)
+    of_user = os.environ.get("XDG_CACHE_HOME")
+    return (Path(of_user) if of_user else Path.home() / ".cache") / "monai_anomaly"
 
 
 def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | os.PathLike[str] | None = None) -> str:
@@ -213,7 +159,7 @@ def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | 
         ValueError: for an unknown kind.
     """
     cache = _cache_root() if root is None else Path(root)
-    target = cache / f"{_generator(kind).folder}-seed{seed}"
+    target = cache / f"{find_generator(kind).folder}-seed{seed}"
     if not (target / "dataset.json").is_file():
         logger.info("Making the phantom (generated %s, not of persons) in %s; this takes seconds.", kind, target)
         cache.mkdir(parents=True, exist_ok=True)

@@ -39,18 +39,34 @@ class Case:
     kind: str | None
     name: str
 
-    def rng(self, seed: int, purpose: int, *, paired: bool, patient: bool) -> np.random.Generator:
-        """Return what chance decides for one purpose.
+    def machine_rng(self, seed: int) -> np.random.Generator:
+        """Return the draws of the patient's study, the same for its pair. `seed` is the data set's, here and below."""
+        return self._rng(seed, 0, paired=True, patient=True)
+
+    def view_rng(self, seed: int) -> np.random.Generator:
+        """Return the draws of the view, the same for the pair."""
+        return self._rng(seed, 1, paired=True, patient=False)
+
+    def body_rng(self, seed: int) -> np.random.Generator:
+        """Return the draws of the patient, the same for all of the patient's images."""
+        return self._rng(seed, 2, paired=False, patient=True)
+
+    def image_rng(self, seed: int) -> np.random.Generator:
+        """Return the draws of this image alone."""
+        return self._rng(seed, 3, paired=False, patient=False)
+
+    def _rng(self, seed: int, purpose: int, *, paired: bool, patient: bool) -> np.random.Generator:
+        """Return what chance decides for one purpose, each of which gives other draws.
 
         Args:
             seed: of the data set.
-            purpose: a number; each gives other draws.
+            purpose: a number.
             paired: whether both members of the pair draw the same.
             patient: whether all images of a patient draw the same.
         """
         unit = self.patient_pair if patient else self.pair
-        own = 0 if paired or self.kind is None else 1
-        return np.random.default_rng([seed, SPLITS.index(self.split), purpose, unit, own])
+        member = 0 if paired or self.kind is None else 1
+        return np.random.default_rng([seed, SPLITS.index(self.split), purpose, unit, member])
 
 
 def plan_cases(seed: int, counts: Mapping[str, tuple[int, int]], kinds: Sequence[str], most_images: int) -> list[Case]:

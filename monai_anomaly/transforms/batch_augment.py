@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["AugmentDraw", "BatchAugment", "between", "signs"]
+from monai_anomaly.transforms.batch_numbers import between, column, signs
+
+__all__ = ["AugmentDraw", "BatchAugment"]
 
 _MIN_RANGE = 1e-6
 
@@ -38,16 +40,6 @@ class AugmentDraw:
     gain: Tensor
     offset: Tensor
     gamma: Tensor
-
-
-def between(low: float, high: float, size: Sequence[int], generator: torch.Generator | None = None) -> Tensor:
-    """Uniform numbers in [low, high), drawn on the CPU so that a seed means the same on every device."""
-    return low + (high - low) * torch.rand(tuple(size), generator=generator)
-
-
-def signs(count: int, negative_probability: float, generator: torch.Generator | None = None) -> Tensor:
-    """``(count,)`` numbers, -1 with the given probability, else 1."""
-    return torch.where(torch.rand(count, generator=generator) < negative_probability, -1.0, 1.0)
 
 
 class BatchAugment:
@@ -101,7 +93,7 @@ class BatchAugment:
         self.gamma = gamma
 
     def __call__(self, image: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Augments a batch.
+        """Augment a batch.
 
         Args:
             image: floating point ``(B, C, H, W)``, any intensity scale, on any device; it is not changed.
@@ -122,7 +114,7 @@ class BatchAugment:
         return self.apply(image, self.draw(image.shape[0], generator))
 
     def draw(self, batch_size: int, generator: torch.Generator | None = None) -> AugmentDraw:
-        """Draws the changes of a batch of this size; ``generator`` as in the call."""
+        """Draw the changes of a batch of this size; ``generator`` as in the call."""
         b, g = batch_size, generator
         turns = torch.randint(4, (b,), generator=g) if self.quarter_turns else torch.zeros(b)
         return AugmentDraw(
@@ -142,12 +134,8 @@ class BatchAugment:
             grid = F.affine_grid(_affine(d, image.shape), list(image.shape), align_corners=False).to(image.dtype)
         image = F.grid_sample(image, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
         mean, std = image.mean(dim=(1, 2, 3), keepdim=True), image.std(dim=(1, 2, 3), keepdim=True)
-        image = (image - mean) * _column(d.gain).to(image.dtype) + mean + _column(d.offset).to(image.dtype) * std
-        return _gamma(image, _column(d.gamma).to(image.dtype)) if self.gamma else image
-
-
-def _column(value: Tensor) -> Tensor:
-    return value[:, None, None, None]
+        image = (image - mean) * column(d.gain).to(image.dtype) + mean + column(d.offset).to(image.dtype) * std
+        return _gamma(image, column(d.gamma).to(image.dtype)) if self.gamma else image
 
 
 def _affine(d: AugmentDraw, shape: Sequence[int]) -> Tensor:

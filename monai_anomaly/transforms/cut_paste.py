@@ -13,14 +13,13 @@ import torch
 from monai.config.type_definitions import KeysCollection
 from torch import Tensor
 
-from monai_anomaly.transforms.batch_augment import between
+from monai_anomaly.transforms.batch_numbers import between, column, integers
 from monai_anomaly.transforms.patch_draw import (
     PatchDraw,
     RandPatch,
     RandPatchd,
+    check_probability,
     check_range,
-    column,
-    integers,
     pick,
     sides,
 )
@@ -83,13 +82,11 @@ class DrawCutPaste:
         brightness: float = 0.1,
         contrast: float = 0.1,
     ) -> None:
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"p must lie in [0, 1], got {p}.")
+        self.p = check_probability(p)
         if not 0.0 <= rotate <= 180.0:
             raise ValueError(f"rotate must lie in [0, 180] degrees, got {rotate}.")
         if brightness < 0.0 or not 0.0 <= contrast < 1.0:
             raise ValueError(f"brightness must not be negative and contrast in [0, 1), got {brightness}, {contrast}.")
-        self.p = p
         self.area = check_range("area", area, 0.0, 1.0)
         self.aspect = check_range("aspect", aspect, 1.0 / _MAX_ASPECT, _MAX_ASPECT)
         self.rotate = rotate
@@ -97,7 +94,7 @@ class DrawCutPaste:
         self.contrast = contrast
 
     def __call__(self, shape: Sequence[int], generator: torch.Generator | None = None) -> CutPasteDraw:
-        """Draws for a batch of the shape ``(B, C, H, W)``; one image will do.
+        """Draw for a batch of the shape ``(B, C, H, W)``; one image will do.
 
         Raises:
             ValueError: for another shape, or sides below 8 pixels.

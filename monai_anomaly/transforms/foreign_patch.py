@@ -13,13 +13,13 @@ import torch
 from monai.config.type_definitions import KeysCollection
 from torch import Tensor
 
-from monai_anomaly.transforms.batch_augment import between
+from monai_anomaly.transforms.batch_numbers import between, column
 from monai_anomaly.transforms.patch_draw import (
     PatchDraw,
     RandPatch,
     RandPatchd,
+    check_probability,
     check_range,
-    column,
     draw_donors,
     sides,
 )
@@ -72,17 +72,15 @@ class DrawForeignPatches:
         half_width: Sequence[float] = (0.05, 0.2),
         alpha: Sequence[float] = (0.0, 1.0),
     ) -> None:
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"p must lie in [0, 1], got {p}.")
+        self.p = check_probability(p)
         if not 0.0 < core <= 1.0:
             raise ValueError(f"core must lie in (0, 1], got {core}.")
-        self.p = p
         self.core = core
         self.half_width = check_range("half_width", half_width, 0.0, 1.0)
         self.alpha = check_range("alpha", alpha, 0.0, 1.0)
 
     def __call__(self, shape: Sequence[int], generator: torch.Generator | None = None) -> ForeignPatchDraw:
-        """Draws for a batch of the shape ``(B, C, H, W)``.
+        """Draw for a batch of the shape ``(B, C, H, W)``.
 
         Raises:
             ValueError: for another shape, sides below 8 pixels, or a single image, which has no donor.

@@ -15,16 +15,17 @@ from monai.transforms.transform import MapTransform, Transform
 from monai.utils.enums import TransformBackends
 from torch import Tensor
 
+from monai_anomaly.transforms.batch_numbers import column
+
 __all__ = [
     "ApplyPatches",
     "DrawPatches",
     "PatchDraw",
     "RandPatch",
     "RandPatchd",
+    "check_probability",
     "check_range",
-    "column",
     "draw_donors",
-    "integers",
     "pick",
     "sides",
 ]
@@ -69,7 +70,7 @@ class PatchDraw:
         return high & wide & column(self.present)
 
     def check(self, image: Tensor, margin: int = 0) -> None:
-        """Refuses a batch that the draw was not made for.
+        """Refuse a batch that the draw was not made for.
 
         Args:
             image: ``(B, C, H, W)``.
@@ -181,11 +182,6 @@ class RandPatchd(MapTransform, Generic[Draw]):
         return d
 
 
-def column(value: Tensor) -> Tensor:
-    """``(B,)`` as ``(B, 1, 1, 1)``."""
-    return value[:, None, None, None]
-
-
 def sides(shape: Sequence[int]) -> tuple[int, int, int]:
     """Return number, height and width of the images of a batch.
 
@@ -199,6 +195,17 @@ def sides(shape: Sequence[int]) -> tuple[int, int, int]:
     return int(shape[0]), int(shape[2]), int(shape[3])
 
 
+def check_probability(p: float) -> float:
+    """Return the probability that an image gets a patch.
+
+    Raises:
+        ValueError: unless it lies in [0, 1].
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"p must lie in [0, 1], got {p}.")
+    return p
+
+
 def check_range(name: str, value: Sequence[float], low: float, high: float) -> tuple[float, float]:
     """Return two numbers as floats.
 
@@ -208,12 +215,6 @@ def check_range(name: str, value: Sequence[float], low: float, high: float) -> t
     if len(value) != 2 or not low <= value[0] <= value[1] <= high:
         raise ValueError(f"{name} must be two numbers, {low:g} <= smallest <= largest <= {high:g}, got {tuple(value)}.")
     return float(value[0]), float(value[1])
-
-
-def integers(low: Tensor | int, high: Tensor | int, size: int, generator: torch.Generator | None = None) -> Tensor:
-    """Whole numbers ``(B,)`` in [low, high), each image with its own range, which :func:`torch.randint` cannot do."""
-    unit = torch.rand(size, dtype=torch.float64, generator=generator)  # float64: no rounding up to the end of the range
-    return low + (unit * (high - low)).long()
 
 
 def draw_donors(batch: int, generator: torch.Generator | None = None) -> Tensor:

@@ -13,14 +13,14 @@ import torch
 from monai.config.type_definitions import KeysCollection
 from torch import Tensor
 
-from monai_anomaly.transforms.batch_augment import between
+from monai_anomaly.transforms.batch_numbers import between, integers
 from monai_anomaly.transforms.patch_draw import (
     PatchDraw,
     RandPatch,
     RandPatchd,
+    check_probability,
     check_range,
     draw_donors,
-    integers,
     pick,
     sides,
 )
@@ -72,14 +72,12 @@ class DrawPoissonPatches:
     def __init__(
         self, p: float = 1.0, *, size: Sequence[float] = (0.1, 0.4), zoom: Sequence[float] = (0.7, 1.3)
     ) -> None:
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"p must lie in [0, 1], got {p}.")
-        self.p = p
+        self.p = check_probability(p)
         self.size = check_range("size", size, 0.0, 1.0)
         self.zoom = check_range("zoom", zoom, 1.0 / _MAX_ZOOM, _MAX_ZOOM)
 
     def __call__(self, shape: Sequence[int], generator: torch.Generator | None = None) -> PoissonDraw:
-        """Draws for a batch of the shape ``(B, C, H, W)``.
+        """Draw for a batch of the shape ``(B, C, H, W)``.
 
         Raises:
             ValueError: for another shape, sides below 8 pixels, or a single image, which has no donor.

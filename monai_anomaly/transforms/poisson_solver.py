@@ -35,7 +35,7 @@ def sine_matrix(count: Tensor, size: int) -> Tensor:
 
 
 def solve_poisson(source: Tensor, height: Tensor, width: Tensor) -> Tensor:
-    """Solves ``4 u[p] - (sum of u over p's four neighbors) = source[p]`` with u = 0 around each rectangle.
+    """Solve ``4 u[p] - (sum of u over p's four neighbors) = source[p]`` with u = 0 around each rectangle.
 
     The sine transform makes the equations of a rectangle independent of each other, so that four products with dense
     matrices solve them exactly, ``u = S_r ((S_r f S_c) / (lambda_r + lambda_c)) S_c``, for all images and sizes at

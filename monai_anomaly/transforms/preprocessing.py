@@ -22,7 +22,7 @@ __all__ = ["Preprocessing", "resize_image", "resize_mask"]
 
 
 def resize_image(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Squashes an image to a size with an antialiased triangle filter; never leaves the image's range of values.
+    """Squash an image to a size with an antialiased triangle filter; never leave the image's range of values.
 
     Args:
         image: float ``(C, H, W)``.
@@ -34,7 +34,7 @@ def resize_image(image: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def resize_mask(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Resizes a mask of 0 and 1; a pixel belongs to the result if at least half of its area did.
+    """Resize a mask of 0 and 1; a pixel belongs to the result if at least half of its area did.
 
     Args:
         mask: float ``(1, H, W)``.

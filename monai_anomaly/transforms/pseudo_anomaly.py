@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from monai_anomaly.transforms.batch_augment import between, signs
+from monai_anomaly.transforms.batch_numbers import between, column, signs
 
 __all__ = ["ANOMALY_KINDS", "AnomalyDraw", "PseudoAnomaly"]
 
@@ -123,7 +123,7 @@ class PseudoAnomaly:
         self.strength = strength
 
     def __call__(self, image: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Corrupts a batch.
+        """Corrupt a batch.
 
         Args:
             image: floating point ``(B, C, H, W)``, any intensity scale, on any device; it is not changed.
@@ -143,7 +143,7 @@ class PseudoAnomaly:
         return self.apply(image, self.draw(image.shape, generator))
 
     def draw(self, shape: Sequence[int], generator: torch.Generator | None = None) -> list[AnomalyDraw]:
-        """Draws the blobs of a batch.
+        """Draw the blobs of a batch.
 
         Args:
             shape: ``(B, C, H, W)``.
@@ -155,13 +155,14 @@ class PseudoAnomaly:
         draws: list[AnomalyDraw] = []
         for i in range(self.num_blobs):
             p = 1.0 - self.clean_probability if i == 0 else 0.4
-            blob = self._draw_one(shape, p, generator)
+            blob = self._draw_blobs(shape, p, generator)
             if draws:  # a clean image stays clean
                 blob.present.logical_and_(draws[0].present)
             draws.append(blob)
         return draws
 
-    def _draw_one(self, shape: Sequence[int], probability: float, g: torch.Generator | None) -> AnomalyDraw:
+    def _draw_blobs(self, shape: Sequence[int], probability: float, g: torch.Generator | None) -> AnomalyDraw:
+        """Draw one blob for each image, there with a probability."""
         b, _, height, width = shape
         axis = between(self.radius[0], self.radius[1], (b, 1), g)
         ratio = between(-0.7, 0.7, (b, 1), g).exp()
@@ -189,9 +190,9 @@ class PseudoAnomaly:
         mask = image.new_zeros(image.shape[0], 1, *image.shape[2:])
         for draw in draws:
             d = AnomalyDraw(**{name: value.to(image.device) for name, value in vars(draw).items()})
-            blob = blob_mask(d, image.shape[2:]).to(image.dtype) * _column(d.present.to(image.dtype))
+            blob = blob_mask(d, image.shape[2:]).to(image.dtype) * column(d.present.to(image.dtype))
             inside = self._inside(image, corrupted, blob, scale, d)
-            corrupted = torch.lerp(corrupted, inside.to(image.dtype), blob * _column(d.opacity).to(image.dtype))
+            corrupted = torch.lerp(corrupted, inside.to(image.dtype), blob * column(d.opacity).to(image.dtype))
             mask = torch.maximum(mask, blob)
         return corrupted, mask
 
@@ -200,13 +201,13 @@ class PseudoAnomaly:
         result = current
         for index, kind in enumerate(self.kinds):
             candidate = self._candidate(kind, image, current, blob, scale, d)
-            result = torch.where(_column(d.kind == index), candidate, result)
+            result = torch.where(column(d.kind == index), candidate, result)
         return result
 
     def _candidate(
         self, kind: str, image: Tensor, current: Tensor, blob: Tensor, scale: Tensor, d: AnomalyDraw
     ) -> Tensor:
-        strength, sign = _column(d.strength), _column(d.sign)
+        strength, sign = column(d.strength), column(d.sign)
         if kind == "foreign":
             return _foreign(image, d)
         if kind == "blur":
@@ -235,10 +236,6 @@ def blob_mask(d: AnomalyDraw, size: Sequence[int]) -> Tensor:
     return torch.sigmoid((1.0 - distance) / d.edge[:, None, None])[:, None]
 
 
-def _column(value: Tensor) -> Tensor:
-    return value[:, None, None, None]
-
-
 def _foreign(image: Tensor, d: AnomalyDraw) -> Tensor:
     """Each image's donor, rolled and perhaps mirrored."""
     _, channels, height, width = image.shape
@@ -247,7 +244,7 @@ def _foreign(image: Tensor, d: AnomalyDraw) -> Tensor:
     columns = (torch.arange(width, device=device) + (d.shift[:, 1:] * width).long()) % width
     columns = torch.where(d.mirror[:, None], columns.flip(1), columns)
     channel = torch.arange(channels, device=device)[None, :, None, None]
-    return image[_column(d.donor), channel, rows[:, None, :, None], columns[:, None, None, :]]
+    return image[column(d.donor), channel, rows[:, None, :, None], columns[:, None, None, :]]
 
 
 def _box_blur(image: Tensor, size: int) -> Tensor:

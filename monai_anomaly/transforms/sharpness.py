@@ -60,7 +60,7 @@ def _ratio(values: Tensor) -> Tensor:
 
 
 def blur(images: Tensor, sigma: Tensor) -> Tensor:
-    """Blurs each image with its own discrete Gaussian; borders are mirrored, so that no image gets darker there.
+    """Blur each image with its own discrete Gaussian; borders are mirrored, so that no image gets darker there.
 
     The discrete Gaussian (Lindeberg, PAMI 1990) solves the heat equation on the pixel grid: its weights are positive at
     every width, where a sampled Gaussian below half a pixel is not one any more, so more blur is always less detail and

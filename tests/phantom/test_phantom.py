@@ -19,8 +19,10 @@ from scipy.stats import kstest
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.phantom import phantom
-from monai_anomaly.phantom.phantom import ULTRASOUND_VERSION, PhantomKind, make_phantom, phantom_dir
+from monai_anomaly.phantom.generators import PhantomKind
+from monai_anomaly.phantom.phantom import make_phantom, phantom_dir
 from monai_anomaly.phantom.ultrasound.physics import Echo, Probe, received_db, speckle
+from monai_anomaly.phantom.ultrasound.ultrasound import ULTRASOUND_VERSION
 from tests.helpers.phantoms import STATISTICS, digest, read_list
 
 SMALL = {"num_train": 6, "num_val": 4, "num_test": 12}

@@ -24,7 +24,6 @@ from monai_anomaly.transforms.patch_draw import (
     RandPatchd,
     check_range,
     draw_donors,
-    integers,
     pick,
     sides,
 )
@@ -72,16 +71,6 @@ def test_pick_takes_each_image_s_own_pixels() -> None:
     for i in range(2):
         expected = image[i].numpy()[:, rows[i].numpy()][:, :, columns[i].numpy()]
         assert np.array_equal(result[i].numpy(), expected)
-
-
-def test_integers_reach_both_ends_evenly() -> None:
-    low, high = torch.tensor([0, 5, 7]).repeat(3000), torch.tensor([4, 6, 9]).repeat(3000)
-    values = integers(low, high, 9000, seeded(0)).view(-1, 3)
-    for column, (first, last) in zip(values.T, [(0, 4), (5, 6), (7, 9)], strict=True):
-        counts = torch.bincount(column, minlength=last)[first:]
-        assert len(counts) == last - first
-        assert (counts / 3000 - 1 / (last - first)).abs().max() < 0.04
-    assert values[:, 1].eq(5).all()
 
 
 def test_donors_are_all_the_others() -> None:

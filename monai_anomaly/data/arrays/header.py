@@ -142,38 +142,38 @@ def check_sizes(header: ArrayHeader, limits: ReadLimits, frames_axis: int | None
     return frames
 
 
-def check_stored(found: int, wanted: int) -> None:
+def check_stored(stored: int, declared: int) -> None:
     """Compare the bytes that a file holds with those that its header declares.
 
     Args:
-        found: bytes of data in the file, unpacked.
-        wanted: bytes that the header declares.
+        stored: bytes of data in the file, unpacked.
+        declared: bytes that the header declares.
 
     Raises:
         ImageReadError: ``truncated`` or ``inconsistent``.
     """
-    if found < wanted:
+    if stored < declared:
         raise ImageReadError("truncated", "the file ends before its last pixel; copy it again.")
-    if found > wanted:
+    if stored > declared:
         raise ImageReadError("inconsistent", "the file holds more data than its header declares; export it again.")
 
 
-def check_inflated(source: Chunks, wanted: int, *, skip: int = 0) -> None:
-    """Inflates packed data piece by piece, keeps nothing and stops right after what the header declares.
+def check_inflated(source: Chunks, declared: int, *, skip: int = 0) -> None:
+    """Inflate packed data piece by piece, keep nothing and stop right after what the header declares.
 
     Args:
         source: the inflating stream.
-        wanted: bytes that the header declares.
+        declared: bytes that the header declares.
         skip: bytes ahead of the data.
 
     Raises:
         ImageReadError: ``truncated`` or ``inconsistent``.
         EOFError: where the packed stream itself is cut.
     """
-    found, total = 0, wanted + skip
-    while found <= total and (piece := source.read(min(CHUNK, total + 1 - found))):
-        found += len(piece)
-    check_stored(found, total)
+    inflated, total = 0, declared + skip
+    while inflated <= total and (piece := source.read(min(CHUNK, total + 1 - inflated))):
+        inflated += len(piece)
+    check_stored(inflated, total)
 
 
 class ZlibStream:

@@ -129,7 +129,7 @@ def _find_data(path: PathLike | str, header: ArrayHeader) -> Path:
 
 
 def _check_packed(data: Path, header: ArrayHeader) -> None:
-    """Inflates packed data once without keeping it, so that ITK is given neither a bomb nor a truncated file."""
+    """Inflate packed data once without keeping it, so that ITK is given neither a bomb nor a truncated file."""
     if not header.packed:
         return
     with open(data, "rb") as stream:

@@ -162,7 +162,7 @@ def _read_packed_size(fields: dict[str, str]) -> int:
 
 
 def _check_numbers(fields: dict[str, str], axes: int) -> None:
-    """Refuses numbers that ITK cannot read, which it would report on the terminal."""
+    """Refuse numbers that ITK cannot read, which it would report on the terminal."""
     counts = {"axes": axes, "matrix": axes**2, "one": 1, "four": 4}
     keys = list(fields)
     for key in keys:

@@ -233,7 +233,7 @@ def _to_channels(stored: np.ndarray) -> tuple[np.ndarray, list[str]]:
 
 
 def _over_black(colors: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """Lays transparent colors over black, as for a PNG."""
+    """Lay transparent colors over black, as for a PNG."""
     alpha = colors[..., 3:].astype(np.uint16)
     if alpha.min() == 255:
         return colors[..., :3], []

@@ -100,7 +100,7 @@ def find_extremes(values: np.ndarray) -> tuple[float, float]:
 
 
 def scale_values(values: np.ndarray, dtype: np.dtype, limits: ValueRange) -> tuple[np.ndarray, list[str]]:
-    """Scales one frame to [0, 1].
+    """Scale one frame to [0, 1].
 
     Args:
         values: ``(C, H, W)``, numeric.

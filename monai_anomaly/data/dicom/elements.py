@@ -48,12 +48,13 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
         value: Any = dataset.get(keyword)
         if value is None or value == "":
             return []
-        found = [float(v) for v in (value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value])]
+        several = isinstance(value, (list, tuple)) or hasattr(value, "append")
+        values = [float(v) for v in (value if several else [value])]
     except (TypeError, ValueError, OverflowError):
         raise ImageReadError("non_finite", f"{element(keyword)} is not a number; correct the export.") from None
-    if not all(math.isfinite(v) for v in found):
+    if not all(math.isfinite(v) for v in values):
         raise ImageReadError("non_finite", f"{element(keyword)} is not a finite number; correct the export.")
-    return found
+    return values
 
 
 def single(dataset: Dataset, keyword: str) -> float | None:
@@ -66,10 +67,10 @@ def single(dataset: Dataset, keyword: str) -> float | None:
     Raises:
         ImageReadError: ``non_finite`` for anything that is not a finite number, ``inconsistent`` for several.
     """
-    found = numbers(dataset, keyword)
-    if len(found) > 1:
+    values = numbers(dataset, keyword)
+    if len(values) > 1:
         raise ImageReadError("inconsistent", f"{element(keyword)} must be one number; correct the export.")
-    return found[0] if found else None
+    return values[0] if values else None
 
 
 def positive(dataset: Dataset, keyword: str, count: int) -> list[float] | None:
@@ -81,10 +82,10 @@ def positive(dataset: Dataset, keyword: str, count: int) -> list[float] | None:
         count: how many numbers it must have.
     """
     try:
-        found = numbers(dataset, keyword)
+        values = numbers(dataset, keyword)
     except ImageReadError:
         return None
-    return found if len(found) == count and min(found) > 0 else None
+    return values if len(values) == count and min(values) > 0 else None
 
 
 def word(dataset: Dataset, keyword: str) -> str:

@@ -161,20 +161,20 @@ class PixelData:
 
 
 def _check_code(code: bytes, header: DicomHeader) -> None:
-    """Refuses a codestream that would inflate to something else than the header says."""
+    """Refuse a codestream that would inflate to something else than the header says."""
     if header.syntax == RLELossless:
         _check_runs(code, header)
         return
-    found = codestream_shape(code)
-    if found is None:
+    shape = codestream_shape(code)
+    if shape is None:
         raise ImageReadError(
             "inconsistent",
             f"{element('PixelData')} does not start like {header.syntax.name}; export the image again.",
         )
-    if found != (header.rows, header.columns, header.samples):
+    if shape != (header.rows, header.columns, header.samples):
         raise ImageReadError(
             "inconsistent",
-            f"the compressed image is {found[0]} x {found[1]} pixels of {found[2]} values where {element('Rows')}, "
+            f"the compressed image is {shape[0]} x {shape[1]} pixels of {shape[2]} values where {element('Rows')}, "
             f"{element('Columns')} and {element('SamplesPerPixel')} say {header.rows} x {header.columns} of "
             f"{header.samples}; export the image again.",
         )
@@ -206,7 +206,7 @@ def _take_colors(code: bytes, header: DicomHeader) -> tuple[bytes, str]:
 
 
 def _check_runs(code: bytes, header: DicomHeader) -> None:
-    """Refuses run lengths that are damaged or far too many: they declare no size, and their decoder has no limit."""
+    """Refuse run lengths that are damaged or far too many: they declare no size, and their decoder has no limit."""
     planes = _planes(header)
     most = RLE_HEADER + 2 * planes * header.rows * (header.columns + 1)
     if RLE_HEADER <= len(code) <= most:

@@ -174,11 +174,11 @@ def _find_padding(dataset: Dataset, dtype: np.dtype) -> tuple[float, float] | No
     From Pixel Padding Value (0028,0120) to Pixel Padding Range Limit (0028,0121); writers often give those of a signed
     image as unsigned words, which count as two's complement.
     """
-    found = numbers(dataset, "PixelPaddingValue")
-    if not found:
+    padding = numbers(dataset, "PixelPaddingValue")
+    if not padding:
         return None
     limits = np.iinfo(dtype)
     span = 2 ** (8 * dtype.itemsize)
-    ends = [found[0], (numbers(dataset, "PixelPaddingRangeLimit") or found)[0]]
+    ends = [padding[0], (numbers(dataset, "PixelPaddingRangeLimit") or padding)[0]]
     ends = [end - span if end > limits.max else end + span if end < limits.min else end for end in ends]
     return min(ends), max(ends)

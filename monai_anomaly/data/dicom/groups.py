@@ -70,22 +70,22 @@ def frame_elements(dataset: Dataset, index: int, frames: int) -> Dataset:
             f"{element(PER_FRAME)} has {len(per_frame)} items for the {frames} frames of "
             f"{element('NumberOfFrames')}; export the image again.",
         )
-    found = Dataset()
-    found.file_meta = dataset.file_meta
+    merged = Dataset()
+    merged.file_meta = dataset.file_meta
     for item in dataset:
         if item.keyword not in (SHARED, PER_FRAME):
-            found.add(item)
+            merged.add(item)
     for holder in (shared[0] if shared else None, per_frame[index] if per_frame else None):
         for sequence, keywords in GROUPS.items():
             if holder is not None and holder.get(sequence):
-                _replace(found, holder[sequence][0], keywords)
-    return found
+                _replace(merged, holder[sequence][0], keywords)
+    return merged
 
 
-def _replace(found: Dataset, group: Dataset, keywords: tuple[str, ...]) -> None:
+def _replace(merged: Dataset, group: Dataset, keywords: tuple[str, ...]) -> None:
     """Put a functional group's elements in place of those that were there."""
     for keyword in keywords:
-        if keyword in found:
-            delattr(found, keyword)
+        if keyword in merged:
+            delattr(merged, keyword)
         if keyword in group:
-            found[keyword] = group[keyword]
+            merged[keyword] = group[keyword]

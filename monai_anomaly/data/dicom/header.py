@@ -127,7 +127,7 @@ def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = 
 
 
 def check_numbers(dataset: Dataset) -> None:
-    """Refuses number strings that are used later and are not numbers.
+    """Refuse number strings that are used later and are not numbers.
 
     Args:
         dataset: the header, or what holds for one frame.
@@ -146,7 +146,7 @@ def check_numbers(dataset: Dataset) -> None:
 
 
 def _drop_large(dataset: Dataset) -> None:
-    """Leaves out private elements that were too large to be read into memory; refuses others, which may count."""
+    """Leave out private elements that were too large to be read into memory; refuse others, which may count."""
     large = [
         tag
         for tag, item in dataset.items()
@@ -163,7 +163,7 @@ def _drop_large(dataset: Dataset) -> None:
 
 
 def _check_class(dataset: Dataset, keyword: str) -> None:
-    """Refuses what the standard knows as something other than an image; private classes may pass."""
+    """Refuse what the standard knows as something other than an image; private classes may pass."""
     kind = uid.UID(word(dataset, keyword))
     if not kind.is_valid or kind.name == kind or "Image Storage" in kind.name or kind == ENHANCED_ULTRASOUND:
         return
@@ -173,7 +173,7 @@ def _check_class(dataset: Dataset, keyword: str) -> None:
 
 
 def _check_intent(dataset: Dataset) -> None:
-    """Refuses the detector's raw image: not what a viewer shows, and not what a model was trained on."""
+    """Refuse the detector's raw image: not what a viewer shows, and not what a model was trained on."""
     intent = word(dataset, "PresentationIntentType")
     if intent != "FOR PROCESSING" and dataset.SOPClassUID not in FOR_PROCESSING:
         return
@@ -235,7 +235,7 @@ def _check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> Dico
 
 
 def _check_bits(dataset: Dataset, bits: int) -> None:
-    """Refuses values that do not begin at the lowest bit; the standard allows no others, and old writers made them."""
+    """Refuse values that do not begin at the lowest bit; the standard allows no others, and old writers made them."""
     high = dataset.get("HighBit")
     if high not in (None, "", bits - 1):
         raise ImageReadError(
@@ -245,7 +245,7 @@ def _check_bits(dataset: Dataset, bits: int) -> None:
 
 
 def _check_colors(dataset: Dataset, photometric: str, syntax: uid.UID) -> None:
-    """Refuses what uncompressed pixels cannot be."""
+    """Refuse what uncompressed pixels cannot be."""
     if syntax.is_compressed:
         return
     if photometric in ("YBR_ICT", "YBR_RCT"):

@@ -135,16 +135,16 @@ def _bitmap(dataset: Dataset, name: str, shape: Shape) -> np.ndarray:
 
 def _values(dataset: Dataset, keyword: str, count: int | None = None) -> list[float]:
     try:
-        found = numbers(dataset, keyword)
+        values = numbers(dataset, keyword)
     except ImageReadError:
-        found = []
-    if not found or (count is not None and len(found) != count):
+        values = []
+    if not values or (count is not None and len(values) != count):
         raise _MisfitError(f"needs {element(keyword)}, which is missing or malformed")
-    return found
+    return values
 
 
 def _check_inside(points: list[tuple[float, float]], shape: Shape) -> None:
-    """Refuses rows and columns, from 1, that the image does not have."""
+    """Refuse rows and columns, from 1, that the image does not have."""
     for point in points:
         for position, size in zip(point, shape, strict=True):
             if not 1 - EDGE_TOLERANCE <= position <= size + EDGE_TOLERANCE:

@@ -17,7 +17,7 @@ __all__ = ["check_apart", "check_both_classes", "check_files"]
 
 
 def check_apart(listed: EntriesBySection, naming: Naming) -> None:
-    """Refuses a patient or a file that is in two sections, but for a patient in training and in the pool.
+    """Refuse a patient or a file that is in two sections, but for a patient in training and in the pool.
 
     Raises:
         DataListError: names the two places.
@@ -38,7 +38,7 @@ def check_apart(listed: EntriesBySection, naming: Naming) -> None:
 
 
 def check_files(root: Path, entries: Sequence[Entry], naming: Naming) -> None:
-    """Refuses entries whose image or mask is not there.
+    """Refuse entries whose image or mask is not there.
 
     Raises:
         DataListError: names the first one.
@@ -53,7 +53,7 @@ def check_files(root: Path, entries: Sequence[Entry], naming: Naming) -> None:
 
 
 def check_both_classes(entries: Sequence[Entry]) -> None:
-    """Refuses a test section with one class.
+    """Refuse a test section with one class.
 
     Raises:
         DataListError: says which class is missing.

@@ -47,7 +47,7 @@ def read_columns(values: Any, columns: Sequence[str], where: str) -> tuple[tuple
         DataListError: for a value that is neither a number nor a short text.
     """
     known: Mapping[str, Any] = values if isinstance(values, Mapping) else {}
-    found = []
+    texts = []
     for name in columns:
         value = known.get(name, known.get(name.lower()))
         text = "" if value is None else str(value).strip()
@@ -55,12 +55,12 @@ def read_columns(values: Any, columns: Sequence[str], where: str) -> tuple[tuple
             raise DataListError(
                 f"{name} of {where} must be a number or a text of at most {LONGEST} letters; correct it."
             )
-        found.append((name, text.encode(errors="replace").decode()))
-    return tuple(found)
+        texts.append((name, text.encode(errors="replace").decode()))
+    return tuple(texts)
 
 
 def require_columns(entries: Sequence[Entry], columns: Sequence[str]) -> None:
-    """Refuses a column that no entry of a section has a value of.
+    """Refuse a column that no entry of a section has a value of.
 
     Raises:
         DataListError: names the column.

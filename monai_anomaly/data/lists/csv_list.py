@@ -189,7 +189,7 @@ def _read_frames(row: Row, naming: Naming) -> tuple[int | None, str | None]:
 
 
 def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
-    """Refuses two rows about one image, or one frame of it, and says whether they agree."""
+    """Refuse two rows about one image, or one frame of it, and say whether they agree."""
     seen: dict[tuple[str, str], Row] = {}
     for row in rows:
         if not row.values[key]:

@@ -168,7 +168,7 @@ def check_frames(where: str, frame: Any, frames: Any, naming: Naming) -> tuple[i
 
 
 def refuse_repeats(entries: Sequence[Entry], naming: Naming) -> None:
-    """Refuses a file, or a frame of it, that a section lists twice.
+    """Refuse a file, or a frame of it, that a section lists twice.
 
     Raises:
         DataListError: names the two places.

@@ -22,7 +22,7 @@ COUNTED = 10_000
 
 
 def describe_folder(root: Path, naming: Naming) -> str:
-    """Says in a sentence what the folder holds: its folders and theirs, with their numbers of files.
+    """Say in a sentence what the folder holds: its folders and theirs, with their numbers of files.
 
     The name of a folder may be that of a patient, so that only the names that mean something to us are always said.
     """
@@ -52,7 +52,7 @@ def _name(root: Path, folder: Path, naming: Naming) -> str:
 
 
 def _count(folder: Path, deep: bool) -> str:
-    """How many files are in a folder, or below it; an error of the system is no reason to say nothing."""
+    """Say how many files are in a folder, or below it; an error of the system is no reason to say nothing."""
     try:
         files = iterate_files(folder) if deep else _files_in(folder)
         count = sum(1 for _ in islice(files, COUNTED + 1))

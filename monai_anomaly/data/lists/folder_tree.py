@@ -68,7 +68,7 @@ def _list_split(root: Path, folders: ClassFolders | None, split: Section) -> lis
 
 
 def _refuse_empty(root: Path, folders: ClassFolders | None) -> None:
-    """Refuses a folder of normal training images without any; whether there must be one is for others to say."""
+    """Refuse a folder of normal training images without any; whether there must be one is for others to say."""
     if folders and folders.normal:
         place = folders.normal.relative_to(root).as_posix()
         raise DataListError(f"{place} holds no images; put the normal training images there.")
@@ -133,7 +133,7 @@ def find_class_folders(root: Path, section: Section, naming: Naming) -> ClassFol
 
 
 def _refuse_unknown(root: Path, split: Path, folders: Sequence[Path], naming: Naming) -> None:
-    """Refuses folders of a split that are no class."""
+    """Refuse folders of a split that are no class."""
     unknown = [number for number, folder in enumerate(folders) if class_of(folder.name) is None]
     if unknown:
         first = unknown[0]
@@ -154,7 +154,7 @@ def _take_only(folders: list[Path], root: Path) -> Path | None:
 
 
 def _check_names(folders: Mapping[Section, ClassFolders | None]) -> None:
-    """Refuses train/normal beside test/benign: a benign lesion is not a normal image."""
+    """Refuse train/normal beside test/benign: a benign lesion is not a normal image."""
     for label in (0, 1):
         of_class = [pair[label] for pair in folders.values() if pair]
         used = {folder.name.lower() for folder in of_class if folder}

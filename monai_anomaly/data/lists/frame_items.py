@@ -21,7 +21,7 @@ FRAMES_OF_STUDY = "study_frames"
 def expand_frames(
     data: Sequence[Mapping[str, Any]], rule: str, count_frames: Callable[[str | PathLike[str]], int]
 ) -> list[dict[str, Any]]:
-    """Repeats each item for each frame that is taken from its file, in order.
+    """Repeat each item for each frame that is taken from its file, in order.
 
     An item with ``frame`` stands for that frame. One with ``frames`` follows its own rule in place of the common one.
     Only headers are read, and none for ``"middle"``, which the reader itself follows where no frame is named. An item
@@ -43,9 +43,9 @@ def expand_frames(
     check_frame_rule(rule)
     expanded: list[dict[str, Any]] = []
     for item in data:
-        own = {key: value for key, value in item.items() if key != "frames"}
+        kept = {key: value for key, value in item.items() if key != "frames"}
         frames = _frames(item, rule, count_frames)
-        expanded += [{**own, **({} if frame is None else {"frame": frame})} | _size(frames) for frame in frames]
+        expanded += [{**kept, **({} if frame is None else {"frame": frame})} | _size(frames) for frame in frames]
     return expanded
 
 

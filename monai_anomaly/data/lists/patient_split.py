@@ -45,7 +45,7 @@ def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
 
 
 def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[float]) -> EntriesBySection:
-    """Deals whole patients out to training, validation and test.
+    """Deal whole patients out to training, validation and test.
 
     Patients with any abnormal image go to validation and test only, in the proportion of these two; all others are
     dealt out by the shares. Each section gets at least one patient of each kind that it may have, where there are

@@ -138,7 +138,7 @@ def _is_common(values: list[str], keyword: str, instead: str) -> bool:
 
 
 def _warn_missing(names: Mapping[str, DicomNames]) -> None:
-    """Says how many files have no patient, where others have one."""
+    """Say how many files have no patient, where others have one."""
     without = sum(not header.patient for header in names.values())
     if 0 < without < len(names):
         logger.warning(

@@ -75,7 +75,7 @@ def load_pool(
 
 
 def _refuse_or_warn(required: bool) -> None:
-    """Says that there is no pool, as an error where one is needed."""
+    """Say that there is no pool, as an error where one is needed."""
     if required:
         raise DataListError(
             'the data set has no pool; add an "unlabeled" section to dataset.json, rows with split unlabeled to '
@@ -119,7 +119,7 @@ def _has(have: Sequence[int], size: int, ratio: float) -> bool:
 
 
 def _infeasible(have: Sequence[int], size: int, ratio: float, largest: int) -> str:
-    """Says what can be drawn from a pool in place of what cannot."""
+    """Say what can be drawn from a pool in place of what cannot."""
     normal, abnormal = have
     most = f"the largest size for this ratio is {largest}" if largest else "no size has this ratio"
     if size > normal + abnormal:

@@ -118,7 +118,7 @@ def _draw_groups(normals: list[Entry], seed: int) -> Collection[str]:
 
 
 def _hold_out(normals: list[Entry], section: Section, seed: int) -> list[Entry]:
-    """Split the training normals by group; returns the part for training or validation."""
+    """Split the training normals by group; return the part for training or validation."""
     held_out = _draw_groups(normals, seed)
     if not held_out:
         if section is Section.TRAINING:

@@ -102,7 +102,7 @@ def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
 
 
 def _to_unit(values: np.ndarray, notes: list[str]) -> np.ndarray:
-    """Scales decoded values by the nominal range of their type; returns float32 ``(C, H, W)``."""
+    """Scale decoded values by the nominal range of their type; return float32 ``(C, H, W)``."""
     if values.ndim == 3:
         values = np.ascontiguousarray(values.transpose(2, 0, 1))
     else:

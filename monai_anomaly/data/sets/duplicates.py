@@ -68,7 +68,7 @@ def find_duplicates(hashes: Sequence[str]) -> list[list[int]]:
 
 
 def warn_of_shared_images(training: CachedDataset, validation: CachedDataset) -> list[int]:
-    """Warns of images that two data sets share, as the network gets them.
+    """Warn of images that two data sets share, as the network gets them.
 
     Args:
         training: the one data set.

@@ -81,10 +81,11 @@ class PairedSampler(EpochSampler):
         super().__init__(range(first.size), len(first), seed=first.seed, rank=first.rank, world_size=first.world_size)
         self.second = copy.copy(second)
         if self.second is not None:
-            ours, theirs = ((s.num_samples, s.rank, s.world_size) for s in (first, self.second))
-            if ours != theirs:
+            part_of_first, part_of_second = ((s.num_samples, s.rank, s.world_size) for s in (first, self.second))
+            if part_of_first != part_of_second:
                 raise ValueError(
-                    f"both samplers must have the same num_samples, rank and world_size, got {ours} and {theirs}."
+                    f"both samplers must have the same num_samples, rank and world_size, got {part_of_first} and "
+                    f"{part_of_second}."
                 )
             self.second.seed = epoch_seed(self.second.seed, 0)  # epochs count from 1, so 0 is free
 
@@ -96,7 +97,7 @@ class PairedSampler(EpochSampler):
 
 
 def check_pool(pool_size: int, batch_size: int, *, normals: int | None = None) -> None:
-    """Refuses data from which no step can be made.
+    """Refuse data from which no step can be made.
 
     Args:
         pool_size: images in the pool; 0 is no pool, which is allowed.

@@ -32,8 +32,8 @@ def as_read_error(error: BaseException | None) -> ImageReadError | None:
     Args:
         error: the exception that was caught; its causes are looked at too.
     """
-    found = find_read_error(error)
-    while found is None and error is not None:
+    failure = find_read_error(error)
+    while failure is None and error is not None:
         if isinstance(error, MemoryError):
             return ImageReadError("budget", "decoding the image ran out of memory; export a smaller file.")
         if isinstance(error, (StopIteration, RecursionError)):
@@ -41,7 +41,7 @@ def as_read_error(error: BaseException | None) -> ImageReadError | None:
                 "decode_failed", f"decoding the image failed ({type(error).__name__}); export the file again."
             )
         error = error.__cause__
-    return found
+    return failure
 
 
 class Quarantine:
@@ -91,7 +91,7 @@ class Quarantine:
         )
 
     def close(self, total: int) -> None:
-        """Write the list, say what is in it, and decides whether what is left is a data set.
+        """Write the list, say what is in it, and decide whether what is left is a data set.
 
         Args:
             total: number of files that were tried.

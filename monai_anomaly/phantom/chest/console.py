@@ -143,8 +143,8 @@ def adjust(dose: Array, within: NDArray[np.bool_], settings: Settings) -> Array:
     for _ in range(_ROUNDS):
         picture = _tone(bands[0] + np.tensordot(scale.astype(np.float32), bands[1:], 1), within, levels)
         shown = np.clip(picture, 0, 1)
-        found = np.array([sharpness(coarsen(shown), small), sharpness(shown, within)])
-        scale = np.clip(scale * np.clip(wanted / found, 0.5, 2.0), 0.2, 5.0)
+        measured = np.array([sharpness(coarsen(shown), small), sharpness(shown, within)])
+        scale = np.clip(scale * np.clip(wanted / measured, 0.5, 2.0), 0.2, 5.0)
     return np.where(settings.seen, picture, np.float32(-0.05))
 
 

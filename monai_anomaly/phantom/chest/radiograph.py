@@ -43,22 +43,19 @@ def make_radiograph(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] |
     Returns:
         the DICOM data set; the lesion's mask, 0 and 255, of the image's size, None for a normal.
     """
-    settings = draw_settings(
-        case.rng(seed, 0, paired=True, patient=True), case.rng(seed, 1, paired=True, patient=False)
-    )
-    body = case.rng(seed, 2, paired=False, patient=True)
-    own = case.rng(seed, 3, paired=False, patient=False)
+    settings = draw_settings(case.machine_rng(seed), case.view_rng(seed))
+    body_rng, image_rng = case.body_rng(seed), case.image_rng(seed)
     field = settings.field
-    chest = draw_chest(body, own, settings.trunk)
+    chest = draw_chest(body_rng, image_rng, settings.trunk)
     paths = project(field, settings.trunk, chest)
     mask = None
     if case.kind is not None:
-        paths, found = add_lesion(own, cast(LesionKind, case.kind), field, chest, paths, settings.seen)
-        mask = np.where(found, np.uint8(255), np.uint8(0))
+        paths, lesion = add_lesion(image_rng, cast(LesionKind, case.kind), field, chest, paths, settings.seen)
+        mask = np.where(lesion, np.uint8(255), np.uint8(0))
     marker = draw_marker(settings)
     dose = expose(
         paths.attenuation() + np.float32(_LEAD) * marker,
-        own,
+        image_rng,
         photons=settings.photons,
         scatter=settings.scatter,
         blur=settings.blur,

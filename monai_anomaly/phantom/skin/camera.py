@@ -14,18 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_anomaly.phantom.detail import coarsen, sharpness
-from monai_anomaly.phantom.skin.anatomy import (
-    BLOOD,
-    MELANIN,
-    SIDE,
-    Array,
-    Clutter,
-    Skin,
-    cloud,
-    cover,
-    grid,
-    skin_density,
-)
+from monai_anomaly.phantom.skin.anatomy import BLOOD, MELANIN, SIDE, Array, Skin, cloud, grid, skin_density
+from monai_anomaly.phantom.skin.clutter import Clutter, cover
 from monai_anomaly.phantom.skin.lesion import Lesion, Mole, plain_lesion
 
 __all__ = ["Settings", "adjust", "draw_settings", "light", "photograph"]
@@ -175,5 +165,5 @@ def adjust(skin: Array, redness: Array, lesion: Lesion, settings: Settings) -> A
 
 def _expose(seen: Array, mean: Array, spread: Array) -> Array:
     """Give each color its wanted mean and standard deviation."""
-    found = seen.mean((1, 2)), seen.std((1, 2))
-    return (seen - found[0][:, None, None]) * (spread / found[1])[:, None, None] + mean[:, None, None]
+    seen_mean, seen_spread = seen.mean((1, 2)), seen.std((1, 2))
+    return (seen - seen_mean[:, None, None]) * (spread / seen_spread)[:, None, None] + mean[:, None, None]

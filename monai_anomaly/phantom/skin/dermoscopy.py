@@ -33,12 +33,10 @@ def make_dermoscopy(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] |
         the DICOM data set; the lesion's mask, 0 and 255, of the image's size, None for a normal, whose lesion is
         benign.
     """
-    settings = draw_settings(
-        case.rng(seed, 0, paired=True, patient=True), case.rng(seed, 1, paired=True, patient=False)
-    )
-    own = case.rng(seed, 3, paired=False, patient=False)
-    lesion = draw_lesion(own, settings.mole, cast(LesionKind | None, case.kind))
-    picture = photograph(own, settings, lesion)
+    settings = draw_settings(case.machine_rng(seed), case.view_rng(seed))
+    rng = case.image_rng(seed)
+    lesion = draw_lesion(rng, settings.mole, cast(LesionKind | None, case.kind))
+    picture = photograph(rng, settings, lesion)
     words = (f"skin-{DERMOSCOPY_VERSION}/{seed}", case.name)
     data = make_dataset(picture, words=words, patient=case.patient, number=case.number, settings=settings)
     return data, None if case.kind is None else np.where(lesion.mask, np.uint8(255), np.uint8(0))

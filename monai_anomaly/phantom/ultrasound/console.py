@@ -151,8 +151,8 @@ def adjust(pictures: list[Array], settings: Settings, middle: int = 0) -> list[N
         stretch = [(0.9 - _KNEE) / max(float(top) - _KNEE, 0.05) for top in tops]
         knee = float(np.clip(knee * stretch[0] ** 0.6 * stretch[1] ** 0.4, 0.3, 3.0))
         wanted = np.array([settings.contrast, settings.coarse_detail, settings.detail])
-        found = np.array([spread, sharpness(coarse, weight), sharpness(image, inside)])
-        change = np.clip((wanted / found) ** 0.8, 0.5, 2.0)
+        measured = np.array([spread, sharpness(coarse, weight), sharpness(image, inside)])
+        change = np.clip((wanted / measured) ** 0.8, 0.5, 2.0)
         gain += scale[0] * (1 - change[0]) * pivot + settings.brightness - float(image.mean()) / share
         scale *= change
     return [np.round(255 * np.clip(screen(frame), 0, 1) * inside).astype(np.uint8) for frame in range(len(pictures))]

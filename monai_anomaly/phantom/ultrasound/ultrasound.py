@@ -36,20 +36,17 @@ def make_ultrasound(case: Case, seed: int) -> tuple[Dataset, NDArray[np.uint8] |
     Returns:
         the DICOM data set; the lesion's mask, 0 and 255, of the image's size, None for a normal.
     """
-    machine = case.rng(seed, 0, paired=True, patient=True)
-    view = case.rng(seed, 1, paired=True, patient=False)
-    settings = draw_settings(machine, view)
-    screen, (top, left) = make_screen(settings.probe, view)
-    storage = _STORAGE[int(view.integers(len(_STORAGE)))]
-    body = case.rng(seed, 2, paired=False, patient=True)
-    tissue_rng = case.rng(seed, 3, paired=False, patient=False)
-    anatomy = draw_anatomy(body, tissue_rng)
+    view_rng, image_rng = case.view_rng(seed), case.image_rng(seed)
+    settings = draw_settings(case.machine_rng(seed), view_rng)
+    screen, (top, left) = make_screen(settings.probe, view_rng)
+    storage = _STORAGE[int(view_rng.integers(len(_STORAGE)))]
+    anatomy = draw_anatomy(case.body_rng(seed), image_rng)
     kind = cast(LesionKind | None, case.kind)
-    lesion = None if kind is None else draw_lesion(tissue_rng, kind, settings.probe, anatomy)
+    lesion = None if kind is None else draw_lesion(image_rng, kind, settings.probe, anatomy)
 
     phases = tuple(0.15 * (frame - _CINE_FRAMES // 2) for frame in range(_CINE_FRAMES)) if storage == "cine" else (0.0,)
     echo = tissue(settings.probe, anatomy, lesion)
-    pictures = adjust(acquire(settings, echo, tissue_rng, phases), settings, middle=len(phases) // 2)
+    pictures = adjust(acquire(settings, echo, image_rng, phases), settings, middle=len(phases) // 2)
     region = np.s_[top : top + settings.probe.rows, left : left + settings.probe.columns]
     frames = np.repeat(screen[None], len(phases), axis=0)
     for frame, picture in zip(frames, pictures, strict=True):

@@ -24,10 +24,10 @@ from monai_anomaly.phantom.chest.console import adjust, draw_settings
 from monai_anomaly.phantom.chest.dicom import make_dataset
 from monai_anomaly.phantom.chest.lesion import LESION_KINDS, LesionKind, add_lesion
 from monai_anomaly.phantom.chest.projection import BONE, SOFT, Paths, expose, project
-from monai_anomaly.phantom.chest.radiograph import make_radiograph
+from monai_anomaly.phantom.chest.radiograph import RADIOGRAPH_VERSION, make_radiograph
 from monai_anomaly.phantom.detail import sharpness
 from monai_anomaly.phantom.dicom import write_dataset
-from monai_anomaly.phantom.phantom import RADIOGRAPH_VERSION, make_phantom, phantom_dir
+from monai_anomaly.phantom.phantom import make_phantom, phantom_dir
 from monai_anomaly.phantom.plan import Case, plan_cases
 from tests.helpers.phantoms import MORE_STATISTICS, digest, read_list
 

@@ -28,11 +28,12 @@ from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.phantom import phantom
 from monai_anomaly.phantom.detail import coarsen, sharpness
 from monai_anomaly.phantom.dicom import write_dataset
-from monai_anomaly.phantom.phantom import DERMOSCOPY_VERSION, make_phantom, phantom_dir
+from monai_anomaly.phantom.phantom import make_phantom, phantom_dir
 from monai_anomaly.phantom.plan import Case, plan_cases
-from monai_anomaly.phantom.skin.anatomy import BLOOD, MELANIN, SIDE, Clutter, Skin, cover, grid, skin_density
+from monai_anomaly.phantom.skin.anatomy import BLOOD, MELANIN, SIDE, Skin, grid, skin_density
 from monai_anomaly.phantom.skin.camera import Settings, adjust, draw_settings, light, photograph
-from monai_anomaly.phantom.skin.dermoscopy import make_dermoscopy
+from monai_anomaly.phantom.skin.clutter import Clutter, cover
+from monai_anomaly.phantom.skin.dermoscopy import DERMOSCOPY_VERSION, make_dermoscopy
 from monai_anomaly.phantom.skin.dicom import make_dataset
 from monai_anomaly.phantom.skin.lesion import LESION_KINDS, Lesion, LesionKind, draw_lesion, plain_lesion
 from tests.helpers.phantoms import MORE_STATISTICS, digest, read_list
@@ -338,7 +339,7 @@ def test_a_pair_shares_skin_light_clutter_and_size_and_not_the_lesion() -> None:
     cases = plan_cases(0, {"test": (6, 6)}, LESION_KINDS, 2)
 
     def drawn(case: Case) -> Settings:
-        return draw_settings(case.rng(0, 0, paired=True, patient=True), case.rng(0, 1, paired=True, patient=False))
+        return draw_settings(case.machine_rng(0), case.view_rng(0))
 
     hairs = set()
     for normal in [case for case in cases if case.kind is None]:
@@ -358,7 +359,7 @@ def test_images_of_a_patient_share_the_skin() -> None:
     cases = [case for case in plan_cases(1, {"training": (40, 0)}, LESION_KINDS, 2)]
     skins: dict[str, set[Skin]] = {}
     for case in cases:
-        settings = draw_settings(case.rng(1, 0, paired=True, patient=True), case.rng(1, 1, paired=True, patient=False))
+        settings = draw_settings(case.machine_rng(1), case.view_rng(1))
         skins.setdefault(case.patient, set()).add(settings.skin)
     assert all(len(drawn) == 1 for drawn in skins.values()) and len(set().union(*skins.values())) == len(skins) < 40
 
