@@ -55,7 +55,7 @@ def _share(count: Floats) -> Floats:
 
 
 def count_above(table: ScoreTable, weights: Floats | None = None) -> Counts:
-    """Count of a set with weighted images, by one sort and cumulative sums; scikit-learn sorts for each weighting.
+    """Count a set with weighted images, by one sort and cumulative sums; scikit-learn sorts for each weighting.
 
     Args:
         table: labels and scores of the images.

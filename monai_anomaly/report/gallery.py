@@ -82,7 +82,7 @@ class Gallery:
         return self._highest.wants(score) or side.wants(key)
 
     def add(self, picture: Picture) -> None:
-        """Offers an image."""
+        """Offer an image."""
         self._seen += 1
         side, key = (self._missed, -picture.score) if picture.label else (self._alarms, picture.score)
         self._highest.add(picture.score, self._seen, picture)

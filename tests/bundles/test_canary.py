@@ -106,7 +106,7 @@ def _picture(root: Path) -> str:
 
 
 def _run(home: Path, name: str, data: Path, *words: str, bundle: str = "sepiad", expect: int = 0) -> None:
-    """Run a bundle on the command line; keeps what it prints beside what it writes."""
+    """Run a bundle on the command line; keep what it prints beside what it writes."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "MONAI_ANOMALY_", "MLFLOW"))}
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", config(name, bundle)]
     command += ["--dataset_dir", str(data)]

@@ -118,7 +118,7 @@ def train(
 
 
 def words(overrides: Mapping[str, Any]) -> list[str]:
-    """Override as a user writes them on the command line."""
+    """Return overrides as a user writes them on the command line."""
     return [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
 
 

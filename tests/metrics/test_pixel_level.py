@@ -15,7 +15,7 @@ from monai_anomaly.metrics.pixel_level import pixel_level
 
 
 def _case(seed: int, n: int = 6, decimals: int = 9, dtype=np.float64):
-    """Map that know something of blobby masks; every other image is normal."""
+    """Return maps that know something of blobby masks; every other image is normal."""
     random = np.random.default_rng(seed)
     masks = np.zeros((n, 12, 10), bool)
     for i in range(0, n, 2):

@@ -70,7 +70,7 @@ class Variant:
         return ConfigParser.load_config_files([str(self.file(part)) for part in names])
 
     def fingerprint(self) -> str:
-        """Stands for the content of the configurations and the overrides."""
+        """Stand for the content of the configurations and the overrides."""
         content = [self.config("train"), self.config("evaluate"), self.overrides]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

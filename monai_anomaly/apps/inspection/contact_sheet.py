@@ -49,7 +49,7 @@ class ContactSheet:
         self._draw = ImageDraw.Draw(self._page)
 
     def add(self, number: int, image: npt.NDArray[np.float32] | None, facts: list[str], warning: str = "") -> None:
-        """Paints the next tile.
+        """Paint the next tile.
 
         Args:
             number: what stands for the file.

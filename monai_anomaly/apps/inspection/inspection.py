@@ -255,7 +255,7 @@ def inspect_paths(
 def _inspect_all(
     files: list[ListedFile], inspector: Inspector, summary: Summary, page: ContactSheet | None, as_json: bool
 ) -> int:
-    """Inspects and prints file by file; returns the exit code of an early end, or 0."""
+    """Inspect and print file by file; return the exit code of an early end, or 0."""
     try:
         layout = FileLines(len(files))
         if not as_json:
@@ -295,7 +295,7 @@ def _walk(folder: str) -> list[ListedFile]:
 
 
 def _check_regular(file: ListedFile) -> None:
-    """Refuses what must not be opened."""
+    """Refuse what must not be opened."""
     if file.unlisted:
         raise ImageReadError("unreadable", "the folder may not be listed; grant permission to list it.")
     check_regular(file.path)
@@ -323,7 +323,7 @@ def _silence() -> Iterator[None]:
 
 
 def _reserve(stack: ExitStack, sheet: str) -> Path:
-    """Make sure, before hours of reading, that the sheet can be written; returns where to write it."""
+    """Make sure, before hours of reading, that the sheet can be written; return where to write it."""
     if not sheet.lower().endswith(".png"):
         raise UsageError(f"the sheet '{printable(sheet)}' must have a name that ends in .png; rename it.")
     if os.path.isdir(sheet):
@@ -362,6 +362,6 @@ def _write(lines: Sequence[str], stream: Any) -> None:
 
 
 def _drop_output() -> None:
-    """Lets Python end without a message about a pipe whose reader has gone."""
+    """Let Python end without a message about a pipe whose reader has gone."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

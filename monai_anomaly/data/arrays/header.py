@@ -74,7 +74,7 @@ class Chunks(Protocol):
 
 
 def count_frames(shape: tuple[int, ...], frames_axis: int | None) -> int:
-    """Return the length of the axis of frames; refuses arrays with a third axis that nobody named.
+    """Return the length of the axis of frames; refuse arrays with a third axis that nobody named.
 
     Args:
         shape: axes as stored, without color.

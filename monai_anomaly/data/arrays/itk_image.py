@@ -104,7 +104,7 @@ class ItkSource:
 
 
 def _find_data(path: PathLike | str, header: ArrayHeader) -> Path:
-    """Return the file with the data, which is a plain file next to the header; checks its size."""
+    """Return the file with the data, which is a plain file next to the header; check its size."""
     data = Path(path)
     if not os.fspath(path).isascii() and os.fsencode(path) != os.fspath(path).encode("utf-8", "replace"):
         raise ImageReadError("unsupported", "ITK opens no path that is not UTF-8; rename the file or its folder.")

@@ -137,7 +137,7 @@ def _read_dtype(fields: dict[str, str]) -> np.dtype:
 
 
 def _find_color(fields: dict[str, str], sizes: tuple[int, ...]) -> int | None:
-    """Return the axis of red, green and blue, by ``kinds`` alone; refuses kinds that make no picture."""
+    """Return the axis of red, green and blue, by ``kinds`` alone; refuse kinds that make no picture."""
     kinds = fields.get("kinds", "domain " * len(sizes)).split()
     if len(kinds) != len(sizes):
         raise ImageReadError("inconsistent", "kinds are not as many as dimension says; export the file again.")

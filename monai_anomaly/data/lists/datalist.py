@@ -178,7 +178,7 @@ def _read_with_patients(root: Path, request: _Request) -> EntriesBySection:
 
 
 def _has_table(root: Path) -> bool:
-    """Return whether the data set is a table; refuses one that is a list, too."""
+    """Return whether the data set is a table; refuse one that is a list, too."""
     has_table = (root / LABELS_NAME).is_file()
     if has_table and (root / LIST_NAME).is_file():
         raise DataListError(f"dataset_dir has {LIST_NAME} and {LABELS_NAME}; keep one.")

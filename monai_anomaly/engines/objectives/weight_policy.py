@@ -57,7 +57,7 @@ class GradientNormWeights:
         self._norms = torch.empty(0, 2, 0, dtype=torch.float64)  # (time, adversarial | reconstruction, tensor)
 
     def observe(self, adversarial: Sequence[torch.Tensor], reconstruction: Sequence[torch.Tensor]) -> float:
-        """Store the norms of two sets of gradients and updates the weight, with one transfer to the host.
+        """Store the norms of two sets of gradients and update the weight, with one transfer to the host.
 
         Args:
             adversarial: gradients of the adversarial loss, one per parameter whose name ends in "weight".
@@ -94,7 +94,7 @@ class GradientNormWeights:
         return {"weight": self.weight, "norms": self._norms.clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what ``state_dict`` gave.
+        """Restore what ``state_dict`` gave.
 
         Raises:
             ValueError: when a key is missing or the norms have another layout.

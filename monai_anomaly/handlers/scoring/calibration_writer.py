@@ -94,7 +94,7 @@ class CalibrationWriter:
         self.aggregate = check_aggregate(aggregate)
 
     def attach(self, engine: Engine) -> None:
-        """Attaches the writer to an evaluator."""
+        """Attach the writer to an evaluator."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.finish)

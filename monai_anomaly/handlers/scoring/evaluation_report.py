@@ -120,13 +120,13 @@ class EvaluationReport:
         self.reset()
 
     def attach(self, engine: Engine) -> None:
-        """Attaches the report to an evaluator."""
+        """Attach the report to an evaluator."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def reset(self) -> None:
-        """Forgets the images of an earlier run."""
+        """Forget the images of an earlier run."""
         require_single_process("EvaluationReport")
         self._gallery = Gallery(self._gallery_size)
         self._studies = StudyCollector()

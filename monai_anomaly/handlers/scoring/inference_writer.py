@@ -124,13 +124,13 @@ class InferenceWriter:
         return self.output_dir / "records.jsonl.partial"
 
     def attach(self, engine: Engine) -> None:
-        """Attaches the writer to an evaluator."""
+        """Attach the writer to an evaluator."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Make the folder and clears what an earlier run left in it.
+        """Make the folder and clear what an earlier run left in it.
 
         Raises:
             RuntimeError: when the run is distributed.

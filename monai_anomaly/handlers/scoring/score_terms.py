@@ -116,20 +116,20 @@ class ScoreTerms:
         self.reset()
 
     def attach(self, engine: Engine) -> None:
-        """Attaches the handler to an evaluator."""
+        """Attach the handler to an evaluator."""
         engine.add_event_handler(Events.STARTED, self.reset)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def reset(self) -> None:
-        """Forgets the images of an earlier run."""
+        """Forget the images of an earlier run."""
         require_single_process("ScoreTerms")
         self._studies = StudyCollector()
         self._frames: list[list[float]] = []
         self._rows: list[_Row] = []
 
     def collect(self, engine: SupervisedEvaluator) -> None:
-        """Asks the network for the terms of one batch."""
+        """Ask the network for the terms of one batch."""
         items = evaluated_items(engine)
         image = torch.stack([torch.as_tensor(item["image"]) for item in items]).to(engine.state.device)
         terms = _score_terms(self._detector(engine), image, engine)

@@ -86,7 +86,7 @@ class StudyCollector:
         self._open: Study | None = None
 
     def add(self, item: dict[str, Any]) -> Study | None:
-        """Take a frame; returns its study when it is complete.
+        """Take a frame; return its study when it is complete.
 
         Raises:
             RuntimeError: when frames of two studies are mixed.
@@ -105,7 +105,7 @@ class StudyCollector:
 
 
 def _judge(item: dict[str, Any]) -> Frame:
-    """Says whether a frame has a score that can be used."""
+    """Say whether a frame has a score that can be used."""
     index = int(item.get("frame", -1))
     if item.get("status", "ok") != "ok":
         return Frame(index, math.nan, "rejected", str(item["code"]), str(item["reason"]))

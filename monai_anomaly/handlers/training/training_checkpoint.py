@@ -139,7 +139,7 @@ class TrainingCheckpoint:
 
 
 def _require_finite(model: Mapping[str, Any]) -> None:
-    """Refuses to save weights that the last step spoiled, which no loss has shown yet."""
+    """Refuse to save weights that the last step spoiled, which no loss has shown yet."""
     broken = [name for name, value in model.items() if isinstance(value, Tensor) and not value.isfinite().all()]
     if broken:
         raise TrainingError(

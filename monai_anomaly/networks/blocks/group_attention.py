@@ -45,7 +45,7 @@ class GroupAttention(nn.Module):
         return tokens.reshape(b, p, t, self.heads, d // self.heads).transpose(2, 3).flatten(1, 2)
 
     def forward(self, tokens: Tensor, key_value: Tensor, visible: Tensor) -> Tensor:
-        """Answers for every token of every group.
+        """Answer for every token of every group.
 
         Args:
             tokens: ``(B, P, T, D)``, not yet projected.

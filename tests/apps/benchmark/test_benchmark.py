@@ -273,7 +273,7 @@ def test_a_real_cell(data, tmp_path):
 
 
 def stub(monkeypatch, tmp_path, *, exit_code=0, timed_out=False, err="", scores="") -> None:
-    """Process that end as told, after they wrote what they should have."""
+    """Return processes that end as told, after they wrote what they should have."""
 
     def fake(command, log, *, limit_seconds):
         log.with_suffix(".err").write_text(err)

@@ -110,7 +110,7 @@ class VGGFeatures(nn.Module):
         self.origin = "random"
 
     def train(self, mode: bool = True) -> VGGFeatures:
-        """Stays in evaluation mode: the features are frozen."""
+        """Stay in evaluation mode: the features are frozen."""
         return super().train(False)
 
     def get_extra_state(self) -> dict[str, str]:
@@ -184,7 +184,7 @@ class VGGFeatures(nn.Module):
 
 
 def load_feature_weights(features: VGGFeatures, weights: str) -> None:
-    """Load the weights of a feature network by name or from a file, and records their origin in it.
+    """Load the weights of a feature network by name or from a file, and record their origin in it.
 
     Args:
         features: the network to fill.

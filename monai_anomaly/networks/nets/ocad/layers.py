@@ -21,7 +21,7 @@ SMALL = 0.1
 
 
 def check_widths(**widths: int | Sequence[int]) -> None:
-    """Refuses a width, or a list of widths, that is not positive or is empty, with a ValueError that names it."""
+    """Refuse a width, or a list of widths, that is not positive or is empty, with a ValueError that names it."""
     for name, value in widths.items():
         values = [value] if isinstance(value, int) else list(value)
         if not values or any(width < 1 for width in values):
