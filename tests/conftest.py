@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from monai_anomaly.utils.identity import KEY_VARIABLE
+from tests.helpers.repository import ROOT
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,3 +28,29 @@ def identity_key(tmp_path_factory):
         del os.environ[KEY_VARIABLE]
     else:
         os.environ[KEY_VARIABLE] = before
+
+
+@pytest.fixture(scope="session")
+def make_once(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Give a function that returns a folder which is made once, for all processes of the tests together.
+
+    It takes a name and what fills the folder; the first process that asks makes it at the repository's root, the
+    others wait. Nobody writes to it afterwards.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = root / "shared" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                unfinished = tmp_path_factory.mktemp(name)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.chdir(ROOT)
+                    fill(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return make

@@ -1,41 +1,91 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""One small data set and one short training of each bundle, shared by the tests that only look at the result."""
+"""Small data sets and one short training of each recipe, shared by the tests that only look at the result."""
 
 from __future__ import annotations
 
-import os
+import re
 import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torchvision.models import resnet18
 
 from monai_anomaly.phantom.phantom import make_phantom
+from tests.helpers.recipes import RECIPES
 from tests.helpers.repository import ROOT
-from tests.helpers.tiny_bundles import EXAMPLES, Example, train
+from tests.helpers.tiny_bundles import Example, config
+
+PYTHON = re.compile(r"Error\b|Traceback|NoneType|object at 0x|<class|\.py\b|tensor\(")
+"""What a sentence for a user does not hold."""
+DATA = {"sepiad": "small_phantom", "simsid": "small_radiographs", "ocad": "small_skin", "sagan": "small_radiographs"}
+"""The fixtures of the bundles' data."""
+SMALL = {"seed": 1, "num_train": 12, "num_val": 6, "num_test": 12, "progress": False}
 
 
 @pytest.fixture(scope="session")
-def small_phantom(tmp_path_factory) -> Path:
+def small_phantom(make_once) -> Path:
     """Return a phantom of a few images."""
-    return make_phantom(tmp_path_factory.mktemp("phantom"), seed=1, num_train=12, num_val=6, num_test=12)
+    return make_once("phantom", lambda folder: make_phantom(folder, **SMALL))
 
 
 @pytest.fixture(scope="session")
-def small_radiographs(tmp_path_factory) -> Path:
+def small_radiographs(make_once) -> Path:
     """Return a phantom of a few radiographs, with a pool."""
-    folder = tmp_path_factory.mktemp("radiographs")
-    return make_phantom(folder, kind="radiograph", seed=1, num_train=12, num_val=6, num_test=12, num_unlabeled=12)
+    return make_once("radiographs", lambda folder: make_phantom(folder, kind="radiograph", num_unlabeled=12, **SMALL))
 
 
 @pytest.fixture(scope="session")
-def small_skin(tmp_path_factory) -> Path:
+def small_skin(make_once) -> Path:
     """Return a phantom of a few pictures of the skin."""
-    folder = tmp_path_factory.mktemp("skin")
-    return make_phantom(folder, kind="skin", seed=1, num_train=12, num_val=6, num_test=12)
+    return make_once("skin", lambda folder: make_phantom(folder, kind="skin", **SMALL))
+
+
+@pytest.fixture(scope="session")
+def resnet(make_once) -> Path:
+    """Return a file of weights of torchvision's ResNet-18, which nobody trained."""
+
+    def make(folder: Path) -> None:
+        torch.manual_seed(0)
+        torch.save(resnet18(weights=None).state_dict(), folder / "resnet18.pt")
+
+    return make_once("weights", make) / "resnet18.pt"
+
+
+@pytest.fixture(scope="session")
+def examples(request, make_once) -> Callable[[str], Example]:
+    """Give a function that returns a recipe's example, trained when it is asked for first."""
+
+    def example(name: str) -> Example:
+        recipe = RECIPES[name]
+        data = request.getfixturevalue(DATA[recipe.bundle])
+        more = {"weights": str(request.getfixturevalue("resnet"))} if recipe.resnet else {}
+        folder = make_once(f"trained-{name}", Example(name, data, Path(), more).train)
+        return Example(name, data, folder, more)
+
+    return example
+
+
+@pytest.fixture(params=DATA)
+def example(request, examples) -> Example:
+    """Each bundle, trained."""
+    return examples(request.param)
+
+
+@pytest.fixture(params=RECIPES)
+def recipe(request, examples) -> Example:
+    """Each recipe of each bundle, trained."""
+    return examples(request.param)
+
+
+@pytest.fixture
+def trained(examples) -> Path:
+    """Return the folder of a short training of SEPIAD."""
+    return examples("sepiad").folder
 
 
 @pytest.fixture
@@ -62,42 +112,13 @@ def sentence(monkeypatch, capfd) -> Callable[..., str]:
     return fail
 
 
-@pytest.fixture(scope="session")
-def trained(small_phantom, tmp_path_factory) -> Path:
-    """Return the folder of a short training of SEPIAD."""
-    return _train_once(tmp_path_factory.mktemp("trained"), small_phantom, "sepiad")
+@pytest.fixture
+def fails_ocad(sentence) -> Callable[..., str]:
+    """Give a function that runs a configuration of OCAD on the command line, to fail, and return its one sentence."""
 
+    def fail(*arguments: str, names: tuple[str, ...] = ("train",)) -> str:
+        printed = sentence("--config_file", str([config(name, "ocad") for name in names]), *arguments)
+        assert not PYTHON.search(printed), printed
+        return printed
 
-@pytest.fixture(scope="session")
-def trained_simsid(small_radiographs, tmp_path_factory) -> Path:
-    """Return the folder of a short training of SimSID."""
-    return _train_once(tmp_path_factory.mktemp("trained_simsid"), small_radiographs, "simsid")
-
-
-@pytest.fixture(scope="session")
-def trained_ocad(small_skin, tmp_path_factory) -> Path:
-    """Return the folder of a short training of OCAD."""
-    return _train_once(tmp_path_factory.mktemp("trained_ocad"), small_skin, "ocad")
-
-
-@pytest.fixture(scope="session")
-def trained_sagan(small_radiographs, tmp_path_factory) -> Path:
-    """Return the folder of a short training of SAGAN."""
-    return _train_once(tmp_path_factory.mktemp("trained_sagan"), small_radiographs, "sagan")
-
-
-@pytest.fixture(params=EXAMPLES)
-def example(request) -> Example:
-    """Each bundle, trained."""
-    data, folder = EXAMPLES[request.param]
-    return Example(request.param, request.getfixturevalue(data), request.getfixturevalue(folder))
-
-
-def _train_once(folder: Path, data: Path, bundle: str) -> Path:
-    before = Path.cwd()
-    os.chdir(ROOT)
-    try:
-        train(folder, data, bundle=bundle)
-    finally:
-        os.chdir(before)
-    return folder
+    return fail

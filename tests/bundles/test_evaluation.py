@@ -5,28 +5,23 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from monai.bundle import run
 
 from monai_anomaly.bundle import TrainedDetector, calibration_path
 from monai_anomaly.calibration.calibration import Calibration, CalibrationError
 from monai_anomaly.data.lists.datalist import load_datalist
-from tests.helpers.tiny_bundles import config
+from tests.helpers.tiny_bundles import evaluate as evaluate_bundle
 
 
 def evaluate(trained: Path, data: Path, output: Path, **overrides) -> tuple[dict, list[dict]]:
     """Return the numbers and the rows of the table."""
-    model = str(trained / "models" / "model.pt")
-    arguments = {"checkpoint": model, "dataset_dir": str(data), "output_dir": str(output), "device": "cpu"}
-    run(config_file=config("evaluate"), **{**arguments, **overrides})
-    with open(output / "scores.csv", newline="", encoding="utf-8") as file:
-        return json.loads((output / "metrics.json").read_text()), list(csv.DictReader(file))
+    rows = evaluate_bundle(trained, data, output, **overrides)
+    return json.loads((output / "metrics.json").read_text()), rows
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What every bundle does alike, as a user runs it, through monai.bundle."""
+"""What the trained detectors of every bundle do alike, and the bundles as MONAI sees them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import csv
 import json
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,13 +30,15 @@ from monai.utils import optional_import
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from monai_anomaly.bundle import TrainedDetector
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.transforms.preprocessing import Preprocessing
+from tests.helpers.recipes import TINY
 from tests.helpers.repository import ROOT
-from tests.helpers.tiny_bundles import EXAMPLES, TINY, Example, bundle_root, config, train, words
-from tests.helpers.trained_models import assert_same, load, load_trained, spec_args, spread
+from tests.helpers.tiny_bundles import Example, bundle_root, config, evaluate
+from tests.helpers.trained_models import spec_args, spread
+
+pytestmark = pytest.mark.usefixtures("at_root")
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 LEAST_SCORE = {"sepiad": 0.0}  # those of others are in standard deviations
@@ -46,60 +46,15 @@ ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5, "ocad": 1e-5, "sagan": 1e-5}
 _, has_onnx = optional_import("onnxscript")
 
 
-# ---- training ------------------------------------------------------------------------------------------------------
-
-
-def test_the_same_seed_gives_the_same_bits(example, tmp_path, at_root):
-    train(tmp_path, example.data, bundle=example.bundle)
-    for name in ("checkpoint.pt", "model.pt"):
-        assert_same(load(tmp_path / "models" / name), load(example.folder / "models" / name))
-
-
-def test_a_model_knows_its_normals(example):
-    preprocessing = Preprocessing(**spec_args(example.folder)["preprocessing"])
-    items = [preprocessing(item) for item in load_datalist(str(example.data), "training")]
-    normals = [fingerprint(pixel_hash(item["image"])) for item in items]
-    assert load(example.model)["fingerprints"].tolist()[: len(items)] == normals  # a pool's are behind them
-    guard = TrainedDetector.read(example.model).guard
-    assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
-    assert {guard.check(item["image"], item) for item in items} == {""}
-    assert "blank" in guard.check(torch.zeros_like(items[0]["image"]), items[0])
-    assert "rows to columns 0.25" in guard.check(items[0]["image"], {"rows": 100, "columns": 400})
-
-
-@pytest.mark.parametrize(
-    ("bundle", "data", "names"),
-    [
-        ("sepiad", "small_phantom", ["train", "multi_gpu_train"]),
-        ("simsid", "small_radiographs", ["train", "squid", "multi_gpu_train"]),  # whose memory all processes write
-        ("ocad", "small_skin", ["train", "multi_gpu_train"]),
-        ("sagan", "small_radiographs", ["train", "multi_gpu_train"]),
-    ],
-)
-def test_several_processes(bundle, data, names, tmp_path, request):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
-    command += ["-m", "monai.bundle", "run", "--config_file", str([config(name, bundle) for name in names])]
-    command += ["--dataset_dir", str(request.getfixturevalue(data))]
-    command += ["--output_dir", str(tmp_path / "output"), "--ckpt_dir", str(tmp_path / "models")]
-    command += words({key: value for key, value in TINY[bundle].items() if key != "device"})
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr[-3000:]
-    content = load(tmp_path / "models" / "checkpoint.pt")
-    assert content["trainer"]["epoch"] == 3
-    if bundle == "simsid":  # of 6 iterations, each stored 4 images of 2 processes in a ring of 10
-        assert content["model"]["generator.bottleneck.memory.pointer"] == 6 * 4 * 2 % 10
-
-
 # ---- evaluation and inference --------------------------------------------------------------------------------------
 
 
-def evaluate(example: Example, output: Path, **overrides: Any) -> None:
-    arguments = {"checkpoint": str(example.model), "dataset_dir": str(example.data), "output_dir": str(output)}
-    run(config_file=example.config("evaluate"), **{**arguments, "device": "cpu", **overrides})
+def evaluate_example(example: Example, output: Path, **overrides: Any) -> None:
+    evaluate(example.folder, example.data, output, bundle=example.bundle, **overrides)
 
 
-def test_evaluation_writes_metrics_scores_and_report(example, tmp_path, at_root):
-    evaluate(example, tmp_path)
+def test_evaluation_writes_metrics_scores_and_report(example, tmp_path):
+    evaluate_example(example, tmp_path)
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     rows = list(csv.DictReader((tmp_path / "scores.csv").open()))
     assert list(rows[0])[:3] == ["image", "label", "score"]
@@ -110,9 +65,9 @@ def test_evaluation_writes_metrics_scores_and_report(example, tmp_path, at_root)
     assert "http://" not in report.replace("http://www.w3.org/", "") and "https://" not in report
 
 
-def test_scores_are_the_detector_s_map_means(example, tmp_path, at_root):
-    evaluate(example, tmp_path, batch_size=5, source_names=True)
-    detector = load_trained(example.folder)
+def test_scores_are_the_detector_s_map_means(example, tmp_path):
+    evaluate_example(example, tmp_path, batch_size=5, source_names=True)
+    detector = example.detector
     preprocessing = Preprocessing(**spec_args(example.folder)["preprocessing"])
     for row in csv.DictReader((tmp_path / "scores.csv").open()):
         image = preprocessing({"image": str(example.data / row["image"])})["image"]
@@ -122,7 +77,7 @@ def test_scores_are_the_detector_s_map_means(example, tmp_path, at_root):
             )
 
 
-def test_inference_gives_one_record_per_file(example, tmp_path, at_root):
+def test_inference_gives_one_record_per_file(example, tmp_path):
     folder = tmp_path / "incoming"
     folder.mkdir()
     for name in ("a.dcm", "b.dcm"):
@@ -154,6 +109,25 @@ def test_inference_gives_one_record_per_file(example, tmp_path, at_root):
             assert record["status"] == "rejected" and record["reason"] and record["score"] is None
 
 
+@pytest.mark.parametrize("name", ["simsid-report", "ocad", "sagan"])  # SEPIAD's: test_calibration.py
+def test_a_calibration_decides(examples, tmp_path, name):
+    example = examples(name)
+    model = shutil.copy(example.model, tmp_path / "model.pt")
+    arguments = {"checkpoint": str(model), "dataset_dir": str(example.data), "device": "cpu"}
+    run(run_id="calibrate", config_file=example.config("calibrate"), **arguments)
+    calibration = Calibration.load(tmp_path / "calibration.json")
+    known = [item for item in load_datalist(str(example.data), "validation") if item["label"] == 0]
+    assert (calibration.n_images, calibration.n_patients) == (len(known), len({item["group"] for item in known}))
+    more = {"output_dir": str(tmp_path / "out"), "false_alarm_rate": calibration.least_rate, "guard": False}
+    run(config_file=example.config("inference"), **arguments, **more)
+    records = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
+    assert len(records) == 12  # the test images, none of a pool
+    for record in records:
+        assert record["p_value"] == calibration.p_value(record["score"])
+        assert record["decision"] == calibration.decide(record["score"], calibration.least_rate)
+        assert name != "simsid-report" or 0 <= record["score"] <= 1  # bounded, as published
+
+
 def test_runs_from_inside_the_bundle(example, tmp_path, monkeypatch):
     bundle = tmp_path / example.bundle
     shutil.copytree(bundle_root(example.bundle), bundle, ignore=shutil.ignore_patterns("output", "*.pt"))
@@ -171,7 +145,7 @@ def test_runs_from_inside_the_bundle(example, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "kind"), [("train", "train"), *((name, "infer") for name in ("evaluate", "calibrate", "inference"))]
 )
-def test_properties(example, tmp_path, at_root, name, kind):
+def test_properties(example, tmp_path, name, kind):
     overrides = {"dataset_dir": str(example.data), "output_dir": str(tmp_path)}
     if name != "train":
         overrides["checkpoint"] = str(example.model)
@@ -180,15 +154,39 @@ def test_properties(example, tmp_path, at_root, name, kind):
     assert workflow.check_properties() == []
 
 
-@pytest.mark.parametrize("bundle", EXAMPLES)
-def test_metadata(bundle, at_root, tmp_path):
+OVERLAYS = [
+    *(("sepiad", name) for name in ("paper", "few_normals")),
+    *(("simsid", name) for name in ("paper", "squid", "report")),
+    *(("ocad", name) for name in ("paper", "reference")),
+    ("sagan", "paper"),
+    *((bundle, "select_by_pool") for bundle in TINY),
+]
+SMALLER = {"generator::channels": 4, "generator::residual_blocks": 1, "critic::channels": 4, "batch_size": 4}
+"""What makes SAGAN's published networks fit into the memory."""
+
+
+@pytest.mark.parametrize(("bundle", "overlay"), OVERLAYS)
+def test_overlays_have_the_properties_too(examples, tmp_path, bundle, overlay):
+    data = examples(bundle).data
+    places = {"dataset_dir": str(data), "output_dir": str(tmp_path), "ckpt_dir": str(tmp_path)}
+    more = SMALLER if (bundle, overlay) == ("sagan", "paper") else {}
+    if overlay == "select_by_pool" and bundle != "sagan":  # which has one
+        more = {"pool_dir": str(data / "test")}
+    files = [config(name, bundle) for name in ("train", overlay)]
+    workflow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **places, **more)
+    workflow.initialize()
+    assert workflow.check_properties() == []
+
+
+@pytest.mark.parametrize("bundle", TINY)
+def test_metadata(bundle, tmp_path):
     shutil.copy(SCHEMA, tmp_path / "schema.json")
     verify_metadata(meta_file=config("metadata", bundle), filepath=str(tmp_path / "schema.json"))
 
 
-@pytest.mark.parametrize("bundle", EXAMPLES)
+@pytest.mark.parametrize("bundle", TINY)
 @pytest.mark.parametrize("name", ["train", "inference"])
-def test_network_format(at_root, name, bundle):
+def test_network_format(name, bundle):
     files = {"meta_file": config("metadata", bundle), "config_file": config(name, bundle)}
     verify_net_in_out("network_def", **files, device="cpu")
 
@@ -206,23 +204,22 @@ def export_arguments(example: Example, path: Path) -> dict[str, Any]:
     }
 
 
-def test_torchscript_export_scores_the_same(example, tmp_path, at_root):
-    ckpt_export(**export_arguments(example, tmp_path / "model.ts"))
+def test_torchscript_export_scores_the_same(recipe, tmp_path):
+    ckpt_export(**export_arguments(recipe, tmp_path / "model.ts"))
     exported, _, _ = load_net_with_metadata(str(tmp_path / "model.ts"))
-    detector = load_trained(example.folder)
-    image = example.noise(3)
+    detector, images = recipe.detector, recipe.images("test", 1)
     with torch.inference_mode():
-        torch.testing.assert_close(exported.eval()(image), detector(image), atol=1e-5 / spread(detector), rtol=1e-5)
+        torch.testing.assert_close(exported.eval()(images), detector(images), atol=1e-5 / spread(detector), rtol=1e-5)
 
 
 @pytest.mark.skipif(not has_onnx, reason="onnxscript is not installed: pip install monai_anomaly[onnx]")
-def test_onnx_export_scores_the_same(example, tmp_path, at_root):
+def test_onnx_export_scores_the_same(example, tmp_path):
     import onnxruntime
 
-    image = example.noise(1)
+    image = example.images("test", 1)[:1]
     onnx_export(**export_arguments(example, tmp_path / "model.onnx"), input_shape=list(image.shape))
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
-    detector = load_trained(example.folder)
+    detector = example.detector
     (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=ONNX_ATOL[example.bundle] / spread(detector))

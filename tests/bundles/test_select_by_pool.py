@@ -6,28 +6,17 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 
 import pytest
-import torch
-from monai.bundle import run
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.handlers.training import best_weights
-from tests.helpers.tiny_bundles import EXAMPLES, config, train
-from tests.helpers.trained_models import assert_same
+from tests.helpers.tiny_bundles import evaluate, table, train
+from tests.helpers.trained_models import assert_same, load
 
 
-def _load(path):
-    return torch.load(path, weights_only=True)
-
-
-@pytest.mark.parametrize(("bundle", "phantom"), [(bundle, data) for bundle, (data, _) in EXAMPLES.items()])
-def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
-    bundle, phantom, request, tmp_path, at_root, monkeypatch
-):
-    data = request.getfixturevalue(phantom)
+def test_the_best_epoch_becomes_the_model_and_the_report_says_so(example, tmp_path, at_root, monkeypatch):
     seen = {}
 
     class Watched(best_weights.BestWeights):
@@ -36,13 +25,13 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
             seen[engine.state.epoch] = copy.deepcopy(self.network.state_dict())
 
     monkeypatch.setattr(best_weights, "BestWeights", Watched)
-    arguments = {"bundle": bundle, "overlays": ["select_by_pool"], "val_interval": 1}
-    train(tmp_path, data, **arguments, pool_dir=str(data / "test"), pool_normal_share=0.5)
+    pool = {"pool_dir": str(example.data / "test"), "pool_normal_share": 0.5}
+    train(tmp_path, example.data, bundle=example.bundle, overlays=["select_by_pool"], val_interval=1, **pool)
 
-    rows = list(csv.DictReader((tmp_path / "output" / "history.csv").open()))
+    rows = table(tmp_path / "output" / "history.csv")
     values = [float(row["val_pool_auroc"]) for row in rows]
     best = values.index(max(values)) + 1
-    model, checkpoint = (_load(tmp_path / "models" / f"{name}.pt") for name in ("model", "checkpoint"))
+    model, checkpoint = (load(tmp_path / "models" / f"{name}.pt") for name in ("model", "checkpoint"))
     assert_same(model["model"], dict(seen[best]))
     assert_same(checkpoint["model"], dict(seen[3]))  # a resumed run goes on from the last weights
     rule = model["data"]["checkpoint rule"]
@@ -50,13 +39,7 @@ def test_the_best_epoch_becomes_the_model_and_the_report_says_so(
     assert model["data"]["unlabeled images of the pool"] == 12
     assert model["data"]["validation images"] == 3  # its three abnormal ones are not looked at
 
-    run(
-        config_file=config("evaluate", bundle),
-        checkpoint=str(tmp_path / "models" / "model.pt"),
-        dataset_dir=str(data),
-        output_dir=str(tmp_path / "evaluation"),
-        device="cpu",
-    )
+    evaluate(tmp_path, example.data, tmp_path / "evaluation", bundle=example.bundle)
     assert json.loads((tmp_path / "evaluation" / "metrics.json").read_text())["details"]["checkpoint rule"] == rule
 
 

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist
+
+Sections = dict[str, list[dict[str, Any]]]
 
 
 def make_tree(root: Path, *names: str) -> Path:
@@ -44,3 +48,15 @@ def refusal(root: Path, section: str, **options) -> str:
     with pytest.raises(DataListError) as caught:
         load_datalist(root, section, **options)
     return str(caught.value)
+
+
+def relist(folder: Path, data: Path, change: Callable[[Sections], Any]) -> Path:
+    """Return the same files under a list that has changed."""
+    folder.mkdir()
+    listed = json.loads((data / "dataset.json").read_text())
+    change(listed)
+    for path in data.iterdir():
+        if path.name != "dataset.json":
+            (folder / path.name).symlink_to(path)
+    (folder / "dataset.json").write_text(json.dumps(listed))
+    return folder

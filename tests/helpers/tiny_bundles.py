@@ -1,90 +1,25 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""The bundles and what makes a training of each tiny; how tests run them as a user does, in this process."""
+"""Runs of the bundles as a user does them, in this process: on small data, with tiny recipes."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import run
+from monai.bundle import ConfigParser, run
+from torch import nn
 
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.transforms.preprocessing import Preprocessing
+from tests.helpers.recipes import RECIPES, TINY
 from tests.helpers.repository import ROOT
-from tests.helpers.trained_models import spec_args
-
-SHORT: dict[str, Any] = {
-    "image_size": 32,
-    "max_epochs": 3,
-    "epoch_length": 2,
-    "val_interval": 2,
-    "batch_size": 4,
-    "device": "cpu",
-}
-TINY: dict[str, dict[str, Any]] = {
-    "sepiad": {
-        **SHORT,
-        "encoder_channels": [4, 4, 4, 4],
-        "decoder_channels": [4, 4, 4, 4],
-        "critic_channels": [4, 4, 4, 4],
-        "latent_channels": 8,
-        "feature_layers": ["r22"],
-        "feature_width": 0.1,
-        "pretrain_epochs": 1,
-        "policy_interval": 2,
-    },
-    "simsid": {
-        **SHORT,
-        "generator::channels": [4, 4, 8],
-        "generator::token_channels": 8,
-        "generator::slots": 10,
-        "generator::heads": 2,
-        "generator::hidden": 16,
-        "discriminator::channels": [4, 4, 4],
-    },
-    "ocad": {
-        **SHORT,
-        "encoder::channels": [4, 4],
-        "encoder::attention_stage": 2,
-        "encoder::heads": 2,
-        "encoder::head_dim": 4,
-        "decoder::channels": [4, 4],
-        "latent": "vector",
-        "latent_channels": 8,
-        "gaussian_share": 0.25,
-        "critic::channels": [4, 4, 4],
-        "interpolation_weight": 0.1,
-        "gaussian_weight": 0.5,
-        "quiet_epochs": 0,
-        "ramp_epochs": 1,
-        "refresh_interval": 2,  # in the first epoch and the third
-    },
-    "sagan": {
-        **SHORT,
-        "generator::grid": 2,
-        "generator::channels": 4,
-        "generator::residual_blocks": 1,
-        "generator::unshuffle": 1,
-        "critic::channels": 4,
-        "critic::depth": 3,
-        "n_critic": 2,
-        "adversarial_weight": 0.5,
-        "identity_weight": 1.0,
-        "restoration_weight": 1.0,
-        "pooling": "either",
-        "smoothing": 3,
-    },
-}
-EXAMPLES = {
-    "sepiad": ("small_phantom", "trained"),
-    "simsid": ("small_radiographs", "trained_simsid"),
-    "ocad": ("small_skin", "trained_ocad"),
-    "sagan": ("small_radiographs", "trained_sagan"),  # with a pool
-}
-"""The fixtures of each bundle's data and training."""
+from tests.helpers.trained_models import load, load_trained, spec_args
 
 
 def bundle_root(bundle: str = "sepiad") -> Path:
@@ -122,6 +57,11 @@ def words(overrides: Mapping[str, Any]) -> list[str]:
     return [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
 
 
+def tiny_words(name: str, data: Path, **overrides: Any) -> list[str]:
+    """Return what makes a recipe tiny, on the command line."""
+    return words({**RECIPES[name].tiny, "dataset_dir": data, **overrides})
+
+
 def outputs(folder: Path) -> list[str]:
     """Where a training on the command line is to write."""
     return ["--output_dir", str(folder / "out"), "--ckpt_dir", str(folder / "models")]
@@ -129,21 +69,75 @@ def outputs(folder: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Example:
-    """A bundle, a small data set for it, and the folder of a short training on that."""
+    """A recipe of a bundle, a small data set for it, and the folder of a short training on that.
 
-    bundle: str
+    Args:
+        name: of the recipe.
+        data: the data set's folder.
+        folder: the training's folder, which tests share: it is not to be written to.
+        more: what the recipe needs beside.
+    """
+
+    name: str
     data: Path
     folder: Path
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bundle(self) -> str:
+        """The bundle's name."""
+        return RECIPES[self.name].bundle
 
     @property
     def model(self) -> Path:
         """The trained detector's file."""
         return self.folder / "models" / "model.pt"
 
+    @property
+    def detector(self) -> nn.Module:
+        """The trained detector, to be asked."""
+        return load_trained(self.folder)
+
     def config(self, name: str) -> str:
         """Return a config file of the bundle as a user names it."""
         return config(name, self.bundle)
 
-    def noise(self, count: int) -> torch.Tensor:
-        """Images of noise ``(count, C, 32, 32)``, in the detector's channels."""
-        return torch.rand(count, spec_args(self.folder)["preprocessing"]["channels"], 32, 32)
+    def load(self, name: str = "model") -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return load(self.folder / "models" / f"{name}.pt")
+
+    def train(self, folder: Path, **overrides: Any) -> None:
+        """Train the same again, elsewhere."""
+        recipe = RECIPES[self.name]
+        more = {**self.more, **overrides}
+        train(folder, self.data, bundle=recipe.bundle, overlays=recipe.overlays, tiny=recipe.tiny, **more)
+
+    def images(self, section: str, label: int | None = None) -> torch.Tensor:
+        """Return the images of a section, of one label if given, as the detector sees them."""
+        preprocessing = Preprocessing(**spec_args(self.folder)["preprocessing"])
+        items = load_datalist(str(self.data), section)
+        return torch.stack([preprocessing(item)["image"] for item in items if label in (None, item["label"])])
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a table."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def evaluate(
+    folder: Path, data: Path, output: Path, *, bundle: str = "sepiad", **overrides: Any
+) -> list[dict[str, str]]:
+    """Evaluate the detector that was trained in a folder; the rows of ``scores.csv``."""
+    model = str(folder / "models" / "model.pt")
+    arguments = {"checkpoint": model, "dataset_dir": str(data), "output_dir": str(output), "device": "cpu"}
+    run(config_file=config("evaluate", bundle), **{**arguments, **overrides})
+    return table(output / "scores.csv")
+
+
+def parse(bundle: str, *overlays: str, **overrides: Any) -> ConfigParser:
+    """Return the training's configuration with overlays, at its full sizes."""
+    parser = ConfigParser()
+    parser.read_config([config(name, bundle) for name in ("train", *overlays)])
+    parser.update(overrides)
+    return parser

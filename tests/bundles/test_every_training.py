@@ -1,0 +1,211 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What the trainings of every bundle do alike, as a user runs them, through monai.bundle."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from monai_anomaly.bundle import TrainedDetector
+from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
+from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.transforms.preprocessing import Preprocessing
+from tests.helpers.processes import FreshProcess, run_module
+from tests.helpers.recipes import RECIPES, TINY
+from tests.helpers.repository import ROOT
+from tests.helpers.tiny_bundles import config, outputs, table, words
+from tests.helpers.trained_models import assert_same, load, spec_args
+
+pytestmark = pytest.mark.usefixtures("at_root")
+
+DETECTORS = {"sepiad": "SEPIAD", "simsid": "SimSID", "ocad": "OCAD", "sagan": "SAGAN"}
+WEIGHTS = {
+    "sepiad": "encoder.head.1.weight",
+    "simsid": "generator.bottleneck.memory.memory",
+    "ocad": "encoder.layers.1.weight",
+    "sagan": "generator.head.weight",
+}
+"""One that training changes."""
+SIGNED = ("sepiad", "sagan")
+"""Those with losses of Wasserstein's distance, which may be negative."""
+WITH_CURVES = [name for name in RECIPES if name != "sepiad"]
+LEARNED_ONLY = ("critic", "teacher")
+"""Parts of a training that no detector needs."""
+
+
+def test_a_training_leaves_a_model_and_a_history(recipe):
+    model = recipe.load()
+    assert set(model) == {"model", "spec", "map_range", "data", "guard", "fingerprints"}
+    assert model["spec"]["detector"] == DETECTORS[recipe.bundle]
+    assert model["spec"]["network"]["image_size"] == 32
+    assert model["data"]["training images"] == 12 and model["data"]["training files quarantined"] == 0
+    assert model["map_range"][0] < model["map_range"][1]
+    assert not [key for key in model["model"] if any(part in key for part in LEARNED_ONLY)]
+    assert_same(recipe.load("checkpoint")["model"], model["model"])
+    rows = table(recipe.folder / "output" / "history.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert rows[0]["val_auroc"] == rows[2]["val_auroc"] == "" and 0 <= float(rows[1]["val_auroc"]) <= 1
+    values = [float(row[curve]) for row in rows for curve in RECIPES[recipe.name].curves]
+    assert all(value != 0 if recipe.bundle in SIGNED else value > 0 for value in values)
+    assert list((recipe.folder / "output" / "tensorboard").glob("events*"))
+    assert not list(recipe.folder.rglob(".*tmp*"))
+
+
+@pytest.mark.parametrize("name", WITH_CURVES)
+def test_the_curves_are_those_of_the_history(examples, name):
+    output, names = examples(name).folder / "output", RECIPES[name].curves
+    rows, curves = table(output / "history.csv"), table(output / "losses.csv")
+    assert list(curves[0]) == ["epoch", "loss", *names]
+    assert curves == [{key: row[key] for key in curves[0]} for row in rows]
+    assert rows[0]["val_kl"] == rows[2]["val_kl"] == "" and float(rows[1]["val_kl"]) > 0
+    drawing = (output / "loss_curves.svg").read_text()
+    assert drawing.startswith("<svg ") and all(f">{name}</text>" in drawing for name in names)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others(example, tmp_path):
+    example.train(tmp_path / "same")
+    for name in ("checkpoint", "model"):
+        assert_same(load(tmp_path / "same" / "models" / f"{name}.pt"), example.load(name))
+    example.train(tmp_path / "other", seed=1, max_epochs=1, input_guard=False)
+    assert TrainedDetector.read(tmp_path / "other" / "models" / "model.pt").guard is None
+    other, name = load(tmp_path / "other" / "models" / "model.pt")["model"], WEIGHTS[example.bundle]
+    assert not torch.equal(other[name], example.load()["model"][name])
+
+
+@pytest.mark.parametrize(
+    ("name", "last"),
+    [
+        ("simsid", 2),
+        ("simsid-squid", 2),
+        ("simsid-report", 2),
+        ("ocad", 1),  # the second epoch takes the Gaussian of the first, the third a new one
+        ("ocad-reference", 1),
+        ("ocad-paper", 1),
+        ("sagan", 1),
+    ],
+)
+def test_an_interrupted_run_resumes_bit_identical(examples, tmp_path, monkeypatch, name, last):
+    save = TrainingCheckpoint._save
+
+    def save_and_stop(self: TrainingCheckpoint, engine: Any) -> None:
+        save(self, engine)
+        if engine.state.epoch == last:
+            raise RuntimeError("interrupted")
+
+    example = examples(name)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(TrainingCheckpoint, "_save", save_and_stop)
+        example.train(tmp_path, save_interval=1)
+    assert not (tmp_path / "models" / "model.pt").exists()
+    assert load(tmp_path / "models" / "checkpoint.pt")["trainer"]["epoch"] == last
+    for stage in ("teacher", "student"):
+        shutil.rmtree(tmp_path / "output" / stage, ignore_errors=True)
+    elsewhere = {"weights": str(tmp_path / "none.pt")} if example.more else {}
+    example.train(tmp_path, resume=True, **elsewhere)
+    for kind in ("checkpoint", "model"):
+        assert_same(load(tmp_path / "models" / f"{kind}.pt"), example.load(kind))
+    for file in ("history.csv", "losses.csv", "loss_curves.svg"):
+        whole, resumed = (folder / "output" / file for folder in (example.folder, tmp_path))
+        assert resumed.read_text() == whole.read_text()
+    assert not [stage for stage in ("teacher", "student") if (tmp_path / "output" / stage).exists()]
+
+
+def test_a_model_knows_its_normals(example):
+    preprocessing = Preprocessing(**spec_args(example.folder)["preprocessing"])
+    items = [preprocessing(item) for item in load_datalist(str(example.data), "training")]
+    normals = [fingerprint(pixel_hash(item["image"])) for item in items]
+    assert example.load()["fingerprints"].tolist()[: len(items)] == normals  # a pool's are behind them
+    guard = TrainedDetector.read(example.model).guard
+    assert guard.n_images == 12 and guard.n_groups == len({item["group"] for item in items})
+    assert {guard.check(item["image"], item) for item in items} == {""}
+    assert "blank" in guard.check(torch.zeros_like(items[0]["image"]), items[0])
+    assert "rows to columns 0.25" in guard.check(items[0]["image"], {"rows": 100, "columns": 400})
+
+
+@pytest.mark.parametrize(
+    ("bundle", "wrong", "expected"),
+    [
+        ("sepiad", {"se": False}, ["network.se is True there and False here"]),
+        ("simsid", {"generator::slots": 12}, ["network.generator.slots is 10 there and 12 here"]),
+        ("ocad", {"spread": "scalar"}, ["network.spread is '", "' there and 'scalar' here"]),
+        (
+            "sagan",
+            {"smoothing": 5, "pool_size": 6},
+            ["network.smoothing is 3 there and 5 here", "data.pool_size is None there and 6 here"],
+        ),
+    ],
+)
+def test_another_network_does_not_resume(examples, sentence, tmp_path, bundle, wrong, expected):
+    example = examples(bundle)
+    shutil.copytree(example.folder / "models", tmp_path / "models")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()}
+    overrides = {**TINY[bundle], "dataset_dir": example.data, "resume": True, **wrong}
+    told = sentence("--config_file", config("train", bundle), *words(overrides), *outputs(tmp_path))
+    assert all(part in told for part in expected)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
+    assert [path.name for path in tmp_path.iterdir()] == ["models"]
+
+
+# ---- several processes ---------------------------------------------------------------------------------------------
+
+
+def arguments_of(example: Any, names: list[str], folder: Path) -> list[str]:
+    """Return a training of several configurations on the command line, without the choice of a device."""
+    tiny = {key: value for key, value in TINY[example.bundle].items() if key != "device"}
+    files = str([config(name, example.bundle) for name in names])
+    overrides = words({**tiny, "dataset_dir": example.data})
+    return ["run", "--config_file", files, *overrides, *outputs(folder)]
+
+
+def run_both(arguments: list[str]) -> None:
+    """Run two processes that know of each other, as ``torchrun`` starts them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
+    ranks = [os.environ | place | {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2"} for rank in "01"]
+    started = [FreshProcess(run_module, "monai.bundle", *arguments, environment=rank) for rank in ranks]
+    for ended in [process.wait() for process in started]:
+        assert ended.returncode == 0, ended.stderr[-3000:]
+
+
+def run_torchrun(arguments: list[str]) -> None:
+    """Run two processes as a user does."""
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        "-m",
+        "monai.bundle",
+    ]
+    result = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("bundle", "names", "run_all"),
+    [
+        ("sepiad", ["train", "multi_gpu_train"], run_torchrun),
+        ("simsid", ["train", "squid", "multi_gpu_train"], run_both),  # whose memory all processes write
+        ("ocad", ["train", "multi_gpu_train"], run_both),
+        ("sagan", ["train", "multi_gpu_train"], run_both),
+    ],
+)
+def test_several_processes(examples, bundle, names, run_all, tmp_path):
+    run_all(arguments_of(examples(bundle), names, tmp_path))
+    content = load(tmp_path / "models" / "checkpoint.pt")
+    assert content["trainer"]["epoch"] == 3
+    if bundle == "simsid":  # of 6 iterations, each stored 4 images of 2 processes in a ring of 10
+        assert content["model"]["generator.bottleneck.memory.pointer"] == 6 * 4 * 2 % 10
