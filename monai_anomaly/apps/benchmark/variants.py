@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,28 +19,18 @@ from monai.bundle import ConfigParser
 from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["ENDLESS", "SCHEDULE", "Variant", "read_variant"]
-
-SCHEDULE = ("max_epochs", "pretrain_epochs", "teacher_epochs", "student_epochs")
-"""Keys for the length of a bundle's stages of training. A benchmark raises those that a bundle has, and its variant
-does not set, to ``ENDLESS``, so that the budget is what ends the training."""
+__all__ = ["ENDLESS", "Variant", "read_variant"]
 
 ENDLESS = 1_000_000
+"""Epochs that a benchmark gives to each stage of a training, so that the budget is what ends it."""
 
 _ROLES = ("train", "evaluate", "inference", "calibrate", "metadata")
 """Configurations that are no overlay of train.json."""
 
-_OURS: tuple[str, ...] = (
-    "bundle_root",
-    "dataset_dir",
-    "output_dir",
-    "ckpt_dir",
-    "checkpoint",
-    "section",
-    "source_names",
-    "seed",
+_SET_BY_BENCHMARK = frozenset(
+    "bundle_root dataset_dir output_dir ckpt_dir checkpoint section source_names seed split_seed split_shares "
+    "max_minutes resume".split()
 )
-_OURS += ("split_seed", "split_shares", "max_minutes", "resume")
 """What is the same for all variants, or belongs to a cell."""
 
 
@@ -74,26 +64,27 @@ class Variant:
         content = [self.config("train"), self.config("evaluate"), self.overrides]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
-    def options(self, name: str, own: Mapping[str, Any]) -> list[str]:
+    def options(self, name: str, settings: Mapping[str, Any]) -> list[str]:
         """Return the command line's words for a configuration: what is set here and the overrides that it knows.
 
         Args:
             name: ``train`` or ``evaluate``.
-            own: what the benchmark sets, by key.
+            settings: what the benchmark sets, by key.
         """
         config = self.config(name)
         files = [str(self.file(part)) for part in (("train", *self.overlays) if name == "train" else (name,))]
         words = ["--config_file", files[0] if len(files) == 1 else repr(files)]
-        values = {key: str(value) for key, value in own.items()} | dict(self.overrides)
+        values = {key: str(value) for key, value in settings.items()} | dict(self.overrides)
         for key, value in values.items():
             if _first(key) in config:
                 words += [f"--{key}", value]
         return words
 
     def schedule(self) -> dict[str, int]:
-        """Return the stages' lengths that the benchmark sets, where the bundle has such stages."""
+        """Return the lengths of the training's stages that the benchmark sets, by key."""
         config = self.config("train")
-        return {key: ENDLESS for key in SCHEDULE if key in config}
+        keys = {"max_epochs", *_references(config, "max_epochs")}  # those of all trainers
+        return {key: ENDLESS for key in config if key in keys}
 
 
 def read_variant(text: str) -> Variant:
@@ -147,7 +138,7 @@ def _check_overrides(variant: Variant) -> None:
         if key not in configs["train"]:
             raise ConfigError(f"--bundles: train.json of '{variant.name}' has no key '{key}', which a benchmark sets.")
     for key, value in variant.overrides:
-        if _first(key) in _OURS:
+        if _first(key) in _SET_BY_BENCHMARK:
             raise ConfigError(f"--bundles: '{key}' is what the benchmark sets; leave it out of '{variant.name}'.")
         if value in ("None", "null"):
             raise ConfigError(f"--bundles: {key}={value} would be ignored; write {key}='$None'.")
@@ -161,6 +152,17 @@ def _check_key(variant: Variant, key: str, value: str, config: Mapping[str, Any]
         check_keys({key: DefaultParseValue(value)}, config)
     except ConfigError as error:
         raise ConfigError(f"--bundles: '{variant.name}': {error}") from None
+
+
+def _references(config: Any, argument: str) -> Iterator[str]:
+    """Yield the keys that an argument of the configuration's components is taken from."""
+    if isinstance(config, Mapping):
+        value = config.get(argument)
+        if isinstance(value, str) and value.startswith("@"):
+            yield value[1:]
+    nested = config.values() if isinstance(config, Mapping) else config if isinstance(config, list) else ()
+    for part in nested:
+        yield from _references(part, argument)
 
 
 def _first(key: str) -> str:

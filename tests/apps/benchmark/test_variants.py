@@ -59,6 +59,9 @@ def test_overlays_and_overrides():
 
 def test_only_stages_that_a_bundle_has_are_lengthened(other):
     assert read_variant("sepiad").schedule() == {"max_epochs": ENDLESS, "pretrain_epochs": ENDLESS}
+    assert read_variant("ocad").schedule() == read_variant("sagan").schedule() == {"max_epochs": ENDLESS}
+    stages = read_variant("simsid report").schedule()
+    assert stages == {"max_epochs": ENDLESS, "teacher_epochs": ENDLESS, "student_epochs": ENDLESS}
     variant = read_variant(str(other))
     assert variant.schedule() == {"max_epochs": ENDLESS}
     assert "--bundle_root" not in words(variant, "train", bundle_root=".", seed=3)
