@@ -87,8 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = [word for name, value in zip(names, sizes, strict=True) for word in (name, str(value))]
     for form in FORMS:
         command = [sys.executable, "-m", "measurements.attention_memory", "--form", form, *words]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(f"{form:6} {found['peak_mib']:7.0f} MiB  (norm of the gradient {found['gradient_norm']:.4g})")
+        measured = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        print(f"{form:6} {measured['peak_mib']:7.0f} MiB  (norm of the gradient {measured['gradient_norm']:.4g})")
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ def _infer(bundle: str, folder: Path) -> None:
     """Inference of a bundle in the working directory, which also keeps the maps as they are before any color."""
     from ignite.engine import Engine, Events
     from monai.bundle import ConfigWorkflow
+    from monai.data import MetaTensor
 
     overrides: dict[str, Any] = {
         "checkpoint": str(folder / "models" / "model.pt"),
@@ -115,7 +116,8 @@ def _infer(bundle: str, folder: Path) -> None:
 
     workflow.parser.get_parsed_content("evaluator").add_event_handler(Events.ITERATION_COMPLETED, keep)
     workflow.run()
-    torch.save(torch.stack([getattr(one, "as_tensor", lambda one=one: one)() for one in maps]), folder / "maps.pt")
+    plain = [image.as_tensor() if isinstance(image, MetaTensor) else image for image in maps]
+    torch.save(torch.stack(plain), folder / "maps.pt")
 
 
 # ---- comparison ------------------------------------------------------------------------------------------------------

@@ -58,21 +58,21 @@ def split_rates(
     values, owners = np.asarray(scores, float), np.unique(np.asarray(groups), return_inverse=True)[1]
     n_patients = int(owners.max()) + 1
     random = np.random.default_rng(seed)
-    found: dict[float, list[tuple[float, float]]] = {alpha: [] for alpha in alphas}
+    rates_of: dict[float, list[tuple[float, float]]] = {alpha: [] for alpha in alphas}
     for _ in range(repeats):
         calibrates = np.isin(owners, random.permutation(n_patients)[: n_patients // 2])
         sizes = np.bincount(owners[~calibrates], minlength=n_patients)
         for alpha in alphas:
             threshold = conformal_threshold(alpha, values[calibrates], owners[calibrates])
             if threshold is None:
-                found[alpha].append((np.nan, np.nan))
+                rates_of[alpha].append((np.nan, np.nan))
                 continue
             alarms = np.bincount(owners[~calibrates], values[~calibrates] >= threshold, minlength=n_patients)
-            found[alpha].append(
+            rates_of[alpha].append(
                 (float(np.mean(alarms[sizes > 0] / sizes[sizes > 0])), float(alarms.sum() / sizes.sum()))
             )
     rows = []
-    for alpha, pairs in found.items():
+    for alpha, pairs in rates_of.items():
         rates, by_image = np.array(pairs).T
         error = rates.std(ddof=1) / np.sqrt(repeats)
         rows.append(Rates(alpha, rates.mean(), error, rates.min(), rates.max(), by_image.mean()))

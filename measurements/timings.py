@@ -27,6 +27,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from measurements.bundle_config import read_config
 from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
 from measurements.comparison import Comparison, format_table, write_numbers
 from measurements.compute_floor import ComputeFloor
@@ -34,7 +35,6 @@ from measurements.epoch_timer import EpochTimer
 from measurements.pictures import write_pictures
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.stopwatch import Stopwatch
 
 __all__ = ["SCORING_BAR", "TRAINING_BAR", "compare_scoring", "compare_training", "main", "time_bundle"]
@@ -72,7 +72,7 @@ def time_bundle(
     Raises:
         ConfigError: when `bundle` is no bundle with training and inference, or it does not know an override.
     """
-    _read_config(bundle, "inference", {}, inference)  # a mistake in it should not wait for the training
+    read_config(bundle, "inference", {}, inference)  # a mistake in it should not wait for the training
     load = os.getloadavg() if hasattr(os, "getloadavg") else (float("nan"),)
     with tempfile.TemporaryDirectory(prefix="monai_anomaly-timings-") as name, redirect_stdout(sys.stderr):
         folder = Path(name)
@@ -141,8 +141,8 @@ def compare_training(
         "max_epochs": rounds + 1,
         "epoch_length": iterations,
     }
-    config = _read_config(bundle, "train", settings, overrides)
-    epoch_length = _read_config(bundle, "train", {}, overrides)["epoch_length"]
+    config = read_config(bundle, "train", settings, overrides)
+    epoch_length = read_config(bundle, "train", {}, overrides)["epoch_length"]
     if "weights" in config:
         config["weights"] = str(folder / "features.pt")
         torch.save(config.get_parsed_content("network_def").features.state_dict(), folder / "features.pt")
@@ -222,12 +222,12 @@ def compare_scoring(
     results = folder / "results"
     settings: dict[str, Any] = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results)}
     settings |= {"checkpoint": str(model), "uncalibrated": True}
-    device, network, batches = _prepared(_read_config(bundle, "inference", settings, overrides))
+    device, network, batches = _prepared(read_config(bundle, "inference", settings, overrides))
     count = sum(len(batch) for batch in batches)
     comparison = Comparison(f"scoring {count} PNG", SCORING_BAR)
     for number in range(rounds + 1):
         watch = Stopwatch(device)
-        config = _read_config(bundle, "inference", settings, overrides)
+        config = read_config(bundle, "inference", settings, overrides)
         config.get_parsed_content("initialize")
         config.get_parsed_content("run")
         ours = watch.read()
@@ -260,26 +260,6 @@ def _check_records(path: Path, count: int) -> None:
         scored = sum(json.loads(line)["status"] == "scored" for line in file)
     if scored != count:
         raise RuntimeError(f"{scored} of {count} pictures were scored; the times of such a run mean nothing.")
-
-
-# ---- configurations ----------------------------------------------------------------------------------------------
-
-
-def _read_config(
-    bundle: str | os.PathLike[str], name: str, settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
-) -> ConfigParser:
-    """Return a bundle's configuration with overrides; the user's go below what the timing sets itself."""
-    path = Path(bundle) / "configs" / f"{name}.json"
-    if not path.is_file():
-        raise ConfigError(f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{name}.json'; name another folder.")
-    config = ConfigParser()
-    config.read_config(path)
-    unknown = sorted(set(overrides or {}) - set(config.get()))
-    if unknown:
-        raise ConfigError(f"{path.name} has no '{unknown[0]}' to override; its keys are {', '.join(config.get())}.")
-    for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **settings}.items():
-        config[key] = value
-    return config
 
 
 # ---- command line ------------------------------------------------------------------------------------------------

@@ -97,7 +97,8 @@ def _inspect(
     sheet_limit: int,
     **reading: Any,
 ) -> int:
-    from monai_anomaly.apps.inspection.inspection import UsageError, inspect_paths
+    from monai_anomaly.apps.inspection.inspect_paths import inspect_paths
+    from monai_anomaly.apps.inspection.listed_files import UsageError
     from monai_anomaly.transforms.load import LoadClinicalImage
     from monai_anomaly.transforms.preprocessing import Preprocessing
 
@@ -151,11 +152,11 @@ def _add_benchmark(verbs: Any) -> None:
 
 
 def _benchmark(**options: Any) -> int:
-    from monai_anomaly.apps.benchmark.benchmark import benchmark
+    from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
     from monai_anomaly.data.errors import DataListError
 
     try:
-        return 0 if benchmark(**options) else 1
+        return 0 if run_benchmark(**options) else 1
     except DataListError as error:
         return _fail(error, 1)
     except OSError as error:

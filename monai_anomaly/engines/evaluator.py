@@ -51,14 +51,14 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
         if not isinstance(output, dict) or Keys.PRED in output:  # not the forward pass: before it, or after it
             raise
         _log.warning("A batch failed (%s); repeating it image by image.", _describe(error))
-    maps, errors = zip(*[_one(engine, image[None]) for image in output[Keys.IMAGE]], strict=True)
+    maps, errors = zip(*[_map_alone(engine, image[None]) for image in output[Keys.IMAGE]], strict=True)
     output[Keys.PRED], output[FORWARD_ERROR] = torch.cat(maps), list(errors)
     engine.fire_event(IterationEvents.FORWARD_COMPLETED)
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
     return engine.state.output
 
 
-def _one(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.Tensor, str]:
+def _map_alone(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.Tensor, str]:
     """Return the map of one image ``(1, C, H, W)`` and no error, or a map of NaN ``(1, 1, H, W)`` and the error."""
     autocast = torch.autocast("cuda", **engine.amp_kwargs) if engine.amp else nullcontext()
     try:

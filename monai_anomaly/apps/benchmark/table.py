@@ -98,7 +98,7 @@ def summarize(results: Sequence[Mapping[str, Any]]) -> Table:
     """Bring the rows of the same method together.
 
     Args:
-        results: what :func:`monai_anomaly.apps.benchmark.cell.run_cell` gave, or rows that are not run.
+        results: what :func:`monai_anomaly.apps.benchmark.run_cell.run_cell` gave, or rows that are not run.
     """
     table = Table()
     members: dict[tuple[str, str], list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}

@@ -253,5 +253,5 @@ def _total(terms: Terms) -> Tensor:
 
 
 def _gradients(term: Tensor, parameters: list[nn.Parameter], keep: bool = False) -> list[Tensor]:
-    found = torch.autograd.grad(term, parameters, retain_graph=keep, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+    gradients = torch.autograd.grad(term, parameters, retain_graph=keep, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)]

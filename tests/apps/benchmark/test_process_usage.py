@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_anomaly.apps.process_usage import Usage, run_measured
+from monai_anomaly.apps.benchmark.process_usage import Usage, run_measured
 
 SPIN = "import time\nend = time.process_time() + .4\nwhile time.process_time() < end: pass"
 
@@ -91,7 +91,7 @@ def test_the_command_ends_with_its_caller(tmp_path, sign):
     pid = tmp_path / "pid"
     inner = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     code = (
-        "import sys\nfrom pathlib import Path\nfrom monai_anomaly.apps.process_usage import run_measured\n"
+        "import sys\nfrom pathlib import Path\nfrom monai_anomaly.apps.benchmark.process_usage import run_measured\n"
         f"run_measured([sys.executable, '-c', {inner!r}], Path({str(tmp_path / 'log')!r}), limit_seconds=99)"
     )
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as caller:

@@ -16,12 +16,13 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.__main__ import main
-from monai_anomaly.apps.benchmark import cell as benchmark_cell
-from monai_anomaly.apps.benchmark.benchmark import benchmark
-from monai_anomaly.apps.benchmark.cell import Cell, CellError, last_sentence, read_data, run_cell
+from monai_anomaly.apps.benchmark import run_cell as cell_runner
+from monai_anomaly.apps.benchmark.cell import Cell, CellError, read_data
+from monai_anomaly.apps.benchmark.process_usage import Usage
+from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
+from monai_anomaly.apps.benchmark.run_cell import last_sentence, run_cell
 from monai_anomaly.apps.benchmark.table import markdown, summarize
 from monai_anomaly.apps.benchmark.variants import read_variant
-from monai_anomaly.apps.process_usage import Usage
 from monai_anomaly.metrics.image_level import image_level_metrics
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
@@ -75,7 +76,7 @@ class Runner:
             rows = [row, other, more]
         else:
             rows = [row | {"training_seconds": 3.0, "evaluation_seconds": 2.0, "peak_memory_mb": 100.0}]
-        return scored | {"rows": [benchmark_cell._finish(cell.empty_row() | one, scored) for one in rows]}
+        return scored | {"rows": [cell_runner._finish(cell.empty_row() | one, scored) for one in rows]}
 
     def scores(self, cell: Cell, labels: list[int]) -> list[float]:
         rng = np.random.default_rng([len(cell.title), cell.seed or 0])
@@ -90,7 +91,7 @@ def runner() -> Runner:
 def go(data: Path, output: Path, runner: Any, **changed: Any) -> bool:
     options: dict[str, Any] = {"seeds": [0, 1], "max_minutes": 0.5, **changed}
     bundles = options.pop("bundles", ["sepiad", "sepiad se=False"])
-    return benchmark(bundles, options.pop("dataset_dir", [str(data)]), output_dir=output, runner=runner, **options)
+    return run_benchmark(bundles, options.pop("dataset_dir", [str(data)]), output_dir=output, runner=runner, **options)
 
 
 def rows(output: Path) -> list[dict[str, str]]:
@@ -281,7 +282,7 @@ def stub(monkeypatch, tmp_path, *, exit_code=0, timed_out=False, err="", scores=
         (tmp_path / "output" / "scores.csv").write_text(scores)
         return Usage(exit_code, 1.0, 1.0, 1.0, None, timed_out)
 
-    monkeypatch.setattr(benchmark_cell, "run_measured", fake)
+    monkeypatch.setattr(cell_runner, "run_measured", fake)
 
 
 @pytest.mark.parametrize(
@@ -368,6 +369,6 @@ def test_exit_codes(monkeypatch, outcome, code):
             raise outcome
         return outcome
 
-    monkeypatch.setattr("monai_anomaly.apps.benchmark.benchmark.benchmark", fake)
+    monkeypatch.setattr("monai_anomaly.apps.benchmark.run_benchmark.run_benchmark", fake)
     line = ["--bundles", "sepiad", "sepiad se=False", "--dataset_dir", "a", "b", "--seeds=3,1", "--max_minutes=.5"]
     assert main(["benchmark", *line, "--output_dir=o"]) == code

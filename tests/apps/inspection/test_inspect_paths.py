@@ -21,7 +21,8 @@ from pydicom.uid import DigitalXRayImageStorageForProcessing
 
 from monai_anomaly.__main__ import main
 from monai_anomaly.apps.inspection.contact_sheet import GAP, MARGIN, TILE
-from monai_anomaly.apps.inspection.inspection import RECORD_KEYS, list_paths
+from monai_anomaly.apps.inspection.inspector import RECORD_KEYS
+from monai_anomaly.apps.inspection.listed_files import list_paths
 from monai_anomaly.data.lists.files import list_files
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
@@ -395,7 +396,7 @@ def test_an_interrupt_keeps_what_was_done(capsys, archive, monkeypatch):
 
 
 def test_an_interrupt_while_files_are_listed(monkeypatch, capsys):
-    monkeypatch.setattr("monai_anomaly.apps.inspection.inspection.list_paths", _raise(KeyboardInterrupt()))
+    monkeypatch.setattr("monai_anomaly.apps.inspection.inspect_paths.list_paths", _raise(KeyboardInterrupt()))
     assert main(["inspect", "."]) == 130
     assert capsys.readouterr() == ("", "")
 

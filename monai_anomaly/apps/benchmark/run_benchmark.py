@@ -18,15 +18,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_anomaly.apps.benchmark.cell import Cell, CellError, DataSet, last_sentence, read_data, run_cell
+from monai_anomaly.apps.benchmark.cell import Cell, CellError, DataSet, read_data
 from monai_anomaly.apps.benchmark.figure import draw_figure
+from monai_anomaly.apps.benchmark.run_cell import last_sentence, run_cell
 from monai_anomaly.apps.benchmark.table import csv_text, markdown, summarize
 from monai_anomaly.apps.benchmark.variants import Variant, read_variant
 from monai_anomaly.phantom.phantom import phantom_dir
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["benchmark"]
+__all__ = ["run_benchmark"]
 
 FORMAT = 1
 """Of the protocol and the results; another one is another protocol."""
@@ -34,7 +35,7 @@ FORMAT = 1
 Runner = Callable[[Cell, Path], dict[str, Any]]
 
 
-def benchmark(
+def run_benchmark(
     bundles: Sequence[str],
     dataset_dir: Sequence[str] = (),
     *,
@@ -67,7 +68,7 @@ def benchmark(
     variants = [read_variant(text) for text in bundles]
     data = [read_data(folder) for folder in (dataset_dir or [phantom_dir()])]
     _refuse_equal("--bundles", [variant.name for variant in variants])
-    _refuse_equal("--dataset_dir", [one.name for one in data])
+    _refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     cells = [*_cells(variants, data, seeds, max_minutes)]
     output = _open_output(Path(output_dir), _protocol(variants, data, max_minutes))
     try:
@@ -81,10 +82,10 @@ def _cells(
     variants: Sequence[Variant], data: Sequence[DataSet], seeds: Sequence[int], max_minutes: float
 ) -> Iterator[Cell]:
     """Return the baselines first, then seed by seed, so that an interrupted benchmark has something of everything."""
-    yield from (Cell(one, None, None, max_minutes) for one in data)
+    yield from (Cell(data_set, None, None, max_minutes) for data_set in data)
     for seed in seeds:
-        for one in data:
-            yield from (Cell(one, variant, seed, max_minutes) for variant in variants)
+        for data_set in data:
+            yield from (Cell(data_set, variant, seed, max_minutes) for variant in variants)
 
 
 def _refuse_equal(option: str, names: Sequence[str]) -> None:
@@ -105,7 +106,7 @@ def _protocol(variants: Sequence[Variant], data: Sequence[DataSet], max_minutes:
         "max_minutes": max_minutes,
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "not set"),
         "bundles": {variant.name: variant.fingerprint() for variant in variants},
-        "data": {one.name: one.fingerprint for one in data},
+        "data": {data_set.name: data_set.fingerprint for data_set in data},
     }
 
 

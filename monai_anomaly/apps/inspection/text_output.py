@@ -37,7 +37,7 @@ class FileLines:
 
         Args:
             number: its running number.
-            record: of :class:`~monai_anomaly.apps.inspection.inspection.Inspector`.
+            record: of :class:`~monai_anomaly.apps.inspection.inspector.Inspector`.
             numbers: the running numbers of the files before it, by path.
         """
         notes = [f"warning: {text}" for text in record["warnings"] or ()]
@@ -105,7 +105,7 @@ class Summary:
 
         Args:
             number: its running number.
-            record: of :class:`~monai_anomaly.apps.inspection.inspection.Inspector`.
+            record: of :class:`~monai_anomaly.apps.inspection.inspector.Inspector`.
         """
         self.numbers[record["path"]] = number
         if record["status"] == "refused":
@@ -135,15 +135,15 @@ class Summary:
         """
         kinds = _shorten([f"{count:>7}  {name}" for name, count in self._kinds.most_common()])
         groups = [_equal(group) for group in find_duplicates(hashes)]
-        found = [self.title()]
+        page = [self.title()]
         for title, lines in (
             ("read", kinds),
             ("refused", self._codes.lines()),
             ("warnings", self._warnings.lines()),
             ("files with the same pixels", _shorten([f"         {group}" for group in groups])),
         ):
-            found += ["", f"  {title}:", *lines] if lines else []
-        return found
+            page += ["", f"  {title}:", *lines] if lines else []
+        return page
 
 
 def _equal(group: list[int]) -> str:
