@@ -9,9 +9,9 @@ import os
 from typing import Any
 
 from monai_anomaly.bundle.trained_detector import TrainedDetector
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 
 __all__ = [
     "calibration_normals",

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from monai_anomaly.calibration.calibration_file import FORMAT, VERSION, checksum, read_content, write_content
 from monai_anomaly.calibration.conformal import (
     check_rate,
     p_value_steps,
@@ -27,21 +25,15 @@ from monai_anomaly.calibration.conformal import (
 )
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.metrics.study_score import check_aggregate
-from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.exceptions import CalibrationError
 
-__all__ = ["RATES", "Calibration", "CalibrationError"]
+__all__ = ["RATES", "Calibration"]
 
 RATES = (0.01, 0.05, 0.1)
 """False-alarm rates whose thresholds are written into the file; any other one is computed on demand."""
 
-FORMAT = "monai_anomaly calibration"
-VERSION = 1
 LEAST_PATIENTS = 2
 _HEX = frozenset("0123456789abcdef")
-
-
-class CalibrationError(ValueError):
-    """A calibration that cannot be made, read or used; the text is one sentence with the cure."""
 
 
 @dataclass(frozen=True)
@@ -202,10 +194,7 @@ class Calibration:
         Raises:
             OSError: when it cannot be written; what was at `path` is untouched.
         """
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        content = self._content()
-        lines = (f"{json.dumps(k)}: {_dump(v)}" for k, v in {**content, "checksum": _checksum(content)}.items())
-        atomic_write(path, "{\n  " + ",\n  ".join(lines) + "\n}\n")
+        write_content(path, self._content())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Calibration:
@@ -216,10 +205,10 @@ class Calibration:
                 later version.
         """
         name = os.fspath(path)
-        content = _read_content(name)
+        content = read_content(name)
         wanted = content.pop("checksum", None)
         try:
-            if wanted != _checksum(content):
+            if wanted != checksum(content):
                 raise CalibrationError("its checksum is not that of its content")
             known = {k: content[k] for k in cls.__dataclass_fields__}
             calibration = cls(**{**known, "scores": tuple(known["scores"]), "groups": tuple(known["groups"])})
@@ -268,38 +257,3 @@ def _in_order(scores: Sequence[float], groups: Sequence[Any]) -> tuple[tuple[flo
     by_scores = sorted(sorted(patient) for patient in patients.values())
     pairs = sorted((score, number) for number, patient in enumerate(by_scores) for score in patient)
     return tuple(score for score, _ in pairs), tuple(number for _, number in pairs)
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, allow_nan=False)
-
-
-def _checksum(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _read_content(name: str) -> dict[str, Any]:
-    """Return the JSON of a calibration's file, of a version that is known."""
-    if not os.path.isfile(name):
-        raise CalibrationError(f"there is no calibration '{name}': run calibrate first, or name another file.")
-    try:
-        content = json.loads(Path(name).read_text(encoding="utf-8"), parse_constant=_refuse)
-    except OSError as error:
-        raise CalibrationError(f"the calibration '{name}' cannot be read ({error.strerror}).") from None
-    except (ValueError, RecursionError):
-        raise CalibrationError(
-            f"the calibration '{name}' was edited or cut short: it is no JSON; run calibrate again."
-        ) from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise CalibrationError(f"'{name}' is not a calibration of this package; name the file that calibrate wrote.")
-    if content.get("version") != VERSION:
-        raise CalibrationError(
-            f"the calibration '{name}' is of version {content.get('version')!r} and this package reads {VERSION}: "
-            "use the package that wrote it, or run calibrate again."
-        )
-    return content
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no number")

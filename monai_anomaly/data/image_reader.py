@@ -17,7 +17,7 @@ from monai.data.image_reader import ImageReader
 from monai_anomaly.data.arrays.itk_image import ItkSource
 from monai_anomaly.data.arrays.nifti import NiftiSource
 from monai_anomaly.data.channels import convert_channels
-from monai_anomaly.data.dicom.pixels import DicomSource
+from monai_anomaly.data.dicom.dicom_image import DicomSource
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import SUFFIXES, check_regular, find_kind
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
+__all__ = ["CalibrationError", "CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
 
 
 class ConfigError(ValueError):
     """A configuration key or value that makes no sense."""
+
+
+class CalibrationError(ValueError):
+    """A calibration that cannot be made, read or used."""
 
 
 class CheckpointError(ValueError):

@@ -18,12 +18,12 @@ from PIL import Image
 
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.bundle.error_sentence import causes
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.phantom.phantom import make_phantom
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
+from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError
 from tests.helpers.tiny_bundles import config
 
 pytestmark = pytest.mark.usefixtures("at_root")

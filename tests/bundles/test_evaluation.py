@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from monai_anomaly.bundle import TrainedDetector, calibration_path
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.utils.exceptions import CalibrationError
 from tests.helpers.tiny_bundles import evaluate as evaluate_bundle
 
 

@@ -10,9 +10,10 @@ import json
 import numpy as np
 import pytest
 
-from monai_anomaly.calibration.calibration import RATES, Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import RATES, Calibration
 from monai_anomaly.calibration.conformal import conformal_p_values, conformal_threshold, patients_needed
 from monai_anomaly.calibration.decision import decide
+from monai_anomaly.utils.exceptions import CalibrationError
 from tests.helpers.calibrations import MODEL, SPEC, make_calibration
 
 

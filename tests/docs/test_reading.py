@@ -13,7 +13,7 @@ from pydicom.data import get_testdata_file
 
 from monai_anomaly.__main__ import main
 from monai_anomaly.apps.inspection.inspector import RECORD_KEYS
-from monai_anomaly.data.dicom.header import SAMPLES
+from monai_anomaly.data.dicom.layout import SAMPLES
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.identity import KEY_VARIABLE

@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_rescale, apply_windowing
 
 from monai_anomaly.data.dicom.elements import element, numbers, single, word
-from monai_anomaly.data.dicom.header import DicomHeader
+from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.lut import LookupTable, read_table
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.pixel_values import check_finite, scale

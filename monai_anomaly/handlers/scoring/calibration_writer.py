@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from ignite.engine import Engine, Events
 
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import patients_needed
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
@@ -26,6 +26,7 @@ from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, 
 from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.utils.environment import package_versions
+from monai_anomaly.utils.exceptions import CalibrationError
 
 __all__ = ["CalibrationWriter", "DetectorIdentity"]
 

@@ -23,7 +23,7 @@ from ignite.engine import Engine, Events
 from monai.engines.evaluator import SupervisedEvaluator
 
 import monai_anomaly
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.lists.columns import COLUMN
@@ -40,6 +40,7 @@ from monai_anomaly.report.gallery import Gallery
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.exceptions import CalibrationError
 
 __all__ = ["EvaluationReport"]
 

@@ -9,10 +9,11 @@ import math
 import pytest
 import torch
 
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.engines.evaluator import isolate_failures
 from monai_anomaly.handlers.scoring.calibration_writer import CalibrationWriter, DetectorIdentity
+from monai_anomaly.utils.exceptions import CalibrationError
 from tests.helpers.stub_evaluator import make_evaluator, make_items
 
 MODEL, SPEC = "a" * 64, "b" * 64

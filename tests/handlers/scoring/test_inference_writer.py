@@ -14,11 +14,12 @@ import torch
 from ignite.engine import Events
 from PIL import Image
 
-from monai_anomaly.calibration.calibration import Calibration, CalibrationError
+from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.engines.evaluator import isolate_failures
 from monai_anomaly.handlers.scoring.inference_writer import InferenceWriter
+from monai_anomaly.utils.exceptions import CalibrationError
 from monai_anomaly.utils.heatmap import map_to_levels
 from tests.helpers.stub_evaluator import make_evaluator, make_items
 

@@ -12,13 +12,14 @@ from pydicom.dataset import Dataset
 
 from monai_anomaly.data.dicom.color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
-from monai_anomaly.data.dicom.fragments import PixelData
 from monai_anomaly.data.dicom.gray import GrayRules
 from monai_anomaly.data.dicom.groups import frame_elements
-from monai_anomaly.data.dicom.header import DicomHeader, check_numbers, read_header
+from monai_anomaly.data.dicom.header import check_numbers, read_header
 from monai_anomaly.data.dicom.identity import hash_identifiers
+from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.lut import read_palette
 from monai_anomaly.data.dicom.masks import find_visible
+from monai_anomaly.data.dicom.pixel_data import PixelData
 from monai_anomaly.data.dicom.spacing import find_spacing
 from monai_anomaly.data.dicom.us_regions import UltrasoundRegion, find_region
 from monai_anomaly.data.errors import boundary

@@ -1,0 +1,144 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The pixels of a DICOM file as stored values, one frame at a time.
+
+pydicom decodes a codestream before it compares sizes, so a few patched bytes cost gigabytes; it stops silently at a
+fragment that is not there; it believes an offset table that is wrong; and it walks all fragments again for every frame.
+Here the walk is made once, and where frames have several fragments, each begins with the fragment that starts a
+codestream.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from typing import Any, BinaryIO
+
+import numpy as np
+from pydicom.pixels.decoders.base import get_decoder
+
+from monai_anomaly.data.dicom.compressed import check_code, starts_frame, take_colors
+from monai_anomaly.data.dicom.elements import element
+from monai_anomaly.data.dicom.layout import DicomHeader
+from monai_anomaly.data.dicom.pixel_element import UNDEFINED, check_native, enter_pixel_data, walk_fragments
+from monai_anomaly.data.errors import ImageReadError, boundary
+
+__all__ = ["PixelData"]
+
+ITEM_HEAD = b"\xfe\xff\x00\xe0"
+
+
+class PixelData:
+    """The pixel data element of an open file: its frames, decoded singly as stored values.
+
+    Args:
+        stream: the file, where the pixel data element starts.
+        header: the checked header.
+
+    Raises:
+        ImageReadError: ``missing_tag``, ``truncated``, ``frame_count`` or ``inconsistent``.
+
+    Attributes:
+        warnings: what was tolerated.
+    """
+
+    def __init__(self, stream: BinaryIO, header: DicomHeader) -> None:
+        self._stream = stream
+        self._header = header
+        self._decoder = get_decoder(header.syntax)
+        self._fragments: list[list[tuple[int, int]]] = []  # of each frame
+        self.warnings: tuple[str, ...] = ()
+        with boundary("reading the length of the pixel data"):
+            self._vr, length = enter_pixel_data(stream, header)
+            self._start = stream.tell()
+            size = os.fstat(stream.fileno()).st_size
+        if header.syntax.is_implicit_VR == bool(self._vr):
+            self.warnings += (f"{element('TransferSyntaxUID')} is wrong about types of elements; they were found out",)
+        if not header.decoder:
+            self.warnings += check_native(length, size - self._start, header)
+            return
+        if length != UNDEFINED:
+            raise ImageReadError(
+                "inconsistent", f"{element('PixelData')} is compressed but has a fixed length; export the image again."
+            )
+        with boundary("reading the fragments of the pixel data"):
+            self._fragments = self._group(walk_fragments(stream, size))
+
+    def decode(self, index: int) -> tuple[np.ndarray, str]:
+        """Return a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
+
+        It is the header's, unless the codestream says or does otherwise, e.g. JPEG 2000, which is decoded to RGB.
+
+        Args:
+            index: from 0.
+
+        Raises:
+            ImageReadError: ``inconsistent``, ``truncated`` or ``decode_failed``.
+        """
+        header = self._header
+        colors = header.photometric
+        with boundary("decoding the pixels"):
+            if header.decoder:
+                code = self._read_codestream(index)
+                check_code(code, header)
+                code, colors = take_colors(code, header)
+                # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
+                source: Any = ITEM_HEAD + bytes(4) + ITEM_HEAD + struct.pack("<I", len(code)) + code
+                options = self._options(1)
+                index = 0
+            else:
+                self._stream.seek(self._start)
+                source, options = self._stream, self._options(header.frames)
+            stored, _ = self._decoder.as_array(source, index=index, raw=True, decoding_plugin=header.decoder, **options)
+        shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
+        if stored.shape != shape:
+            raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
+        return stored, colors
+
+    def _options(self, frames: int) -> dict[str, Any]:
+        """Return the decoder's view of the header."""
+        header = self._header
+        options = {
+            "rows": header.rows,
+            "columns": header.columns,
+            "samples_per_pixel": header.samples,
+            "photometric_interpretation": header.photometric,
+            "bits_allocated": header.allocated,
+            "bits_stored": header.bits,
+            "pixel_representation": int(header.signed),
+            "number_of_frames": frames,
+            "pixel_keyword": "PixelData",
+            "pixel_vr": self._vr or "OW",
+        }
+        if header.samples == 3:
+            # only uncompressed pixels have one: decoders give colors by pixel, whatever the header says
+            options["planar_configuration"] = 0 if header.decoder else header.dataset.PlanarConfiguration
+        return options
+
+    def _read_codestream(self, index: int) -> bytes:
+        """Return a frame's codestream."""
+        parts = []
+        for offset, length in self._fragments[index]:
+            self._stream.seek(offset)
+            parts.append(self._stream.read(length))
+        return b"".join(parts)
+
+    def _group(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+        """Return the fragments of each frame; refuses a file with fewer or more frames than it declares."""
+        frames = self._header.frames
+        if len(fragments) == frames:
+            return [[fragment] for fragment in fragments]
+        groups: list[list[tuple[int, int]]] = []
+        for fragment in fragments:
+            self._stream.seek(fragment[0])
+            if not groups or starts_frame(self._stream.read(min(fragment[1], 16)), self._header):
+                groups.append([])
+            groups[-1].append(fragment)
+        if len(groups) != frames:
+            raise ImageReadError(
+                "frame_count",
+                f"{element('PixelData')} holds {len(groups)} frames where {element('NumberOfFrames')} says {frames}; "
+                "export it again.",
+            )
+        return groups
