@@ -125,7 +125,7 @@ class PixelData:
         return b"".join(parts)
 
     def _group(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
-        """Return the fragments of each frame; refuses a file with fewer or more frames than it declares."""
+        """Return the fragments of each frame; refuse a file with fewer or more frames than it declares."""
         frames = self._header.frames
         if len(fragments) == frames:
             return [[fragment] for fragment in fragments]
