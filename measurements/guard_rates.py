@@ -16,6 +16,7 @@ import argparse
 import csv
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,13 @@ from monai_anomaly.phantom.phantom import phantom_dir
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
+__all__ = ["change_images", "main", "measure_column", "read_sections", "refused_share"]
+
 Items = list[dict[str, Any]]
 SECTIONS = {"train": "training", "val": "validation", "test": "test"}
 
 
-def read(folder: str, preprocessing: Preprocessing) -> dict[str, Items]:
+def read_sections(folder: str, preprocessing: Preprocessing) -> dict[str, Items]:
     """Return the items of each section with images, not normalized."""
     root = Path(phantom_dir() if folder == "phantom" else folder)
     manifest = root / "manifest.csv"
@@ -47,7 +50,7 @@ def read(folder: str, preprocessing: Preprocessing) -> dict[str, Items]:
     return {section: [preprocessing(item) for item in items] for section, items in lists.items()}
 
 
-def variants(images: torch.Tensor) -> dict[str, torch.Tensor]:
+def change_images(images: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what a guard should, or should not, refuse, made of images in [0, 1]."""
     generator = torch.Generator().manual_seed(0)
     side = images.shape[-1]
@@ -72,7 +75,9 @@ def variants(images: torch.Tensor) -> dict[str, torch.Tensor]:
     }
 
 
-def rate(guard: InputGuard, images: Any, facts: Items, intensity: str, reasons: Counter[str] | None = None) -> str:
+def refused_share(
+    guard: InputGuard, images: Any, facts: Items, intensity: str, reasons: Counter[str] | None = None
+) -> str:
     """Return the refused percentages, with and without facts."""
     normalize = NormalizeImage(intensity)
     ready = [normalize(image) for image in images]
@@ -84,7 +89,7 @@ def rate(guard: InputGuard, images: Any, facts: Items, intensity: str, reasons: 
     return f"{with_facts:.1f} / {without:.1f}" if with_facts != without else f"{with_facts:.1f}"
 
 
-def measure(name: str, data: dict[str, dict[str, Items]], intensity: str, section: str) -> dict[str, str]:
+def measure_column(name: str, data: dict[str, dict[str, Items]], intensity: str, section: str) -> dict[str, str]:
     """Return one column of the table."""
     normalize = NormalizeImage(intensity)
     training = [item for item in data[name]["training"] if item["label"] == 0]
@@ -101,32 +106,32 @@ def measure(name: str, data: dict[str, dict[str, Items]], intensity: str, sectio
     pixels, why = [item["image"] for item in normals], Counter[str]()
     column = {
         "training normals (patients)": f"{guard.n_images} ({guard.n_groups})",
-        f"**normals** ({section})": rate(guard, pixels, normals, intensity, why) + f" of {len(normals)}",
-        "abnormal": rate(guard, [i["image"] for i in abnormal], abnormal, intensity) + f" of {len(abnormal)}",
+        f"**normals** ({section})": refused_share(guard, pixels, normals, intensity, why) + f" of {len(normals)}",
+        "abnormal": refused_share(guard, [i["image"] for i in abnormal], abnormal, intensity) + f" of {len(abnormal)}",
     }
-    for change, changed in variants(torch.stack(pixels)).items():
-        column[change] = rate(guard, changed, normals, intensity)
+    for change, changed in change_images(torch.stack(pixels)).items():
+        column[change] = refused_share(guard, changed, normals, intensity)
     for other, parts in data.items():
         foreign = [item for items in parts.values() for item in items if item["label"] == 0]
         column[f"normals of {other}"] = (
-            "-" if other == name else rate(guard, [i["image"] for i in foreign], foreign, intensity)
+            "-" if other == name else refused_share(guard, [i["image"] for i in foreign], foreign, intensity)
         )
     print(f"{name}, {intensity}: refused normals by reason: {dict(why)}")
     return {**column, "fit, s": f"{seconds:.2f}", "check, ms": f"{milliseconds:.2f}"}
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m measurements.guard_rates", description=__doc__.split("\n")[0])
     parser.add_argument("data_dir", nargs="+")
     parser.add_argument("--section", choices=("validation", "test"), default="validation")
     parser.add_argument("--intensity", nargs="+", default=["none", "zscore"])
     parser.add_argument("--image_size", type=int, default=64)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     preprocessing = Preprocessing(options.image_size)
-    data = {Path(folder).name: read(folder, preprocessing) for folder in options.data_dir}
+    data = {Path(folder).name: read_sections(folder, preprocessing) for folder in options.data_dir}
     for intensity in options.intensity:
-        columns = {name: measure(name, data, intensity, options.section) for name in data}
+        columns = {name: measure_column(name, data, intensity, options.section) for name in data}
         print(f"\nrefused, % ({options.section}, intensity {intensity}, {options.image_size} px)\n")
         print(f"| | {' | '.join(columns)} |\n|{'---|' * (len(columns) + 1)}")
         for row in next(iter(columns.values())):

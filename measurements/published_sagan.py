@@ -62,7 +62,7 @@ def publish(generator: SAGANGenerator) -> SAGANGenerator:
         after_up = isinstance(module, nn.Sequential) and isinstance(module[0], nn.ConvTranspose2d)
         for name, norm in module.named_children():
             if isinstance(norm, InstanceNorm):
-                setattr(module, name, _torch_norm(norm, track=norm.weight is not None and not after_up))
+                module.register_module(name, _torch_norm(norm, track=norm.weight is not None and not after_up))
     return generator
 
 

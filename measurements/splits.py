@@ -15,13 +15,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from monai_anomaly.apps.arguments import count
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import conformal_threshold, patients_needed
+
+__all__ = ["Rates", "format_table", "main", "read_normals", "split_rates"]
 
 ALPHAS = (0.01, 0.05, 0.1)
 
@@ -89,7 +93,7 @@ def read_normals(path: str) -> tuple[list[float], list[str]]:
     return [float(row["score"]) for row in rows], [row.get("group") or str(i) for i, row in enumerate(rows)]
 
 
-def table(scores: list[float], groups: list[str], *, repeats: int = 200) -> str:
+def format_table(scores: list[float], groups: list[str], *, repeats: int = 200) -> str:
     """Return the rates as a table in Markdown."""
     half = len(set(groups)) // 2
     lines = [
@@ -105,9 +109,18 @@ def table(scores: list[float], groups: list[str], *, repeats: int = 200) -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m measurements.splits",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("scores", help="table with score, and where they exist label and group; or calibration.json")
-    parser.add_argument("--repeats", type=int, default=200)
-    words = parser.parse_args()
-    print(table(*read_normals(words.scores), repeats=words.repeats))
+    parser.add_argument("--repeats", type=count, default=200, help="how many splits (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    print(format_table(*read_normals(options.scores), repeats=options.repeats))
+
+
+if __name__ == "__main__":
+    main()

@@ -15,6 +15,7 @@ import torch
 from monai.bundle import ConfigParser, run
 from torch import nn
 
+from monai_anomaly.bundle import CheckedWorkflow
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.helpers.recipes import RECIPES, TINY
@@ -43,6 +44,7 @@ def train(
 ) -> None:
     """Train as a user does, in this process; what makes it tiny is that of the bundle's own recipe if not given."""
     run(
+        workflow_name=CheckedWorkflow,
         run_id="training",
         config_file=[config(name, bundle) for name in ("train", *overlays)],
         dataset_dir=str(data),
@@ -131,7 +133,7 @@ def evaluate(
     """Evaluate the detector that was trained in a folder; the rows of ``scores.csv``."""
     model = str(folder / "models" / "model.pt")
     arguments = {"checkpoint": model, "dataset_dir": str(data), "output_dir": str(output), "device": "cpu"}
-    run(config_file=config("evaluate", bundle), **{**arguments, **overrides})
+    run(config_file=config("evaluate", bundle), workflow_name=CheckedWorkflow, **{**arguments, **overrides})
     return table(output / "scores.csv")
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from measurements.splits import read_normals, split_rates, table
+from measurements.splits import format_table, read_normals, split_rates
 from tests.helpers.calibrations import make_calibration
 
 
@@ -45,7 +45,7 @@ def test_the_command_reads_what_an_evaluation_writes(tmp_path):
     (tmp_path / "scores.csv").write_text("\n".join(["image,label,score,group", *lines, "i,1,99.0,abnormal", "i,0,,x"]))
     read = read_normals(str(tmp_path / "scores.csv"))
     assert read == (scores.tolist(), [str(group) for group in groups])
-    text = table(*read, repeats=20)
+    text = format_table(*read, repeats=20)
     assert f"{len(scores)} normal images of 60 patients" in text and "| 0.01 | cannot be had: needs 99 patients" in text
     assert "| 0.05 | 0.0" in text
     make_calibration(scores, groups).save(tmp_path / "calibration.json")
