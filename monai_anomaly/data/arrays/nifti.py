@@ -142,17 +142,7 @@ class NiftiSource:
 
 def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
     """Parse the fixed part of the header; everything that is used of it is checked."""
-    block = stream.read(540)
-    second = block[4:7] in (b"n+2", b"ni2")
-    if not second and block[344:347] not in (b"n+1", b"ni1"):
-        raise ImageReadError("decode_failed", "the packed file holds no NIfTI header; unpack or export it again.")
-    if block[4:7] == b"ni2" or block[344:347] == b"ni1":
-        raise ImageReadError("unsupported", "the pixels are in another file (.hdr and .img); store them as one .nii.")
-    if len(block) < (540 if second else 348):
-        raise ImageReadError("truncated", "the file ends within its header; copy it again.")
-    header = nib.Nifti2Header(block, check=False) if second else nib.Nifti1Header(block[:348], check=False)
-    if int(header["sizeof_hdr"]) != len(header.binaryblock):
-        raise ImageReadError("inconsistent", "sizeof_hdr is not the size of a NIfTI header; export the file again.")
+    header = _read_fields(stream)
     dtype, shape = _read_dtype(header), _read_shape(header)
     channels = 3 if dtype.names else 1
     vector = len(shape) == 5 and shape[4] == 3 and int(header["intent_code"]) in VECTOR_INTENTS
@@ -171,6 +161,22 @@ def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
         intercept=intercept,
         declared=(float(header["cal_min"]), float(header["cal_max"])),
     )
+
+
+def _read_fields(stream: BinaryIO) -> nib.Nifti1Header:
+    """Return the fields of the header, of either version of the format, as they are."""
+    block = stream.read(540)
+    second = block[4:7] in (b"n+2", b"ni2")
+    if not second and block[344:347] not in (b"n+1", b"ni1"):
+        raise ImageReadError("decode_failed", "the packed file holds no NIfTI header; unpack or export it again.")
+    if block[4:7] == b"ni2" or block[344:347] == b"ni1":
+        raise ImageReadError("unsupported", "the pixels are in another file (.hdr and .img); store them as one .nii.")
+    if len(block) < (540 if second else 348):
+        raise ImageReadError("truncated", "the file ends within its header; copy it again.")
+    header = nib.Nifti2Header(block, check=False) if second else nib.Nifti1Header(block[:348], check=False)
+    if int(header["sizeof_hdr"]) != len(header.binaryblock):
+        raise ImageReadError("inconsistent", "sizeof_hdr is not the size of a NIfTI header; export the file again.")
+    return header
 
 
 def _read_dtype(header: nib.Nifti1Header) -> np.dtype:

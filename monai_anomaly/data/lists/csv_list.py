@@ -220,8 +220,13 @@ def _find_files(root: Path, row: Row, key: str, folder: _Folder, naming: Naming)
 def _list_folder(root: Path, key: str) -> _Folder:
     """List the files below the folder and, where the table goes by UIDs, read their headers."""
     folder = _Folder({path.relative_to(root).as_posix() for path in walk_files(root) if not is_no_image(path)})
-    if key == "file":
-        return folder
+    if key != "file":
+        _name_files(root, folder, key)
+    return folder
+
+
+def _name_files(root: Path, folder: _Folder, key: str) -> None:
+    """Find what the table calls each file, from its header; say how many it calls nothing, and why."""
     instances: set[str] = set()
     blank = copies = 0
     for name in sorted(folder.files):
@@ -238,7 +243,8 @@ def _list_folder(root: Path, key: str) -> _Folder:
             copies += 1
         else:
             instances.add(names.instance)
-            folder.by_key.setdefault(names.instance if key == "sop_instance_uid" else names.study, []).append(name)
+            uid = names.instance if key == "sop_instance_uid" else names.study
+            folder.by_key.setdefault(uid, []).append(name)
     folder.by_key.pop("", None)
     for count, what in (
         (folder.unreadable, "DICOM headers could not be read"),
@@ -247,7 +253,6 @@ def _list_folder(root: Path, key: str) -> _Folder:
     ):
         if count:
             logger.warning("%d %s; these files are not used.", count, what)
-    return folder
 
 
 def _report_unused(images: Sequence[_ListedImage], folder: _Folder) -> None:

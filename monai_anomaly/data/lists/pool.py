@@ -95,11 +95,13 @@ def _draw(count: int, size: int | None, seed: int) -> list[int]:
 
 def _draw_by_label(labels: np.ndarray, size: int | None, ratio: float, seed: int) -> list[int]:
     """Return the places of `size` images with a given share of abnormal ones, as many as there are without a size."""
-    have = [int((labels == label).sum()) for label in (0, 1)]
-    largest = max(count for count in range(len(labels) + 1) if _has(have, count, ratio))  # none are always there
+    available = [int((labels == label).sum()) for label in (0, 1)]
+    largest = max(
+        count for count in range(len(labels) + 1) if _is_enough(available, count, ratio)
+    )  # none are always there
     wanted = largest if size is None else size
-    if wanted < 1 or not _has(have, wanted, ratio):
-        raise DataListError(_infeasible(have, wanted, ratio, largest))
+    if wanted < 1 or not _is_enough(available, wanted, ratio):
+        raise DataListError(_explain_infeasible(available, wanted, ratio, largest))
     chosen: list[int] = []
     for label, count in enumerate(_counts(wanted, ratio)):
         places = np.flatnonzero(labels == label)
@@ -113,14 +115,14 @@ def _counts(size: int, ratio: float) -> tuple[int, int]:
     return size - abnormal, abnormal
 
 
-def _has(have: Sequence[int], size: int, ratio: float) -> bool:
+def _is_enough(available: Sequence[int], size: int, ratio: float) -> bool:
     """Return whether there are enough normal and abnormal images for a draw."""
-    return all(need <= there for need, there in zip(_counts(size, ratio), have, strict=True))
+    return all(need <= there for need, there in zip(_counts(size, ratio), available, strict=True))
 
 
-def _infeasible(have: Sequence[int], size: int, ratio: float, largest: int) -> str:
+def _explain_infeasible(available: Sequence[int], size: int, ratio: float, largest: int) -> str:
     """Say what can be drawn from a pool in place of what cannot."""
-    normal, abnormal = have
+    normal, abnormal = available
     most = f"the largest size for this ratio is {largest}" if largest else "no size has this ratio"
     if size > normal + abnormal:
         ratios = f"no ratio has size {size}"

@@ -144,17 +144,21 @@ def _decode(
         image = torch.as_tensor(item["image"])
         if not items:
             images = _allocate(len(data), image, max_bytes)
-        if image.shape != images.shape[1:]:
-            raise ValueError(
-                f"all images must have one shape, got {tuple(image.shape)} for entry {index} "
-                f"({data[index].get('name', '')}) after {tuple(images.shape[1:])}; resize them in the transform."
-            )
+        _check_shape(image, images, data[index], index)
         images[len(items)] = image
         items.append(_plain(item, index, len(items)))
     if tried != len(data):
         raise RuntimeError(f"only {tried} of {len(data)} images were decoded; the loop ended early.")
     quarantine.close(tried)
     return images[: len(items)], items
+
+
+def _check_shape(image: torch.Tensor, images: torch.Tensor, item: Mapping[str, Any], index: int) -> None:
+    if image.shape != images.shape[1:]:
+        raise ValueError(
+            f"all images must have one shape, got {tuple(image.shape)} for entry {index} "
+            f"({item.get('name', '')}) after {tuple(images.shape[1:])}; resize them in the transform."
+        )
 
 
 def _allocate(count: int, image: torch.Tensor, max_bytes: int) -> torch.Tensor:
