@@ -25,7 +25,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ __all__ = ["compare", "record"]
 BUNDLES = ("sepiad", "simsid", "ocad", "sagan")
 SHORT = {"max_epochs": 2, "epoch_length": 4, "val_interval": 1, "device": "cpu", "seed": 3}
 SHORT_OF = {"sepiad": {"pretrain_epochs": 1}}
-MAY_DIFFER = frozenset({"date", "model_hash", "spec_hash", "weights", "detector_hash"})
+MAY_DIFFER = frozenset({"date", "model_hash", "spec_hash", "weights", "detector_hash", "checksum"})
 """Keys of tables and records that name the checkpoint's file, whose bytes are not its content."""
 
 
@@ -123,13 +123,16 @@ def _infer(bundle: str, folder: Path) -> None:
 # ---- comparison ------------------------------------------------------------------------------------------------------
 
 
-def compare(before: Path, after: Path, renamed: Mapping[str, str] | None = None) -> list[str]:
+def compare(
+    before: Path, after: Path, renamed: Mapping[str, str] | None = None, left_out: Collection[str] = ()
+) -> list[str]:
     """Return what differs between two records.
 
     Args:
         before: what :func:`record` wrote.
         after: the same, of another checkout.
         renamed: parts of keys that have another name afterwards.
+        left_out: parts of keys that are not compared.
 
     Returns:
         a line for each difference; empty when both are equal.
@@ -141,6 +144,10 @@ def compare(before: Path, after: Path, renamed: Mapping[str, str] | None = None)
         old, new = (dict(_leaves(_read_file(root / name))) for root in (before, after))
         for word, instead in (renamed or {}).items():
             old = {key.replace(word, instead): value for key, value in old.items()}
+        old, new = (
+            {key: value for key, value in side.items() if not any(word in key for word in left_out)}
+            for side in (old, new)
+        )
         lines += [
             f"{name}: {key} only {'before' if key in old else 'after'}" for key in sorted(old.keys() ^ new.keys())
         ]
@@ -201,6 +208,7 @@ def main() -> int:
     comparing.add_argument("before", type=Path)
     comparing.add_argument("after", type=Path)
     comparing.add_argument("--renamed", action="append", default=[], metavar="OLD=NEW", help="in keys of the first")
+    comparing.add_argument("--left_out", nargs="+", default=[], metavar="WORD", help="keys that are not compared")
     options = parser.parse_args()
     if options.verb == "record":
         record(options.output.resolve(), options.checkout.resolve(), tuple(options.bundles))
@@ -208,7 +216,7 @@ def main() -> int:
     if options.verb == "infer":
         _infer(options.bundle, options.folder)
         return 0
-    lines = compare(options.before, options.after, dict(pair.split("=") for pair in options.renamed))
+    lines = compare(options.before, options.after, dict(pair.split("=") for pair in options.renamed), options.left_out)
     print("\n".join(lines[:100]))
     return 1 if lines else 0
 
