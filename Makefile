@@ -35,8 +35,8 @@ check: $(VENV)/installed-dev  # style, types, layers, spelling, fast tests; .pre
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
 
-test: check
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --cov
+test: check  # with COVERAGE=--cov it measures the coverage, too, as CI does
+	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 $(COVERAGE)
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/_build docs/api

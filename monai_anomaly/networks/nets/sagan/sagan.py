@@ -28,8 +28,9 @@ class SAGAN(StandardizedDetector):
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. With the pooling "mean" the map
     is ``|x - G(x)| / 2``, as published, of images in [-1, 1]. Other poolings are for disease in one place; their score
     is the inverse hyperbolic sine of the number of standard deviations from the training normals, once
-    :meth:`fit_scores` has seen them: the number itself where it is small, its logarithm where it is large. Mean and
-    deviation are buffers, so that all that scoring needs is in the state dict; the critic is not part of it.
+    :meth:`~.StandardizedDetector.fit_scores` has seen them: the number itself where it is small, its logarithm where it
+    is large. Mean and deviation are buffers, so that all that scoring needs is in the state dict; the critic is not
+    part of it.
 
     Args:
         image_size: S, height and width of the images, in pixels.

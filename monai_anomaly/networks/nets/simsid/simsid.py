@@ -27,8 +27,9 @@ class SimSID(StandardizedDetector):
     """Detector of SimSID and SQUID: an image is painted anew from memories of normal anatomy, and the result is judged.
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. The score is in standard
-    deviations of the training normals once :meth:`fit_scores` has seen them; mean and deviation are buffers. All that
-    scoring needs is in the state dict: memories, discriminator, statistics. The teacher is not part of it.
+    deviations of the training normals once :meth:`~.StandardizedDetector.fit_scores` has seen them; mean and deviation
+    are buffers. All that scoring needs is in the state dict: memories, discriminator, statistics. The teacher is not
+    part of it.
 
     Args:
         image_size: height and width of the images, in pixels.
