@@ -27,8 +27,8 @@ def phantom(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("adversarial", [True, False])
 def test_floor_does_the_work_of_an_iteration(phantom, tmp_path, adversarial):
     """Neither more nor less: without augmentation and policy, it ends with the trainer's weights."""
-    own = {"augment": None, "policy_interval": None, "lr_decay": False, "adversarial": adversarial}
-    trainer = _trainer(phantom, tmp_path, **own)
+    settings = {"augment": None, "policy_interval": None, "lr_decay": False, "adversarial": adversarial}
+    trainer = _trainer(phantom, tmp_path, **settings)
     floors: list[ComputeFloor] = []
 
     def step_first(engine: Any) -> None:
@@ -59,9 +59,9 @@ def test_floor_leaves_the_trainer_alone(phantom, tmp_path):
 
 def _trainer(data: Path, folder: Path, **overrides: Any) -> Any:
     """Return the bundle's trainer for one iteration, with all its handlers."""
-    own = {"dataset_dir": str(data), "output_dir": str(folder), "bundle_root": str(BUNDLE)}
+    places = {"dataset_dir": str(data), "output_dir": str(folder), "bundle_root": str(BUNDLE)}
     config = ConfigParser()
     config.read_config(BUNDLE / "configs" / "train.json")
-    for key, value in {**TINY["sepiad"], **own, "max_epochs": 1, "epoch_length": 1, **overrides}.items():
+    for key, value in {**TINY["sepiad"], **places, "max_epochs": 1, "epoch_length": 1, **overrides}.items():
         config[key] = value
     return config.get_parsed_content("train#trainer")

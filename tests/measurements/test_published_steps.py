@@ -95,11 +95,11 @@ def test_both_sides_compute_the_same_losses_and_gradients(network, restoration):
         ours = update.terms(batch)
         update.backward(ours)
         torch.manual_seed(7)
-        found = terms()
-        assert set(found) == set(ours)
-        for key, term in found.items():
+        published = terms()
+        assert set(published) == set(ours)
+        for key, term in published.items():
             torch.testing.assert_close(term, ours[key], rtol=1e-4, atol=1e-6)
-        theirs.step(update.name, found)
+        theirs.step(update.name, published)
         if network == "same":  # the other's are compared below, with digits enough
             for a, b in zip(module.parameters(), copied.parameters(), strict=True):
                 torch.testing.assert_close(b.grad, a.grad, rtol=1e-3, atol=1e-5)
@@ -129,8 +129,8 @@ def test_an_iteration_makes_the_trainer_s_updates_and_leaves_it_alone():
     counts = {"critic": 0, "generator": 0}
     for name, optimizer in steps.optimizers.items():
         optimizer.register_step_post_hook(lambda *_, name=name: counts.update({name: counts[name] + 1}))
-        group, own = optimizer.param_groups[0], trainer.optimizers[name].param_groups[0]
-        assert (group["lr"], group["betas"]) == (own["lr"], own["betas"])
+        group, original = optimizer.param_groups[0], trainer.optimizers[name].param_groups[0]
+        assert (group["lr"], group["betas"]) == (original["lr"], original["betas"])
     first = [p.detach().clone() for p in (*steps.critic.parameters(), *steps.generator.parameters())]
     steps.iterate()
     steps.iterate()
@@ -154,10 +154,10 @@ def test_torch_s_normalizations_make_the_same_images_and_gradients():
             nn.init.normal_(parameter, 1.0 if name.endswith("weight") else 0.0, 0.3)
     theirs = publish(copy.deepcopy(generator))
     image = 2.0 * _rand(1).double() - 1.0
-    expected, found = generator(image), theirs(image)
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    expected, answer = generator(image), theirs(image)
+    torch.testing.assert_close(answer, expected, rtol=1e-9, atol=1e-9)
     expected.pow(3).sum().backward()
-    found.pow(3).sum().backward()
+    answer.pow(3).sum().backward()
     for a, b in zip(generator.parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(b.grad, a.grad, rtol=1e-7, atol=1e-7)
 

@@ -69,12 +69,12 @@ def test_features(images):
 def test_statistics_of_pictures_with_known_ones():
     half = np.zeros((64, 64))
     half[:, 32:] = 1.0
-    found = {name: statistic(half) for name, statistic in STATISTICS.items()}
-    assert found["mean"] == found["standard deviation"] == 0.5
-    assert found["entropy"] == 1.0
-    assert found["share of dark pixels"] == found["share of bright pixels"] == 0.5
-    assert found["mean gradient"] == pytest.approx(2 * 0.5 / 64)
-    assert found["sharpness"] == pytest.approx(2 / 64)  # +1 and -1 in two columns
+    values = {name: statistic(half) for name, statistic in STATISTICS.items()}
+    assert values["mean"] == values["standard deviation"] == 0.5
+    assert values["entropy"] == 1.0
+    assert values["share of dark pixels"] == values["share of bright pixels"] == 0.5
+    assert values["mean gradient"] == pytest.approx(2 * 0.5 / 64)
+    assert values["sharpness"] == pytest.approx(2 / 64)  # +1 and -1 in two columns
     flat = np.full((64, 64), 0.5)
     assert [STATISTICS[name](flat) for name in ("entropy", "sharpness", "mean gradient")] == [0, 0, 0]
 

@@ -76,7 +76,7 @@ class Runner:
             rows = [row, other, more]
         else:
             rows = [row | {"training_seconds": 3.0, "evaluation_seconds": 2.0, "peak_memory_mb": 100.0}]
-        return scored | {"rows": [cell_runner._finish(cell.empty_row() | one, scored) for one in rows]}
+        return scored | {"rows": [cell_runner._finish(cell.empty_row() | row, scored) for row in rows]}
 
     def scores(self, cell: Cell, labels: list[int]) -> list[float]:
         rng = np.random.default_rng([len(cell.title), cell.seed or 0])
@@ -108,14 +108,14 @@ def test_every_cell_is_run_once_and_is_a_row(data, tmp_path, runner, capsys):
         "noise: sepiad, seed 1",
         "noise: sepiad se=False, seed 1",
     ]
-    found = rows(tmp_path / "out")
-    assert [(row["method"], row["seed"]) for row in found][-4:] == [
+    table = rows(tmp_path / "out")
+    assert [(row["method"], row["seed"]) for row in table][-4:] == [
         ("sepiad", "0"),
         ("sepiad se=False", "0"),
         ("sepiad", "1"),
         ("sepiad se=False", "1"),
     ]
-    first = next(row for row in found if row["method"] == "sepiad")
+    first = next(row for row in table if row["method"] == "sepiad")
     result = next(
         r for p in (tmp_path / "out" / "cells").glob("*sepiad-seed-0*/*.json") for r in [json.loads(p.read_text())]
     )
@@ -261,11 +261,11 @@ def test_figure_is_well_formed_and_has_every_method(data, tmp_path, runner):
 
 def test_a_real_cell(data, tmp_path):
     """Training and evaluation in processes of their own, as a user would run them."""
-    one = read_data(data)
-    result = run_cell(Cell(one, read_variant(TINY), 1, 1.0), tmp_path)
+    data_set = read_data(data)
+    result = run_cell(Cell(data_set, read_variant(TINY), 1, 1.0), tmp_path)
     (row,) = result["rows"]
     assert (row["status"], row["seed"], row["n_rejected"]) == ("done", 1, 0)
-    assert dict(zip(result["names"], result["labels"], strict=True)) == one.labels
+    assert dict(zip(result["names"], result["labels"], strict=True)) == data_set.labels
     metrics = json.loads((tmp_path / "output" / "metrics.json").read_text())
     assert row["auroc"] == pytest.approx(metrics["auroc"], abs=1e-9)
     assert row["seconds"] == row["training_seconds"] + row["evaluation_seconds"]
@@ -303,10 +303,10 @@ def test_cells_that_fail(data, tmp_path, monkeypatch, how, message):
 
 @pytest.mark.parametrize("values", ["nan", "0.5", None])
 def test_scores_that_mean_nothing(data, tmp_path, monkeypatch, values):
-    one = read_data(data)
-    lines = [f"{name},{label},{values},g\n" for name, label in one.labels.items() if values]
+    data_set = read_data(data)
+    lines = [f"{name},{label},{values},g\n" for name, label in data_set.labels.items() if values]
     stub(monkeypatch, tmp_path, scores="image,label,score,group\n" + "".join(lines))
-    (row,) = run_cell(Cell(one, read_variant("sepiad"), 0, 1.0), tmp_path)["rows"]
+    (row,) = run_cell(Cell(data_set, read_variant("sepiad"), 0, 1.0), tmp_path)["rows"]
     assert row["status"] == "failed" and row["reason"] and "scores" not in row
 
 

@@ -30,8 +30,8 @@ def other(tmp_path) -> Path:
     return configs.parent
 
 
-def words(variant: Variant, name: str, **own: object) -> dict[str, str]:
-    options = variant.options(name, own)
+def words(variant: Variant, name: str, **settings: object) -> dict[str, str]:
+    options = variant.options(name, settings)
     return dict(zip(options[::2], options[1::2], strict=True))
 
 

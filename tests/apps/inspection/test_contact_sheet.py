@@ -63,10 +63,10 @@ def test_rows_and_columns_are_where_a_viewer_has_them(tmp_path):
 def test_aspect_is_kept_and_the_rest_is_background(tmp_path, rows, columns):
     shown = field(paint(tmp_path / "page.png", [np.ones((1, rows, columns), np.float32)]), 0)
     white = (shown == 255).all(axis=2)
-    found = white.any(axis=1).sum(), white.any(axis=0).sum()
+    size = white.any(axis=1).sum(), white.any(axis=0).sum()
     longer = max(rows, columns)
-    assert found == (max(1, round(TILE * rows / longer)), max(1, round(TILE * columns / longer)))
-    assert white.sum() == found[0] * found[1]
+    assert size == (max(1, round(TILE * rows / longer)), max(1, round(TILE * columns / longer)))
+    assert white.sum() == size[0] * size[1]
     assert (shown[~white] == FIELD).all()
 
 

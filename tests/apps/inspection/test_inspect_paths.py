@@ -100,8 +100,8 @@ def inspect_one(capsys, *arguments: Any) -> dict[str, Any]:
 def test_every_file_has_one_record(capsys, archive):
     code, records = inspect(capsys, archive, "--min-size", 32)
     assert code == 3
-    found = {Path(r["path"]).relative_to(archive).as_posix(): r["code"] or r["status"] for r in records}
-    assert found == STATUS and len(records) == len(STATUS)
+    outcomes = {Path(r["path"]).relative_to(archive).as_posix(): r["code"] or r["status"] for r in records}
+    assert outcomes == STATUS and len(records) == len(STATUS)
     for record in records:
         assert tuple(record) == RECORD_KEYS
         assert record["status"] == ("read" if record["code"] is None else "refused")
@@ -496,8 +496,8 @@ def test_nothing_but_records_on_the_standard_output(tmp_path, key_file):
     assert done.returncode == 3
     records = [json.loads(line) for line in done.stdout.decode("ascii").splitlines()]
     assert len(records) == 8 and {r["status"] for r in records} == {"read", "refused"}
-    own = [line for line in done.stderr.decode("ascii").splitlines() if line and not line.startswith("  ")]
-    assert own == [f"8 files: {sum(r['status'] == 'read' for r in records)} read, {own[0].split()[4]} refused"]
+    lines = [line for line in done.stderr.decode("ascii").splitlines() if line and not line.startswith("  ")]
+    assert lines == [f"8 files: {sum(r['status'] == 'read' for r in records)} read, {lines[0].split()[4]} refused"]
 
 
 def _raise(error: BaseException) -> Any:
