@@ -7,11 +7,11 @@ import socket
 
 import ignite.distributed as idist
 import torch
-import torch.multiprocessing as mp
 from monai.data import DataLoader, Dataset
 
 from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.trainer import ObjectiveTrainer
+from tests.helpers.processes import FreshProcess
 from tests.helpers.two_players import TwoPlayers, make_trainer
 
 
@@ -42,7 +42,9 @@ def test_two_processes_equal_one(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    mp.spawn(_train, args=(port, str(tmp_path)), nprocs=2)
+    started = [FreshProcess(_train, rank, port, str(tmp_path)) for rank in (0, 1)]
+    for ended in [process.wait() for process in started]:
+        assert ended.returncode == 0, ended.stderr
     states = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     single = TwoPlayers(repeats=1)
     make_trainer(single)[1].run()
