@@ -5,8 +5,12 @@ VENV := .venv
 PY := $(VENV)/bin/python
 BUNDLE ?= sepiad
 CONFIGS := bundles/$(BUNDLE)/configs
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
+# No bundles, no detectors, no pictures of phantoms, no other processes.
+FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
+	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: demo bundles test check docs timings clean
+.PHONY: demo bundles style check test slow docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -28,15 +32,21 @@ demo: $(VENV)/installed
 bundles:  # the committed configurations, from bundles/_base
 	$(PYTHON) bundles/_base/generate.py
 
-check: $(VENV)/installed-dev  # style, types, layers, spelling, fast tests; .pre-commit-config.yaml runs the first four
+style: $(VENV)/installed-dev  # style, types, layers, spelling; as .pre-commit-config.yaml
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/codespell
 
-test: check  # with COVERAGE=--cov it measures the coverage, too, as CI does
-	OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 $(COVERAGE)
+check: style  # and the fast tests
+	$(PYTEST) $(FAST)
+
+test: style  # with COVERAGE=--cov it measures the coverage, too, as CI does
+	$(PYTEST) $(COVERAGE)
+
+slow: $(VENV)/installed-dev  # the tests that take minutes
+	$(PYTEST) -m slow
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/_build docs/api

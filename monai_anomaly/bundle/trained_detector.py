@@ -39,6 +39,7 @@ class TrainedDetector:
         is_trained: whether there are weights.
 
     Example:
+        >>> import torch
         >>> from monai_anomaly.networks.nets.sagan.sagan import SAGAN
         >>> network = {"image_size": 32, "generator": {"channels": 4, "residual_blocks": 1}}
         >>> spec = {"detector": "SAGAN", "network": network, "preprocessing": {"image_size": 32}}

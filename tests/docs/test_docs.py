@@ -29,8 +29,8 @@ USER_GUIDE = ROOT / "docs" / "user_guide.md"
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *BUNDLE_PAGES.values()]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
-TOOLS = {"editable", "logdir", "standalone", "nproc_per_node"}
-"""Options of pip, tensorboard and torchrun."""
+TOOLS = {"cov", "editable", "logdir", "standalone", "nproc_per_node"}
+"""Options of pytest, pip, tensorboard and torchrun."""
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}

@@ -35,6 +35,7 @@ class ImageCritic(nn.Module):
     regularizer", ICLR 2019, https://arxiv.org/abs/1807.07543 (the mean of a map, without an activation).
 
     Example:
+        >>> import torch
         >>> ImageCritic(16, 3, (8, 16))(torch.rand(2, 3, 16, 16)).shape
         torch.Size([2, 1])
     """
@@ -70,6 +71,7 @@ class LatentCritic(nn.Module):
     Source: W. Aljuhani, "One-Class Anomaly Detection" (OCAD), without its sigmoid.
 
     Example:
+        >>> import torch
         >>> LatentCritic(36, 8)(torch.rand(2, 4, 3, 3)).shape
         torch.Size([2, 1])
     """
