@@ -15,6 +15,7 @@ score, and a file for each configuration. ``methods/<method>.json`` has sections
 * ``"-key"`` takes the key away; the value says why.
 * A new key stands before the one that follows it in its own file, or last. ``"key": "..."`` changes nothing and only
   says where its neighbors stand.
+* ``"=": ["a", "b"]`` stands for ``"a": "@a", "b": "@b"``: arguments that are keys of the same name.
 * What is ``"..."`` in the shared text and nowhere else, the method must give.
 
 A blank line before a key in any of the files is one in the configuration, too. Overlays of single methods, such as
@@ -30,7 +31,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["METHODS", "PARTS", "bundle_files", "merge", "to_text", "write_bundle"]
+__all__ = ["METHODS", "PARTS", "bundle_files", "merge", "read_part", "to_text", "write_bundle"]
 
 BASE = Path(__file__).resolve().parent
 METHODS = BASE / "methods"
@@ -47,6 +48,7 @@ PARTS = {
 }
 """What each configuration is made of: files here, and then sections of the method's file."""
 ELSEWHERE = "..."
+SAME_NAME = "="
 LONGEST_LIST = 80
 """Characters of a list that is written on one line."""
 
@@ -60,9 +62,9 @@ def bundle_files(method: Path) -> dict[str, str]:
         ValueError: when the method's file has an unknown section, takes away a key that is not there, or lacks one that
             the shared text asks for.
     """
-    extras = [EXTRAS / f"{name}.json" for name in _read(method).get("with", [])]
+    extras = [EXTRAS / f"{name}.json" for name in read_part(method).get("with", [])]
     known = sorted({part for parts in PARTS.values() for part in parts})
-    unknown = _read(method).keys() - {*known, "with"}
+    unknown = read_part(method).keys() - {*known, "with"}
     if unknown:
         raise ValueError(f"{method}: the sections must be among {', '.join(known)}, got {', '.join(unknown)}.")
     files = {f"configs/{name}.json": _configuration(parts, [*extras, method]) for name, parts in PARTS.items()}
@@ -79,14 +81,21 @@ def write_bundle(method: Path, folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _read(source: Path) -> Object:
-    content: Object = json.loads(source.read_text(encoding="utf-8"))
+def read_part(source: Path) -> Object:
+    """Return what a file here says, with all names written out."""
+    content: Object = json.loads(source.read_text(encoding="utf-8"), object_pairs_hook=_object)
     return content
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Object:
+    """Return an object, with what ``"="`` stands for written out at its place."""
+    written = [[(name, f"@{name}") for name in value] if key == SAME_NAME else [(key, value)] for key, value in pairs]
+    return dict(pair for group in written for pair in group)
 
 
 def _configuration(parts: tuple[str, ...], layers: list[Path]) -> str:
     shared = [BASE / f"{part}.json" for part in parts]
-    changes = [*map(_read, shared), *(_read(layer).get(part, {}) for layer in layers for part in parts)]
+    changes = [*map(read_part, shared), *(read_part(layer).get(part, {}) for layer in layers for part in parts)]
     merged = functools.reduce(merge, changes)
     missing = list(_missing(merged))
     if missing:

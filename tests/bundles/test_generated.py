@@ -40,6 +40,21 @@ def test_what_is_set_alike_for_the_three_that_score_is_in_one_place():
     assert all(texts["scoring"][key] == "..." for key in shared)
 
 
+def test_names_stand_for_references_of_the_same_name(tmp_path):
+    (tmp_path / "method.json").write_text('{"x": {"a": 1, "=": ["b", "c"], "d": 2}}')
+    read = generate.read_part(tmp_path / "method.json")
+    assert read == {"x": {"a": 1, "b": "@b", "c": "@c", "d": 2}} and list(read["x"]) == ["a", "b", "c", "d"]
+
+
+def test_no_object_has_a_key_twice():
+    def refuse(pairs):
+        assert len({key for key, _ in pairs}) == len(pairs), pairs
+        return dict(pairs)
+
+    for source in BASE.rglob("*.json"):
+        json.loads(source.read_text(encoding="utf-8"), object_pairs_hook=refuse)
+
+
 @pytest.mark.parametrize(
     ("before", "change", "expected"),
     [
