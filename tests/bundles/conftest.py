@@ -107,6 +107,7 @@ def sentence(monkeypatch, capfd) -> Callable[..., str]:
         sys.excepthook(caught.type, caught.value, caught.tb)
         printed = capfd.readouterr().err
         assert printed.startswith("error: ") and printed.count("\n") == 1, printed
+        assert not PYTHON.search(printed), printed
         return printed
 
     return fail
@@ -117,8 +118,6 @@ def fails_ocad(sentence) -> Callable[..., str]:
     """Give a function that runs a configuration of OCAD on the command line, to fail, and return its one sentence."""
 
     def fail(*arguments: str, names: tuple[str, ...] = ("train",)) -> str:
-        printed = sentence("--config_file", str([config(name, "ocad") for name in names]), *arguments)
-        assert not PYTHON.search(printed), printed
-        return printed
+        return sentence("--config_file", str([config(name, "ocad") for name in names]), *arguments)
 
     return fail
