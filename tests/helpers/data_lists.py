@@ -60,3 +60,11 @@ def relist(folder: Path, data: Path, change: Callable[[Sections], Any]) -> Path:
             (folder / path.name).symlink_to(path)
     (folder / "dataset.json").write_text(json.dumps(listed))
     return folder
+
+
+def remove_labels(listed: Sections) -> None:
+    listed["unlabeled"] = [{key: entry[key] for key in ("image", "group")} for entry in listed["unlabeled"]]
+
+
+def remove_pool(listed: Sections) -> None:
+    del listed["unlabeled"]
