@@ -121,15 +121,20 @@ class TrainedDetector:
         """The detector with its weights, in evaluation mode, on the CPU; before any training with initial ones."""
         detector = make_detector(self.spec)
         if self.is_trained:
-            try:
-                detector.load_state_dict(self._content["model"])
-            except RuntimeError as error:
-                raise CheckpointError(
-                    f"the checkpoint '{self.path}' is of another architecture than its own settings say "
-                    f"({str(error).splitlines()[1].strip()[:200]}): train again with this version."
-                ) from error
-            del self._content["model"]  # the detector holds them now
+            self._load_into(detector)
         return detector.eval()
+
+    def _load_into(self, detector: Detector) -> None:
+        """Hand the weights over, wholly or not at all; the detector holds them from then on."""
+        try:
+            detector.load_state_dict(self._content["model"])
+        except (AttributeError, KeyError, RuntimeError, TypeError) as error:  # also of what holds no tensors
+            reason = (str(error).splitlines() or [""])[-1].strip()[:200]
+            raise CheckpointError(
+                f"the checkpoint '{self.path}' is of another architecture than its own settings say ({reason}): train "
+                "again with this version."
+            ) from error
+        del self._content["model"]
 
     @property
     def score_statistics(self) -> dict[str, Tensor]:

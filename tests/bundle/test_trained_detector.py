@@ -112,8 +112,11 @@ def test_a_guard_of_another_version(tmp_path):
         _ = TrainedDetector.read(save(tmp_path, guard={"version": 0})).guard
 
 
-def test_weights_that_do_not_fit_the_spec():
-    content = {"spec": SPEC, "model": torch.nn.Linear(4, 3).state_dict()}
+@pytest.mark.parametrize(
+    "model", [torch.nn.Linear(4, 3).state_dict(), {"generator": 3}, {1: torch.zeros(2)}, [torch.zeros(2)], None]
+)
+def test_weights_that_do_not_fit_the_spec(model):
+    content = {"spec": SPEC, "model": model}
     with pytest.raises(CheckpointError, match=r"'m\.pt' is of another architecture"):
         _ = TrainedDetector("m.pt", content, "0" * 64).detector
 
