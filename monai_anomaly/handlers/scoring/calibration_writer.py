@@ -109,7 +109,7 @@ class CalibrationWriter:
         require_single_process("CalibrationWriter")
         self._detector = self.identify()
         fingerprints = self._detector.fingerprints
-        self._known = set() if fingerprints is None else {int(one) for one in fingerprints}
+        self._known = set() if fingerprints is None else {int(known) for known in fingerprints}
         if fingerprints is None:
             _log.warning("The checkpoint does not list its training images: nobody sees if normals are among them.")
         if self._detector.chosen_by:
@@ -136,7 +136,7 @@ class CalibrationWriter:
             raise CalibrationError("a calibration takes normal images only; leave out those with another label.")
         problem = study.problem
         if problem is None:
-            trained_on = any(fingerprint(one) in self._known for one in hashes)
+            trained_on = any(fingerprint(pixels) in self._known for pixels in hashes)
             group = str(study.top.get("group") or study.name)
             self._rows.append(_Row(study.score(self.aggregate), group, " ".join(hashes), trained_on))
         elif problem.status == "rejected":
@@ -203,10 +203,10 @@ class CalibrationWriter:
         print(f"left out           {calibration.counts['left_out_as_trained_on']} (patients of the training)")
         for alpha, threshold in calibration.thresholds.items():
             if threshold is None:
-                found = f"cannot be had: needs {patients_needed(alpha)} patients, there are {calibration.n_patients}"
+                outcome = f"cannot be had: needs {patients_needed(alpha)} patients, there are {calibration.n_patients}"
             else:
-                found = f"score from {threshold:.6g} on"
-            print(f"false alarms {100 * alpha:3g} %  {found}")
+                outcome = f"score from {threshold:.6g} on"
+            print(f"false alarms {100 * alpha:3g} %  {outcome}")
         if calibration.all_equal:
             _log.warning(
                 "All scores are equal: the detector does not tell these normals apart, and every p-value is 1 or %.3g.",

@@ -239,20 +239,20 @@ def _load_file(features: VGGFeatures, path: Path) -> None:
 
 
 def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], source: str) -> None:
-    own = features.features.state_dict(prefix="features.")
-    missing = [key for key in own if key not in state]
+    needed = features.features.state_dict(prefix="features.")
+    missing = [key for key in needed if key not in state]
     if missing:
         raise WeightsError(
             f"{source}: {missing[0]!r} is missing; the layers {features.layers} with norm={features.norm} need it. "
             "Check that norm is the one of the weights and that the deepest layer is not deeper than they reach."
         )
-    wrong = [key for key in own if state[key].shape != own[key].shape]
+    wrong = [key for key in needed if state[key].shape != needed[key].shape]
     if wrong:
         raise WeightsError(
             f"{source}: {wrong[0]!r} has shape {tuple(state[wrong[0]].shape)}, but width={features.width} and "
-            f"norm={features.norm} need {tuple(own[wrong[0]].shape)}; set them to those of the weights."
+            f"norm={features.norm} need {tuple(needed[wrong[0]].shape)}; set them to those of the weights."
         )
-    features.features.load_state_dict({key.removeprefix("features."): state[key] for key in own})
+    features.features.load_state_dict({key.removeprefix("features."): state[key] for key in needed})
     features.num_fitted.zero_()
 
 
@@ -261,8 +261,8 @@ def _load_statistics(features: VGGFeatures, state: Mapping[str, Any]) -> None:
     features.set_extra_state(state[_EXTRA_STATE])
     for name in ("input_mean", "input_std"):
         features.get_buffer(name).copy_(state[name])
-    own = features.statistics.state_dict(prefix="statistics.")
+    needed = features.statistics.state_dict(prefix="statistics.")
     theirs = [key for key in state if key.startswith("statistics.")]
-    if sorted(theirs) == sorted(own) and all(state[key].shape == own[key].shape for key in own):
-        features.statistics.load_state_dict({key.removeprefix("statistics."): state[key] for key in own})
+    if sorted(theirs) == sorted(needed) and all(state[key].shape == needed[key].shape for key in needed):
+        features.statistics.load_state_dict({key.removeprefix("statistics."): state[key] for key in needed})
         features.num_fitted.copy_(state["num_fitted"])
