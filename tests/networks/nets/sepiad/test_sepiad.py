@@ -189,19 +189,6 @@ def test_gradient_reaches_encoder_and_decoder_but_not_the_features():
     assert all(p.grad is None for p in detector.features.parameters())
 
 
-@torch.no_grad()
-def test_map_is_float32_under_autocast():
-    detector = _detector()
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert detector(_images(detector)).dtype == torch.float32
-
-
-@pytest.mark.parametrize("shape", [(1, 3, 32, 32), (1, 1, 64, 64), (1, 1, 32, 31), (1, 32, 32)])
-def test_an_image_of_another_shape_is_refused(shape):
-    with pytest.raises(ValueError, match=r"image must have shape \(B, 1, 32, 32\)"):
-        _detector()(torch.rand(shape))
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
