@@ -45,6 +45,8 @@ autodoc_type_aliases = {"npt.ArrayLike": "numpy.typing.ArrayLike"}
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False  # types are in the signatures, what "Returns:" holds is prose
 
+highlight_language = "none"  # a block without a language is a drawing, a folder or a formula
+
 html_theme = "furo"
 html_title = f"monai_anomaly {release}"
 templates_path = [str(Path(__file__).with_name("templates"))]
