@@ -13,17 +13,23 @@ import hashlib
 import logging
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from monai_anomaly.data.sets.cached import CachedDataset
-
 __all__ = ["find_duplicates", "fingerprint", "pixel_hash", "warn_of_shared_images"]
 
 logger = logging.getLogger(__name__)
+
+
+class _HashedImages(Protocol):
+    """Images of a data set; :class:`monai_anomaly.data.sets.cached.CachedDataset` has them."""
+
+    @property
+    def pixel_hashes(self) -> Sequence[str]: ...
+
+    def __len__(self) -> int: ...
 
 
 def pixel_hash(pixels: npt.ArrayLike) -> str:
@@ -67,7 +73,7 @@ def find_duplicates(hashes: Sequence[str]) -> list[list[int]]:
     return [group for group in places.values() if len(group) > 1]
 
 
-def warn_of_shared_images(training: CachedDataset, validation: CachedDataset) -> list[int]:
+def warn_of_shared_images(training: _HashedImages, validation: _HashedImages) -> list[int]:
     """Warn of images that two data sets share, as the network gets them.
 
     Args:
