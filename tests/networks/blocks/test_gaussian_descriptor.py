@@ -13,6 +13,7 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
 from monai_anomaly.networks.blocks.gaussian_descriptor import GaussianDescriptor, saturating
+from tests.helpers.onnx_runs import run_as_onnx
 
 D = 3
 
@@ -225,16 +226,10 @@ def test_torchscript_by_script_and_by_trace(size):
 
 @torch.no_grad()
 def test_onnx_gives_the_same_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     latents = _latents(5, 2, 3)
     loss = _Loss(_fitted()).eval()
-    file = str(tmp_path / "loss.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(loss, (latents[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: latents.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), loss(latents), atol=1e-6, rtol=1e-5)
+    (result,) = run_as_onnx(loss, latents, folder=tmp_path)
+    torch.testing.assert_close(result, loss(latents), atol=1e-6, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("options", "message"), [

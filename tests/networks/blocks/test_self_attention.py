@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
+from tests.helpers.onnx_runs import run_as_onnx
 
 C, HEADS, HEAD_DIM = 8, 2, 5
 
@@ -179,15 +180,9 @@ def test_torchscript_by_script_and_by_trace(position):
 
 @torch.no_grad()
 def test_onnx_gives_the_same_map_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     block, x = _block(position=True).eval(), _map(3)
-    file = str(tmp_path / "block.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(block, (x[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), block(x), atol=1e-5, rtol=1e-5)
+    (result,) = run_as_onnx(block, x, folder=tmp_path)
+    torch.testing.assert_close(result, block(x), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("options", "message"), [

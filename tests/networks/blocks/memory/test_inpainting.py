@@ -15,6 +15,7 @@ from monai_anomaly.networks.blocks.memory.inpainting import (
     CrossAttentionInpainting,
     TransformerInpainting,
 )
+from tests.helpers.onnx_runs import run_as_onnx
 
 GRIDS = [(2, 2), (3, 4)]
 DIM = 8
@@ -252,18 +253,10 @@ class _Both(nn.Module):
 
 @torch.no_grad()
 def test_onnx_gives_the_same_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
-    blocks = _Both().eval()
-    inputs = _tokens()
-    file = str(tmp_path / "blocks.onnx")
-    batch = torch.export.Dim("batch")
-    short = tuple(x[:2] for x in inputs)
-    torch.onnx.export(blocks, short, file, dynamo=True, dynamic_shapes=({0: batch}, {0: batch}), verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    feed = {node.name: x.numpy() for node, x in zip(session.get_inputs(), inputs, strict=True)}
-    for result, expected in zip(session.run(None, feed), blocks(*inputs), strict=True):
-        torch.testing.assert_close(torch.from_numpy(result), expected, rtol=1e-4, atol=1e-5)
+    blocks, inputs = _Both().eval(), _tokens()
+    results = run_as_onnx(blocks, *inputs, folder=tmp_path)
+    for result, expected in zip(results, blocks(*inputs), strict=True):
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

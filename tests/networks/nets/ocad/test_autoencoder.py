@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
 from monai_anomaly.networks.nets.ocad.autoencoder import AttentionEncoder, Bottleneck, ConvDecoder
 from monai_anomaly.networks.nets.ocad.critics import ImageCritic, LatentCritic
+from tests.helpers.onnx_runs import run_as_onnx
 
 
 class _Networks(nn.Module):
@@ -360,15 +361,10 @@ def test_torchscript_by_script_and_by_trace(kind, norm, position):
 @pytest.mark.parametrize(("kind", "norm", "position"), [("vector", "none", False), ("map", "group", True)])
 @torch.no_grad()
 def test_onnx_by_trace(tmp_path, kind, norm, position):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     networks, images = _networks(kind=kind, norm=norm, position=position), _images()
-    file = str(tmp_path / "networks.onnx")
-    torch.onnx.export(networks, (images,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    results = session.run(None, {session.get_inputs()[0].name: images.numpy()})
+    results = run_as_onnx(networks, images, folder=tmp_path, any_batch=False)
     for result, expected in zip(results, networks(images), strict=True):
-        torch.testing.assert_close(torch.from_numpy(result), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_maximum_before_relu_has_the_gradient_of_the_published_order():

@@ -27,6 +27,7 @@ from tests.helpers.ocad_detectors import (
     similarity,
     state,
 )
+from tests.helpers.onnx_runs import run_as_onnx
 
 COUNT = 12
 CASES = [("vector", 3), ("vector", 1), ("map", 3), ("resnet", 1)]  # and channels of the images
@@ -306,16 +307,10 @@ def test_torchscript_by_script_and_by_trace(name, channels):
 @pytest.mark.parametrize("name", ["vector", "map"])
 @torch.no_grad()
 def test_onnx_gives_the_same_map_for_any_batch(name, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     detector = make_detector(RECIPES[name])
     images = make_images(detector, 3)
-    file = str(tmp_path / "detector.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(detector, (images[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), detector(images), rtol=1e-3, atol=1e-4)
+    (result,) = run_as_onnx(detector, images, folder=tmp_path)
+    torch.testing.assert_close(result, detector(images), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from monai_anomaly.networks.nets.ocad.autoencoder import Bottleneck
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualCritic, ResidualDecoder
+from tests.helpers.onnx_runs import run_as_onnx
 
 
 def _count(network):
@@ -197,14 +198,9 @@ def test_torchscript():
 
 @torch.no_grad()
 def test_onnx_by_trace(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     decoder, latent = _decoder(), torch.randn(3, 5)
-    file = str(tmp_path / "decoder.onnx")
-    torch.onnx.export(decoder, (latent,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: latent.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), decoder(latent), rtol=1e-4, atol=1e-5)
+    (result,) = run_as_onnx(decoder, latent, folder=tmp_path, any_batch=False)
+    torch.testing.assert_close(result, decoder(latent), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

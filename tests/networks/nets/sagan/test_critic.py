@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.sagan.critic import SAGANCritic
+from tests.helpers.onnx_runs import run_as_onnx
 
 
 def _critic(image_size=16, in_channels=2, channels=3, depth=3):
@@ -90,14 +91,9 @@ def test_torchscript_by_script_and_by_trace():
 
 @torch.no_grad()
 def test_onnx_gives_the_same(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     critic, images = _critic().eval(), _images()
-    file = str(tmp_path / "critic.onnx")
-    torch.onnx.export(critic, (images,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), critic(images), rtol=1e-4, atol=1e-5)
+    (result,) = run_as_onnx(critic, images, folder=tmp_path, any_batch=False)
+    torch.testing.assert_close(result, critic(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

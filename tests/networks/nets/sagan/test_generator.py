@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.sagan.generator import SAGANGenerator
+from tests.helpers.onnx_runs import run_as_onnx
 
 OURS: dict[str, object] = {}
 PUBLISHED = {"position": "official", "gate_norm": "instance", "norm": "patch", "mask": "official"}
@@ -412,14 +413,9 @@ def test_torchscript_by_script_and_by_trace(options):
 @pytest.mark.parametrize("options", [OURS, PUBLISHED])
 @torch.no_grad()
 def test_onnx_gives_the_same_image(options, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     generator, images = _generator(**options), _images(2)
-    file = str(tmp_path / "generator.onnx")
-    torch.onnx.export(generator, (images,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), generator(images), rtol=0.0, atol=1e-4)
+    (result,) = run_as_onnx(generator, images, folder=tmp_path, any_batch=False)
+    torch.testing.assert_close(result, generator(images), rtol=0.0, atol=1e-4)
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from monai_anomaly.networks.nets.sagan.sagan import POOLINGS, SAGAN
+from tests.helpers.onnx_runs import run_as_onnx
 from tests.helpers.sagan_detectors import (
     GENERATOR,
     SIZE,
@@ -368,16 +369,10 @@ def test_torchscript_by_script_and_by_trace(pooling, channels, per_position):
 
 @torch.no_grad()
 def test_onnx_gives_the_same_map_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     detector = make_detector("either", per_position=True)  # which takes all that the others take
     images = make_images(detector, 3)
-    file = str(tmp_path / "detector.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(detector, (images[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), detector(images), rtol=1e-3, atol=1e-3)
+    (result,) = run_as_onnx(detector, images, folder=tmp_path)
+    torch.testing.assert_close(result, detector(images), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)

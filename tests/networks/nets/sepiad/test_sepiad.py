@@ -12,6 +12,7 @@ import torch
 
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
+from tests.helpers.onnx_runs import run_as_onnx
 from tests.helpers.trained_models import assert_same
 
 WIDTHS = [8, 8, 8, 8]
@@ -170,16 +171,10 @@ def test_torchscript_by_script_and_by_trace_gives_the_same_map(options):
 
 @torch.no_grad()
 def test_onnx_gives_the_same_map_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     detector = _detector(score="top")
     image = _images(detector, 3)
-    file = str(tmp_path / "detector.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(detector, (image[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), detector(image), rtol=1e-4, atol=1e-5)
+    (result,) = run_as_onnx(detector, image, folder=tmp_path)
+    torch.testing.assert_close(result, detector(image), rtol=1e-4, atol=1e-5)
 
 
 def test_gradient_reaches_encoder_and_decoder_but_not_the_features():

@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.simsid.image_discriminator import ImageDiscriminator
+from tests.helpers.onnx_runs import run_as_onnx
 
 
 def _network(norm_at_eval="running", size=(24, 16), channels=(4, 6, 8)):
@@ -142,14 +143,9 @@ def test_torchscript_by_script_and_by_trace(norm_at_eval):
 
 @torch.no_grad()
 def test_onnx_by_trace_keeps_each_image_s_own_statistics(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     network, images = _network("instance"), _images(3)
-    file = str(tmp_path / "discriminator.onnx")
-    torch.onnx.export(network, (images,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), network(images), rtol=1e-4, atol=1e-5)
+    (result,) = run_as_onnx(network, images, folder=tmp_path, any_batch=False)
+    torch.testing.assert_close(result, network(images), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from monai_anomaly.networks.nets.simsid.simsid import OUTPUTS, SCORES, SimSID
+from tests.helpers.onnx_runs import run_as_onnx
 from tests.helpers.simsid_detectors import (
     RECIPES,
     REPORT,
@@ -331,16 +332,10 @@ def test_torchscript_by_script_and_by_trace_gives_the_same_map(name, options):
 @pytest.mark.parametrize(("name", "score"), [("simsid", "recon_logit"), ("report", "feature_distance")])
 @torch.no_grad()
 def test_onnx_gives_the_same_map_for_any_batch(name, score, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     detector = _fitted(make_detector(RECIPES[name], score=score))
     images = make_images(detector, 3)
-    file = str(tmp_path / "detector.onnx")
-    batch = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(detector, (images[:2],), file, dynamo=True, dynamic_shapes=batch, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), detector(images), rtol=1e-3, atol=1e-4)
+    (result,) = run_as_onnx(detector, images, folder=tmp_path)
+    torch.testing.assert_close(result, detector(images), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "score"), CASES)

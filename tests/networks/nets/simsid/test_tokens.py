@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.simsid.tokens import PatchCNN, TokenDecoder
+from tests.helpers.onnx_runs import run_as_onnx
 
 SMALL = {"grid": (2, 3), "dim": 4, "out_channels": 2, "image_size": (16, 24), "channels": (6, 5, 3)}
 STEM = {"fc": {"stem": "fc", "stem_size": (2, 3)}, "grid": {"stem": "grid"}}
@@ -190,17 +191,11 @@ def test_torchscript_by_script_and_by_trace_gives_the_same():
 
 @torch.no_grad()
 def test_onnx_gives_the_same_for_any_batch(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     network = _random(_Autoencoder())
     patches = torch.randn(3, 6, 2, 8, 8)
-    file = str(tmp_path / "network.onnx")
-    shapes = ({0: torch.export.Dim("batch")},)
-    torch.onnx.export(network, (patches[:2],), file, dynamo=True, dynamic_shapes=shapes, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    results = session.run(None, {session.get_inputs()[0].name: patches.numpy()})
+    results = run_as_onnx(network, patches, folder=tmp_path)
     for result, expected in zip(results, network(patches), strict=True):
-        torch.testing.assert_close(torch.from_numpy(result), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(result, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(

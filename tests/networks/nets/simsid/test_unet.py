@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from monai_anomaly.networks.blocks.memory.window_memory import WindowMemory
 from monai_anomaly.networks.nets.simsid.unet import ResidualUNetEncoder, UNetDecoder
+from tests.helpers.onnx_runs import run_as_onnx
 
 GRID = (2, 3)
 CHANNELS = (4, 6, 8, 10)  # of the encoder: patches of 16 pixels have a bottleneck of 2
@@ -248,14 +249,9 @@ def test_torchscript_by_script_and_by_trace():
 
 @torch.no_grad()
 def test_onnx_by_trace_gives_the_same_image(tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra 'onnx'")
-    pytest.importorskip("onnxscript", reason="needs the extra 'onnx'")
     network, patches = _autoencoder(), _patches(2)
-    file = str(tmp_path / "autoencoder.onnx")
-    torch.onnx.export(network, (patches,), file, dynamo=True, verbose=False)
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    (result,) = session.run(None, {session.get_inputs()[0].name: patches.numpy()})
-    torch.testing.assert_close(torch.from_numpy(result), network(patches), rtol=1e-4, atol=1e-5)
+    (result,) = run_as_onnx(network, patches, folder=tmp_path, any_batch=False)
+    torch.testing.assert_close(result, network(patches), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(
