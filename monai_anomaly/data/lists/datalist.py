@@ -57,7 +57,8 @@ def load_datalist(
     - ``validation``: where the data set has none, a tenth of the training groups, drawn by ``seed``, is held out.
     - ``test``: as given.
     - ``inference``: the list's ``inference`` section (in a table: the rows without label), else its ``test`` section;
-      in a folder without a list, the files of ``test``, else every file. A label that is not known is -1.
+      in a folder without a list, the files of ``test``, else every file; ``dataset_dir`` may be one file, too. A label
+      that is not known is -1.
     - ``unlabeled``: the pool, images that a method may learn from and of which it is told nothing: the list's
       ``unlabeled`` (or ``unlabelled``) section, a table's rows with that split, a tree's files below the folder of that
       name, where a folder is a patient, in ``unlabeled/normal`` and ``unlabeled/abnormal`` too. A label may be given
@@ -76,7 +77,7 @@ def load_datalist(
     messages and logs. Items keep the paths that are needed to open the files.
 
     Args:
-        dataset_dir: the data set's folder.
+        dataset_dir: the data set's folder; for ``inference`` a file may be given in its place.
         section: a :class:`~monai_anomaly.data.lists.section.Section` or its name.
         require_both: refuse a test section with one class.
         seed: decides which groups are held out, and the split of a table without one.
@@ -149,12 +150,14 @@ class _Request:
 def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[Entry]]:
     """Return the data set's folder and one section's entries, checked."""
     root = Path(dataset_dir).expanduser().absolute()
-    if not root.is_dir():
-        raise DataListError(
-            f"dataset_dir must be an existing folder; give the folder that holds {LIST_NAME}, {LABELS_NAME} or "
-            "train/normal."
-        )
     try:
+        if root.is_file():
+            return root.parent, _list_file(root, request)
+        if not root.is_dir():
+            raise DataListError(
+                f"dataset_dir must be an existing folder; give the folder that holds {LIST_NAME}, {LABELS_NAME} or "
+                "train/normal, or for inference any folder or file."
+            )
         listed = _read_with_patients(root, replace(request, columns=check_columns(request.columns)))
         check_apart(listed, request.naming)
         entries = select_entries(listed, request.section, request.seed)
@@ -164,6 +167,20 @@ def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[En
     except OSError as error:  # its own text has the path
         raise DataListError(f"dataset_dir cannot be read ({error.strerror}); grant permission to read it.") from None
     return root, entries
+
+
+def _list_file(path: Path, request: _Request) -> list[Entry]:
+    """Return the entry of the one file that is given in place of a folder, which can only be scored."""
+    if request.section is not Section.INFERENCE:
+        raise DataListError(
+            f"dataset_dir is a file, which only inference takes; give the folder that holds {LIST_NAME}, {LABELS_NAME} "
+            "or train/normal."
+        )
+    if path.name in (LIST_NAME, LABELS_NAME):
+        raise DataListError(f"dataset_dir is a {path.name}; give the folder that holds it.")
+    entries = [Entry(name=path.name, where="dataset_dir", label=NO_LABEL)]
+    require_columns(entries, request.columns)
+    return entries
 
 
 def _read_with_patients(root: Path, request: _Request) -> EntriesBySection:

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
 
+from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.identity import KEY_VARIABLE
 from tests.helpers.data_lists import load, make_list, make_tree, names, refusal
 
@@ -214,6 +216,43 @@ def test_inference_takes_every_visible_file(tmp_path: Path):
     assert {item["label"] for item in items} == {-1}
     make_tree(tmp_path, "test/q.png")
     assert names(load(tmp_path, "inference")) == ["test/q.png"]
+
+
+def test_inference_takes_one_file(tmp_path: Path, monkeypatch):
+    make_tree(tmp_path, "a/x.png", "a/y.png", "a/.z.png")
+    expected = {"image": str(tmp_path / "a/x.png"), "name": "x.png", "label": -1, "group": "x.png", "index": 0}
+    assert load(tmp_path / "a/x.png", "inference") == [expected]
+    assert names(load(tmp_path / "a/.z.png", "inference")) == [".z.png"]
+    monkeypatch.chdir(tmp_path / "a")
+    assert load("x.png", "inference") == [expected]
+    in_folder = load_datalist(tmp_path / "a", "inference")
+    assert load_datalist("y.png", "inference") == [{**in_folder[1], "index": 0}]  # the same id
+
+
+@pytest.mark.parametrize("section", ["training", "validation", "test", "normals", "unlabeled"])
+def test_only_inference_takes_a_file(tmp_path: Path, section):
+    file = make_tree(tmp_path, "test/normal/DOE_JANE.png") / "test/normal/DOE_JANE.png"
+    message = refusal(file, section)
+    assert message.startswith("dataset_dir is a file, which only inference takes; give the folder")
+    assert "JANE" not in message
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "labels.csv"])
+def test_a_list_is_no_image_to_be_scored(tmp_path: Path, name):
+    make_tree(tmp_path, name)
+    assert refusal(tmp_path / name, "inference") == f"dataset_dir is a {name}; give the folder that holds it."
+
+
+def test_a_file_has_no_columns(tmp_path: Path):
+    make_tree(tmp_path, "x.png")
+    assert "'machine'" in refusal(tmp_path / "x.png", "inference", columns=["machine"])
+
+
+@pytest.mark.parametrize("section", ["training", "inference"])
+def test_what_is_no_file_is_missing(tmp_path: Path, section):
+    os.mkfifo(tmp_path / "pipe")
+    assert "existing folder" in refusal(tmp_path / "pipe", section)
+    assert "for inference any folder or file" in refusal(tmp_path / "none.png", section)
 
 
 def test_inference_section_of_a_list(tmp_path: Path):
