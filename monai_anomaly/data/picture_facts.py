@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["PICTURE_FACTS", "picture_facts"]
+__all__ = ["PICTURE_FACTS", "PICTURE_PLACE", "picture_facts"]
 
 PICTURE_FACTS: dict[str, int | float] = {"rows": 0, "columns": 0, "colored": 0.0}
 """Names of the facts, with the values of a picture of which nothing is known."""
+
+PICTURE_PLACE: dict[str, tuple[int, ...]] = {"source_shape": (0, 0), "box": (0, 0, 0, 0)}
+"""Where the picture was in the stored frame: the frame's rows and columns, and the box ``(x0, y0, x1, y1)``, half open,
+that was cut out of it; with the values of a picture of which nothing is known."""
 
 COLORED_DIFFERENCE = 0.1
 SAMPLED_SIDE = 512

@@ -16,7 +16,7 @@ from monai.transforms.transform import MapTransform, Transform
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, picture_facts
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE, picture_facts
 
 __all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
 
@@ -74,8 +74,9 @@ class LoadClinicalImaged(MapTransform):
 
     The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
     that nothing is marked. ``frame`` becomes the frame that was read, ``warnings`` every fallback of the reader as one
-    string, and ``rows``, ``columns`` and ``colored`` the first image's
-    :func:`~monai_anomaly.data.picture_facts.picture_facts`, so that all items have the same keys.
+    string. ``rows``, ``columns`` and ``colored`` are the first image's
+    :func:`~monai_anomaly.data.picture_facts.picture_facts`, ``source_shape`` and ``box`` say where it was in the stored
+    frame; all items have these keys.
 
     Args:
         keys: keys of the images.
@@ -122,7 +123,10 @@ class LoadClinicalImaged(MapTransform):
             item[self.mask_key] = self._load_mask(item[self.mask_key], first)
         item["warnings"] = "; ".join(notes)
         item["frame"] = first["frame"] if first is not None else -1
-        item.update({key: first[key] if first is not None else unknown for key, unknown in PICTURE_FACTS.items()})
+        item.update(PICTURE_FACTS | PICTURE_PLACE)
+        if first is not None:
+            item.update({key: first[key] for key in PICTURE_FACTS})
+            item.update(source_shape=tuple(first["shape"]), box=tuple(first["box"]))
         if self.meta_key is not None:
             item[self.meta_key] = first
         return item

@@ -14,6 +14,7 @@ from pydicom import examples
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
 from monai_anomaly.transforms.load import LoadClinicalImage, LoadClinicalImaged
 from tests.helpers.dicom_files import make_dataset, make_region, save
 
@@ -43,7 +44,8 @@ def test_item_is_not_changed_in_place(tmp_path: Path):
     item = {"image": str(tmp_path / "a.png"), "label": 0}
     loaded = LoadClinicalImaged(meta_key="meta")(item)
     assert item == {"image": str(tmp_path / "a.png"), "label": 0}
-    assert set(loaded) == {"image", "label", "warnings", "frame", "meta", "rows", "columns", "colored"}
+    more = {"warnings", "frame", "meta", *PICTURE_FACTS, *PICTURE_PLACE}
+    assert set(loaded) == {"image", "label", *more}
     assert str(tmp_path) not in str({k: v for k, v in loaded.items() if k != "image"})
 
 
@@ -61,6 +63,16 @@ def test_mask_is_cut_like_its_image(tmp_path: Path, mode: str):
     np.testing.assert_array_equal(item["mask"][0].numpy(), MASK[5:35, 12:50] / 255)
     whole = LoadClinicalImaged(crop_region=False)({"image": path, "mask": str(tmp_path / "m.png")})
     np.testing.assert_array_equal(whole["mask"][0].numpy(), MASK / 255)
+
+
+def test_an_item_says_where_its_picture_was(tmp_path: Path):
+    path = save(tmp_path / "a.dcm", make_dataset(PICTURE, SequenceOfUltrasoundRegions=[make_region((12, 5, 49, 34))]))
+    item = LoadClinicalImaged()({"image": path})
+    assert (item["source_shape"], item["box"]) == ((40, 56), (12, 5, 50, 35))
+    whole = LoadClinicalImaged(crop_region=False)({"image": path})
+    assert (whole["source_shape"], whole["box"]) == ((40, 56), (0, 0, 56, 40))
+    nothing = LoadClinicalImaged(allow_missing_keys=True)({})
+    assert {key: nothing[key] for key in PICTURE_PLACE} == PICTURE_PLACE
 
 
 def test_mask_of_the_cut_size_is_taken_as_it_is(tmp_path: Path):

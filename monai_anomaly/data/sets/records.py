@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
-from monai_anomaly.data.picture_facts import PICTURE_FACTS
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
 from monai_anomaly.data.sets.quarantine import as_read_error
 
 __all__ = ["RecordDataset"]
@@ -21,10 +21,10 @@ class RecordDataset(Dataset[dict[str, Any]]):
     """Applies a transform to each item; a file that cannot be read becomes a rejected record instead of an exception.
 
     MONAI's ``Dataset`` raises, so one bad file ends an inference run. Every record has ``status`` (``"ok"`` or
-    ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise),
-    ``warnings``, ``frame`` (-1 where no frame was chosen) and the :mod:`~monai_anomaly.data.picture_facts` (0 where the
-    transform does not give them). Rejected records hold an image of zeros, to be left out by their status, so that
-    batches keep their shape.
+    ``"rejected"``), ``code``, ``reason`` (both empty when ok; safe to publish otherwise), ``warnings``, ``frame`` (-1
+    where no frame was chosen), and the facts and the place of the picture (see
+    :mod:`~monai_anomaly.data.picture_facts`; 0 where the transform does not give them). Rejected records hold an image
+    of zeros, to be left out by their status, so that batches keep their shape.
 
     Args:
         data: items of a data list.
@@ -66,6 +66,7 @@ class RecordDataset(Dataset[dict[str, Any]]):
             return {
                 "frame": -1,
                 **PICTURE_FACTS,
+                **PICTURE_PLACE,
                 **item,
                 "warnings": "",
                 "status": "rejected",
@@ -74,4 +75,4 @@ class RecordDataset(Dataset[dict[str, Any]]):
             }
         record.setdefault("warnings", "")
         record.setdefault("frame", -1)
-        return {**PICTURE_FACTS, **record, "status": "ok", "code": "", "reason": ""}
+        return {**PICTURE_FACTS, **PICTURE_PLACE, **record, "status": "ok", "code": "", "reason": ""}

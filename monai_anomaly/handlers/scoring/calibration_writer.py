@@ -23,8 +23,8 @@ from monai_anomaly.calibration.conformal import patients_needed
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
-from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.environment import package_versions
 from monai_anomaly.utils.exceptions import CalibrationError
 

@@ -29,9 +29,7 @@ from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.lists.columns import COLUMN
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
 from monai_anomaly.handlers.scoring.gallery_pictures import add_reconstructions, copy_picture
-from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
 from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
-from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.operating_points import roc_band
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
@@ -39,6 +37,8 @@ from monai_anomaly.report.evaluation_summary import result_lines
 from monai_anomaly.report.gallery import Gallery
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
+from monai_anomaly.scoring.guarding import Guard, check_frames
+from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import CalibrationError
 
@@ -136,17 +136,14 @@ class EvaluationReport:
         self._columns: dict[str, list[Any]] = {key: [] for key in self.subgroups}
         self._rejected: list[dict[str, str]] = []
         self._hashes: list[str] = []
-        self._refusal = ""
 
     def collect(self, engine: Engine) -> None:
         """Take what it needs of one batch."""
         items = evaluated_items(engine)
         for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
-            self._refusal = self._refusal or refusal
-            study = self._studies.add(item)
+            study = self._studies.add(item, refusal)
             if study is not None:
                 self._take(study)
-                self._refusal = ""
 
     def _take(self, study: Study) -> None:
         problem, item = study.problem, study.top
@@ -155,7 +152,7 @@ class EvaluationReport:
             return
         label, score = int(item["label"]), study.score(self.aggregate)
         shown, group, frames = int(item.get("frame", -1)), str(item.get("group") or study.name), len(study.frames)
-        answer = self._decide(score)
+        answer = self._decide(score, study.refusal)
         frame = shown if shown >= 0 else None
         self._cases.append(
             Case(study.name, label, score, group, frames, frame, answer.p_value, answer.decision, answer.reason)
@@ -167,17 +164,17 @@ class EvaluationReport:
         if self._gallery.wants(label, score):
             self._gallery.add(copy_picture(item, self._cases[-1]))
 
-    def _decide(self, score: float) -> Decision:
+    def _decide(self, score: float, refusal: str) -> Decision:
         """Return the decision; without one where the calibration has too few patients for the rate."""
         if not math.isfinite(score):  # the run will end with an error that names the image
             return Decision(None, "uncalibrated", "The score is not finite.", None, None)
         calibration, rate = self.rules.calibration, self.rules.false_alarm_rate
         try:
-            return decide(score, calibration, rate, refusal=self._refusal)
+            return decide(score, calibration, rate, refusal=refusal)
         except CalibrationError as error:
             known = None if calibration is None else calibration.p_value(score)
-            decision = "not_applicable" if self._refusal else "uncalibrated"
-            return Decision(known, decision, self._refusal or f"There is no decision: {error}", None, None)
+            decision = "not_applicable" if refusal else "uncalibrated"
+            return Decision(known, decision, refusal or f"There is no decision: {error}", None, None)
 
     def write(self, engine: SupervisedEvaluator) -> None:
         """Write the three files and print where they are."""

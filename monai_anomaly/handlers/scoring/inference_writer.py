@@ -20,11 +20,11 @@ from ignite.engine import Engine, Events
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
-from monai_anomaly.calibration.decision import decide
-from monai_anomaly.handlers.scoring.guarding import Guard, check_frames
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
-from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.scoring.guarding import Guard, check_frames
+from monai_anomaly.scoring.result import judge
+from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_path
 from monai_anomaly.utils.heatmap import encode_heatmap
 
@@ -55,7 +55,9 @@ class InferenceWriter:
     * ``code`` and ``reason``: why there is no score, or null;
     * ``frame``: the frame of a cine that the map shows, the one with the highest score, or null;
     * ``frames`` and ``frame_scores``: all frames that were scored and their scores, or null for a single one;
-    * ``warnings``: what the reader had to assume, or null.
+    * ``warnings``: what the reader had to assume, or null;
+    * ``source_shape`` and ``box``: rows and columns of the stored frame, and ``[x0, y0, x1, y1]``, half open, the part
+      of it that the network saw and the map shows; null where the file was not read.
 
     The heat map is a palette PNG of the network's size; see :func:`monai_anomaly.utils.heatmap.encode_heatmap`. Its
     name is the running number and the stem of the file's name, and nothing from inside the file.
@@ -110,7 +112,6 @@ class InferenceWriter:
         self.counts: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
         self._studies = StudyCollector()
-        self._refusal = ""
         self._n_items = 0
         self._first_failure: str | None = None
 
@@ -157,12 +158,10 @@ class InferenceWriter:
             items = evaluated_items(engine)
             for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
                 self._n_items += 1
-                self._refusal = self._refusal or refusal
-                study = self._studies.add(item)
+                study = self._studies.add(item, refusal)
                 if study is None:
                     continue
                 record = self._record(study)
-                self._refusal = ""
                 file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
                 file.flush()
                 self.counts[record["status"]] += 1
@@ -200,32 +199,16 @@ class InferenceWriter:
             )
 
     def _record(self, study: Study) -> dict[str, Any]:
-        shown = study.top.get("frame", -1)
-        several = len(study.frames) > 1
-        record: dict[str, Any] = {"image": study.name, "status": "scored", "score": None}
-        record |= dict.fromkeys(("p_value", "decision", "decision_reason", "threshold", "false_alarm_rate"))
-        record |= {
-            "map": None,
-            "map_range": None,
-            "code": None,
-            "reason": None,
-            "frame": int(shown) if shown >= 0 else None,
-        }
-        record |= {"frames": [f.index for f in study.frames] if several else None, "frame_scores": None}
-        record |= {"warnings": study.top.get("warnings") or None}
-        problem = study.problem
-        if problem is not None:
-            if problem.status == "failed":
-                self._first_failure = self._first_failure or problem.reason
-            return record | {"status": problem.status, "code": problem.code, "reason": study.reason}
-        path = self._write_map(study.name, study.top["pred"][0].detach().float().cpu().numpy())
-        scores = [frame.score for frame in study.frames] if several else None
-        score = study.score(self.aggregate)
-        record |= {"score": score, "frame_scores": scores, "map": path, "map_range": list(self.map_range)}
-        decided = decide(score, self._calibration, self.alpha, refusal=self._refusal)
-        self.decisions[decided.decision] += 1
-        answers = decided._asdict()
-        return record | {"decision_reason": answers.pop("reason")} | answers
+        """Write the map of a study that has one, and return its record."""
+        rules: dict[str, Any] = {"alpha": self.alpha, "aggregate": self.aggregate, "map_range": self.map_range}
+        result = judge(study, calibration=self._calibration, **rules)
+        record = result.record()
+        if result.status == "failed":
+            self._first_failure = self._first_failure or result.reason
+        if result.anomaly_map is not None:
+            record["map"] = self._write_map(result.name, result.anomaly_map)
+            self.decisions[str(result.decision)] += 1
+        return record
 
     def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
         """Write one heat map, whole or not at all, and return its path relative to the output folder."""

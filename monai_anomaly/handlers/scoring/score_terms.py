@@ -24,7 +24,6 @@ from monai.networks.utils import eval_mode
 from torch import Tensor, nn
 
 from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
-from monai_anomaly.handlers.scoring.studies import Study, StudyCollector
 from monai_anomaly.metrics.bootstrap import Counts, bootstrap
 from monai_anomaly.metrics.checked_scores import check_scores, one_class_reason
 from monai_anomaly.metrics.false_alarms import check_sensitivity, false_alarm_rate_at
@@ -32,6 +31,7 @@ from monai_anomaly.metrics.image_level import area_under_roc, average_precision
 from monai_anomaly.metrics.intervals import undefined
 from monai_anomaly.metrics.study_score import aggregate as aggregate_frames
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
 
 __all__ = ["ScoreTerms"]

@@ -49,7 +49,7 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
     assert [r["image"] for r in records] == [item["name"] for item in items]
     for record, item in zip(records, items, strict=True):
         anomaly_map = 2 * item["image"][0]
-        assert ",".join(record) == f"{KEYS},frames,frame_scores,warnings"
+        assert ",".join(record) == f"{KEYS},frames,frame_scores,warnings,source_shape,box"
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
@@ -86,6 +86,19 @@ def test_a_record_dataset_goes_in_as_it_is(tmp_path):
     assert (bad["status"], bad["code"], bad["reason"]) == ("rejected", "truncated", "The file ends early.")
     assert (bad["score"], bad["frame"], bad["warnings"]) == (None, None, None)
     assert fine["image"] == "fine.dcm"
+
+
+def test_a_record_says_where_the_map_lies_on_the_stored_frame(tmp_path):
+    def load(item):
+        if item["image"] == "bad":
+            raise ImageReadError("truncated", "The file ends early.")
+        place = {"source_shape": (40, 56), "box": (12, 5, 50, 35)}
+        return item | place | {"image": torch.full((1, 8, 6), 0.5)}
+
+    data = [{"image": text, "name": text, "index": i} for i, text in enumerate(["good", "bad", "fine"])]
+    good, bad, fine = _infer(tmp_path, RecordDataset(data, load, (1, 8, 6)))
+    assert (good["source_shape"], good["box"]) == (fine["source_shape"], fine["box"]) == ([40, 56], [12, 5, 50, 35])
+    assert bad["source_shape"] is bad["box"] is None
 
 
 def test_a_rejected_file_stays_rejected_whatever_its_placeholder_does(tmp_path):

@@ -33,12 +33,14 @@ class Frame:
 class Study:
     """One file of the data list and its frames in order; a still image has one.
 
-    ``top`` is the item of the frame with the highest score, the only one whose pixels are kept.
+    ``top`` is the item of the frame with the highest score, the only one whose pixels are kept; ``refusal`` is what the
+    input guard says of the first frame that it refuses.
     """
 
     size: int
     top: dict[str, Any]
     frames: list[Frame] = field(default_factory=list)
+    refusal: str = ""
 
     @property
     def name(self) -> str:
@@ -67,8 +69,9 @@ class Study:
         """Return the frames' scores, aggregated; see :func:`monai_anomaly.metrics.study_score.aggregate`."""
         return aggregate([frame.score for frame in self.frames], rule)
 
-    def add(self, item: dict[str, Any]) -> None:
-        """Take the next frame."""
+    def add(self, item: dict[str, Any], refusal: str = "") -> None:
+        """Take the next frame, and why the method does not apply to it."""
+        self.refusal = self.refusal or refusal
         frame = _judge(item)
         if not self.frames or frame.score > max(known.score for known in self.frames):
             self.top = item
@@ -85,8 +88,12 @@ class StudyCollector:
     def __init__(self) -> None:
         self._open: Study | None = None
 
-    def add(self, item: dict[str, Any]) -> Study | None:
+    def add(self, item: dict[str, Any], refusal: str = "") -> Study | None:
         """Take a frame; return its study when it is complete.
+
+        Args:
+            item: the frame, with ``score`` and ``pred``.
+            refusal: why the method does not apply to it, as :func:`~monai_anomaly.scoring.guarding.check_frames` says.
 
         Raises:
             RuntimeError: when frames of two studies are mixed.
@@ -94,7 +101,7 @@ class StudyCollector:
         study = self._open or Study(int(item.get(FRAMES_OF_STUDY, 1)), item)
         if str(item["name"]) != study.name:
             raise RuntimeError("the frames of two studies are mixed; do not shuffle the data of an evaluator.")
-        study.add(item)
+        study.add(item, refusal)
         self._open = study if len(study.frames) < study.size else None
         return None if self._open else study
 

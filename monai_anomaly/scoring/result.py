@@ -1,0 +1,150 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""All that is said of one scored image or cine, and the one place where it is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monai_anomaly.calibration.calibration import Calibration
+from monai_anomaly.calibration.decision import decide
+from monai_anomaly.scoring.study import Study
+
+__all__ = ["Result", "judge"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """All that is said of one input: a file, or a picture in memory.
+
+    Args:
+        name: what the input is called in results; no part of :func:`repr`.
+        status: ``"scored"``, ``"rejected"`` (the reader refused it) or ``"failed"`` (it was read, but the network
+            raised, or its score or map is not finite).
+        score: the image score, higher is more anomalous; of a cine its frames' scores, aggregated. None without one.
+        p_value: how often normals score as high, in (0, 1]; None without a calibration.
+        decision: ``"normal"``, ``"anomalous"``, ``"not_applicable"`` (the input guard says that the method was never
+            shown such an image: score and p-value are not to be trusted), ``"uncalibrated"``; None without a score.
+        decision_reason: why, one sentence.
+        threshold: the score from which on an image is called anomalous; None without a calibration.
+        false_alarm_rate: the share of normal images for which that is promised not to be exceeded.
+        map_range: the map values of the first and the last color, the same for all images of a detector.
+        code: short reason why there is no score, e.g. ``"truncated"``.
+        reason: the same as a sentence.
+        frame: the frame that map and image are of, the one with the highest score; None where it is unknown.
+        frames: all frames that were scored; None for a single one.
+        frame_scores: their scores.
+        warnings: what the reader had to assume; None for nothing.
+        source_shape: rows and columns of the stored frame; None where it was not read.
+        box: ``(x0, y0, x1, y1)``, half open: the part of the stored frame that the network saw.
+        anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
+        image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
+    """
+
+    name: str = field(repr=False)
+    status: str
+    score: float | None = None
+    p_value: float | None = None
+    decision: str | None = None
+    decision_reason: str | None = None
+    threshold: float | None = None
+    false_alarm_rate: float | None = None
+    map_range: tuple[float, float] | None = None
+    code: str | None = None
+    reason: str | None = None
+    frame: int | None = None
+    frames: tuple[int, ...] | None = None
+    frame_scores: tuple[float, ...] | None = None
+    warnings: str | None = None
+    source_shape: tuple[int, int] | None = None
+    box: tuple[int, int, int, int] | None = None
+    anomaly_map: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    image: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return the line of ``records.jsonl``: plain values, no pixels; whoever writes a map puts its path there."""
+        return {
+            "image": self.name,
+            "status": self.status,
+            "score": self.score,
+            "p_value": self.p_value,
+            "decision": self.decision,
+            "decision_reason": self.decision_reason,
+            "threshold": self.threshold,
+            "false_alarm_rate": self.false_alarm_rate,
+            "map": None,
+            "map_range": _list(self.map_range),
+            "code": self.code,
+            "reason": self.reason,
+            "frame": self.frame,
+            "frames": _list(self.frames),
+            "frame_scores": _list(self.frame_scores),
+            "warnings": self.warnings,
+            "source_shape": _list(self.source_shape),
+            "box": _list(self.box),
+        }
+
+
+def judge(
+    study: Study, *, calibration: Calibration | None, alpha: float, aggregate: str, map_range: tuple[float, float]
+) -> Result:
+    """Say what there is to say of one input whose frames are all scored, or not to be scored.
+
+    Args:
+        study: the frames.
+        calibration: of the detector that scored them; None leaves the score uncalibrated.
+        alpha: the false-alarm rate of the decision.
+        aggregate: how the frames' scores make one; see :func:`monai_anomaly.metrics.study_score.aggregate`.
+        map_range: the map values of the first and the last color.
+
+    Raises:
+        CalibrationError: when the calibration has too few patients for `alpha`.
+    """
+    top, several = study.top, len(study.frames) > 1
+    shown = int(top.get("frame", -1))
+    rows, columns = (int(n) for n in top.get("source_shape", (0, 0)))
+    x0, y0, x1, y1 = (int(n) for n in top.get("box", (0, 0, 0, 0)))
+    known: dict[str, Any] = {
+        "name": study.name,
+        "frame": shown if shown >= 0 else None,
+        "frames": tuple(frame.index for frame in study.frames) if several else None,
+        "warnings": top.get("warnings") or None,
+        "source_shape": (rows, columns) if rows else None,
+        "box": (x0, y0, x1, y1) if rows else None,
+    }
+    problem = study.problem
+    if problem is not None:
+        return Result(**known, status=problem.status, code=problem.code, reason=study.reason)
+    score = study.score(aggregate)
+    decided = decide(score, calibration, alpha, refusal=study.refusal)
+    return Result(
+        **known,
+        status="scored",
+        score=score,
+        p_value=decided.p_value,
+        decision=decided.decision,
+        decision_reason=decided.reason,
+        threshold=decided.threshold,
+        false_alarm_rate=decided.false_alarm_rate,
+        map_range=map_range,
+        frame_scores=tuple(frame.score for frame in study.frames) if several else None,
+        anomaly_map=_pixels(top["pred"])[0],
+        image=_pixels(top["image"]),
+    )
+
+
+def _pixels(value: Any) -> npt.NDArray[np.float32]:
+    """Copy pixels to the CPU: an item is a view of its whole batch."""
+    tensor: torch.Tensor = torch.as_tensor(value)
+    return np.array(tensor.detach().float().cpu().numpy())
+
+
+def _list(values: Sequence[Any] | None) -> list[Any] | None:
+    return None if values is None else list(values)
