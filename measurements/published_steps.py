@@ -32,11 +32,11 @@ from measurements.comparison import Comparison, format_table, write_numbers
 from measurements.epoch_timer import EpochTimer
 from measurements.published_sagan import PUBLISHED, PublishedSteps, publish
 from monai_anomaly.apps.arguments import count
-from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.engines.objectives.sagan import SAGANObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.sagan.generator import SAGANGenerator
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.override_keys import check_keys
 from monai_anomaly.utils.stopwatch import Stopwatch
 
 __all__ = ["PUBLISHED_BAR", "main", "time_published_steps"]

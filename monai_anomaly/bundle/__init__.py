@@ -11,8 +11,8 @@ from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.resuming import check_resumable
-from monai_anomaly.bundle.root import find_bundle_root
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
+from monai_anomaly.utils.bundle_folders import find_bundle_root
 
 __all__ = [
     "CheckedWorkflow",

@@ -16,8 +16,8 @@ from typing import Any
 from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser
 
-from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.override_keys import check_keys
 
 __all__ = ["ENDLESS", "Variant", "read_variant"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from monai_anomaly.bundle.override_keys import check_keys
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.override_keys import check_keys
 
 KNOWN = {
     "max_epochs": 3,

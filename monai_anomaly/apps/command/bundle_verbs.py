@@ -1,0 +1,179 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""``train``, ``evaluate`` and ``calibrate``: runs of a bundle."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai_anomaly.apps.command.bundle_keys import bundle_keys
+from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
+from monai_anomaly.apps.command.failing import usage_error
+from monai_anomaly.apps.command.overrides import check_overrides, split_words
+from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
+from monai_anomaly.utils.config_files import read_configs
+from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
+
+__all__ = ["BUNDLE_VERBS", "BundleVerb", "add_keys", "check_checkpoint", "check_inputs", "wants_help"]
+
+
+@dataclass(frozen=True)
+class BundleVerb:
+    """What stands for a line of ``python -m monai.bundle run``.
+
+    Args:
+        name: of the verb.
+        config: the configuration.
+        run_id: as the pages write it; empty for the configuration's own.
+        help: one phrase.
+        places: what a bundle that came with the package is told of where to read and write.
+        takes_overlays: whether further configurations may go over the first.
+    """
+
+    name: str
+    config: str
+    run_id: str
+    help: str
+    places: tuple[str, ...]
+    takes_overlays: bool = False
+
+    @property
+    def usage(self) -> str:
+        """How it is called."""
+        return f"monai-anomaly {self.name} BUNDLE{' [OVERLAY ...]' if self.takes_overlays else ''} [--KEY VALUE ...]"
+
+    def add(self, verbs: Any, words: Sequence[str] = ()) -> argparse.ArgumentParser:
+        """Add the verb to the parser, with the keys of the bundle that the words name."""
+        text = self.help.capitalize()
+        parser: argparse.ArgumentParser = verbs.add_parser(
+            self.name, help=self.help, description=f"{text}.", usage=self.usage, allow_abbrev=False
+        )
+        known = ", ".join(known_bundles())
+        parser.add_argument("bundle", metavar="BUNDLE", help=f"one of {known}, or a bundle's folder")
+        if self.takes_overlays:
+            overlay = "a configuration of the bundle that goes over train.json, or a file"
+            parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help=overlay)
+        named, _ = split_words([word for word in words if word not in ("-h", "--help")])
+        if named:
+            bundle = find_bundle(named[0])
+            files = self.files(bundle, named[1:])
+            add_keys(parser, bundle, files)
+        else:
+            parser.epilog = f"'monai-anomaly {self.name} BUNDLE --help' shows the bundle's keys."
+        return parser
+
+    def files(self, bundle: Bundle, overlays: Sequence[str]) -> list[Path]:
+        """Return the configurations of a run.
+
+        Raises:
+            ConfigError: for an overlay that the bundle does not have.
+        """
+        if overlays and not self.takes_overlays:
+            raise ConfigError(f"{self.name} takes one bundle, got '{overlays[0]}' too; keys begin with --.")
+        return [bundle.config(self.config), *(_overlay(bundle, word) for word in overlays)]
+
+    def run(self, words: Sequence[str]) -> int:
+        """Check the words after the verb, print what they stand for, and run it."""
+        named, overrides = split_words(words)
+        if not named:
+            return usage_error(f"{self.name} needs a bundle: {', '.join(known_bundles())}, or a bundle's folder.")
+        bundle = find_bundle(named[0])
+        files = self.files(bundle, named[1:])
+        check_overrides(overrides, read_configs(files))
+        options = {**places(bundle, self.places, overrides), **overrides}
+        check_inputs(options)
+        if self.name != "train":
+            check_checkpoint(bundle, options)
+        run_id = [self.run_id] if self.run_id else []
+        return run_line(["run", *run_id, *file_words(files), *option_words(options)])
+
+
+def _overlay(bundle: Bundle, word: str) -> Path:
+    if Path(word).suffix.lower() in (".json", ".yaml", ".yml"):
+        return Path(word).expanduser()
+    known = bundle.overlays()
+    if word in known:
+        return bundle.config(word)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    hint = f"the nearest is '{near[0]}'" if near else f"it has {', '.join(known)}"
+    raise ConfigError(f"the bundle '{bundle.name}' has no overlay '{word}'; {hint}, and keys begin with --.")
+
+
+def add_keys(parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Path]) -> None:
+    """Add the keys of a bundle's configurations, for help and completion."""
+    group = parser.add_argument_group("keys", "the bundle's settings; one below another is written --train::KEY")
+    names = tuple(file.stem for file in files)
+    for key in bundle_keys(bundle, read_configs(files), names):
+        text = f"{key.meaning} (default: {key.default})" if key.meaning else f"default: {key.default}"
+        group.add_argument(f"--{key.name}", metavar="VALUE", help=text.replace("%", "%%"))
+
+
+def check_inputs(options: Mapping[str, str]) -> None:
+    """Refuse data that are not there.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    for key in ("dataset_dir", "pool_dir"):
+        value = options.get(key, "")
+        if _is_path(value) and not Path(value.strip("'\"")).expanduser().exists():
+            raise ConfigError(f"--{key}: there is no '{value}'.")
+
+
+def check_checkpoint(bundle: Bundle, options: Mapping[str, str]) -> None:
+    """Refuse to go on without a trained detector.
+
+    Raises:
+        CheckpointError: naming the file and what makes one.
+    """
+    root = options.get("bundle_root", bundle.folder.as_posix())
+    value = options.get("checkpoint", f"{root}/models/model.pt")
+    if _is_path(value) and not Path(value.strip("'\"")).expanduser().is_file():
+        raise CheckpointError(
+            f"there is no trained detector '{value}': make one with 'monai-anomaly train {bundle.name}', or name one "
+            "with --checkpoint."
+        )
+
+
+def _is_path(value: str) -> bool:
+    return bool(value) and not value.startswith(("$", "@", "%"))
+
+
+def wants_help(words: Sequence[str]) -> bool:
+    """Return whether the words ask for help."""
+    return "-h" in words or "--help" in words
+
+
+BUNDLE_VERBS = {
+    verb.name: verb
+    for verb in (
+        BundleVerb(
+            "train",
+            "train",
+            "training",
+            "train a bundle on normal images (without --dataset_dir on generated ones)",
+            ("output_dir", "ckpt_dir"),
+            takes_overlays=True,
+        ),
+        BundleVerb(
+            "evaluate",
+            "evaluate",
+            "",
+            "measure a trained bundle on test images, and write its report",
+            ("checkpoint", "output_dir"),
+        ),
+        BundleVerb(
+            "calibrate",
+            "calibrate",
+            "calibrate",
+            "turn scores into decisions, by normal images that were held out",
+            ("checkpoint",),
+        ),
+    )
+}

@@ -1,0 +1,66 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""``bundles``: what there is, and a copy to edit."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from monai_anomaly.utils.bundle_folders import find_bundle, known_bundles
+from monai_anomaly.utils.exceptions import ConfigError
+
+__all__ = ["add_bundles", "copy_bundle", "list_bundles"]
+
+
+def add_bundles(verbs: Any) -> None:
+    """Add the verb to the parser."""
+    text = "list the bundles, or copy one out to edit"
+    parser = verbs.add_parser("bundles", help=text, description=f"{text.capitalize()}.")
+    parser.set_defaults(verb=list_bundles)
+    actions = parser.add_subparsers(metavar="copy")
+    copy = actions.add_parser("copy", help="copy a bundle's configurations and card into a new folder")
+    copy.add_argument("name", metavar="NAME", help=f"one of {', '.join(known_bundles())}, or a bundle's folder")
+    copy.add_argument("folder", metavar="DIR", help="the new folder, which must not exist")
+    copy.set_defaults(verb=copy_bundle)
+
+
+def list_bundles() -> int:
+    """Print name, folder and description of each bundle."""
+    for name in known_bundles():
+        bundle = find_bundle(name)
+        facts = json.loads(bundle.config("metadata").read_text(encoding="utf-8"))
+        overlays = ", ".join(bundle.overlays())
+        print(f"{name}  {facts.get('version', '')}  {bundle.folder}\n    {facts.get('description', '')}")
+        print(f"    overlays: {overlays}")
+    return 0
+
+
+def copy_bundle(name: str, folder: str) -> int:
+    """Copy a bundle, without what its runs made.
+
+    Raises:
+        ConfigError: when the folder exists or cannot be made.
+    """
+    bundle, target = find_bundle(name), Path(folder).expanduser()
+    if target.exists():
+        raise ConfigError(f"'{folder}' exists already; name a folder that does not.")
+    try:
+        for part in ("configs", "docs", "LICENSE"):
+            _copy(bundle.folder / part, target / part)
+    except OSError as error:
+        raise ConfigError(f"'{folder}' cannot be written ({error.strerror}); name another folder.") from None
+    own = target.as_posix() if len(target.parts) > 1 else f"./{target.as_posix()}"
+    print(f"copied to {folder}; train it with 'monai-anomaly train {own}'")
+    return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target)
+    elif source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)

@@ -1,0 +1,85 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""``monai-anomaly``, also ``python -m monai_anomaly``: the command line is looked at before anything heavy is imported.
+
+Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
+``inspect`` also has 3 some files were refused, 141 the reader of the output has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from monai_anomaly.apps.command.benchmark_verb import add_benchmark
+from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
+from monai_anomaly.apps.command.bundles_verb import add_bundles
+from monai_anomaly.apps.command.failing import fail, usage_error
+from monai_anomaly.apps.command.inspect_verb import add_inspect
+from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
+from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError
+
+__all__ = ["main"]
+
+RUNNERS = {**{name: verb.run for name, verb in BUNDLE_VERBS.items()}, "predict": run_predict}
+"""Verbs whose options are a bundle's keys."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a verb and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(words)
+    except (CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError) as error:
+        return fail(error, 1)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run(words: list[str]) -> int:
+    if words and words[0] in RUNNERS and not wants_help(words):
+        return RUNNERS[words[0]](words[1:])
+    parser, known = _parser(words)
+    if not words:
+        parser.print_help()
+        return 2
+    if not words[0].startswith("-") and words[0] not in known:
+        near = difflib.get_close_matches(words[0], known, n=1, cutoff=0.5)
+        hint = f"the nearest is '{near[0]}'" if near else f"there are {', '.join(known)}"
+        return usage_error(f"there is no verb '{words[0]}'; {hint}.")
+    options = vars(parser.parse_args(words))
+    verb = options.pop("verb")
+    return verb(**options) or 0
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
+        from monai_anomaly.apps.command.version import version_text
+
+        parser.exit(message=f"{version_text()}\n")
+
+
+def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
+    """Return the parser, in which the verb of these words knows its bundle's keys, and the names of the verbs."""
+    parser = argparse.ArgumentParser(
+        prog="monai-anomaly",
+        description="Anomaly detection for MONAI. Each verb of a bundle prints the 'python -m monai.bundle' line that "
+        "it stands for.",
+        epilog="'monai-anomaly VERB --help' says more.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--version", action=_Version, nargs=0, default=argparse.SUPPRESS, help="print versions and the device, and exit"
+    )
+    verbs = parser.add_subparsers(title="verbs", required=True, metavar="verb")
+    for name, verb in BUNDLE_VERBS.items():
+        verb.add(verbs, words[1:] if words[:1] == [name] else ())
+    add_predict(verbs, words[1:] if words[:1] == ["predict"] else ())
+    add_bundles(verbs)
+    add_inspect(verbs)
+    add_benchmark(verbs)
+    return parser, list(verbs.choices)

@@ -1,0 +1,93 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether a configuration knows what is to be overridden: MONAI takes any key and any type, and says nothing."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from monai_anomaly.utils.exceptions import ConfigError
+
+__all__ = ["PATH_KEYS", "TRACKING_KEYS", "check_keys"]
+
+PATH_KEYS = frozenset(
+    ("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "checkpoint", "calibration", "pool_dir", "weights")
+)
+"""Keys whose value is a path, or may be one."""
+TRACKING_KEYS = frozenset(
+    ("tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0", "output_dir")
+)
+"""Keys of a run with ``--tracking``, whatever its configuration knows."""
+
+
+def check_keys(overrides: Mapping[str, Any], known: Mapping[str, Any]) -> None:
+    """Refuse overrides whose key a configuration does not have, or whose value cannot be that key's.
+
+    Args:
+        overrides: values by key, such as ``train::trainer::max_epochs``.
+        known: the configuration.
+
+    Raises:
+        ConfigError: naming the nearest known key.
+    """
+    for key, value in overrides.items():
+        _check_key(key, known)
+        _check_type(key, value, known)
+
+
+def _check_key(key: str, known: Mapping[str, Any]) -> None:
+    """Walk down a key such as ``train::trainer::max_epochs`` and complain where it leaves the configuration."""
+    parts = key.replace("#", "::").split("::")
+    node: Any = known
+    for depth, part in enumerate(parts):
+        if isinstance(node, Mapping) and part not in node:
+            if "_target_" in node:
+                _check_argument(key, part, node)
+                return
+            raise ConfigError(_unknown(key, "::".join(parts[:depth]), part, [k for k in node if isinstance(k, str)]))
+        if isinstance(node, list):
+            if not part.isdigit() or int(part) >= len(node):
+                raise ConfigError(
+                    f"the configuration has no '{key}': '{'::'.join(parts[:depth])}' is a list of {len(node)}."
+                )
+            node = node[int(part)]
+        elif isinstance(node, Mapping):
+            node = node[part]
+        else:
+            return  # below an expression or a value; MONAI complains itself
+
+
+def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
+    """Refuse texts for switches and numbers: the command line reads Python's words, and ``false`` is a true text."""
+    before = known.get(key)
+    if isinstance(value, str) and not value.startswith(("$", "@", "%")):
+        if isinstance(before, bool):
+            raise ConfigError(f"--{key} must be True or False, got the text '{value}'.")
+        if isinstance(before, (int, float)):
+            raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
+
+
+def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:
+    """Refuse a key that the file does not set and that is no argument of the component either."""
+    module, _, name = str(node["_target_"]).rpartition(".")
+    try:
+        component = getattr(importlib.import_module(module), name)
+    except (AttributeError, ImportError, ValueError):
+        return  # MONAI complains itself
+    parameters = inspect.signature(component).parameters
+    if part in parameters or part.startswith("_") or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    raise ConfigError(_unknown(key, name, part, list(parameters)))
+
+
+def _unknown(key: str, parent: str, part: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(part, known, n=1, cutoff=0.5)
+    prefix = f"'{parent}' has no '{part}'" if parent else f"the configuration has no key '{part}'"
+    if near:
+        return f"--{key}: {prefix}; the nearest known is '{near[0]}'."
+    return f"--{key}: {prefix}; it has {', '.join(sorted(known))}."
