@@ -16,15 +16,17 @@ __all__ = ["Gallery", "Picture"]
 
 @dataclass
 class Picture:
-    """One image of the gallery, on the CPU.
+    """One image to show, on the CPU.
 
     ``image`` is ``(C, H, W)``, ``anomaly_map`` ``(H, W)``, ``mask`` ``(H, W)`` or None, ``reconstruction``
-    ``(C, H, W)`` or None; all as the network saw or gave them. ``decision`` is one of
-    :data:`monai_anomaly.calibration.decision.DECISIONS`, ``p_value`` None where there is no calibration.
+    ``(C, H, W)`` or None; all as the network saw or gave them. ``label`` is 0 normal, 1 abnormal, None where nobody
+    knows. ``decision`` is one of :data:`monai_anomaly.calibration.decision.DECISIONS`, ``p_value`` None where there is
+    no calibration. ``aspect`` is the width over the height of what the network saw, before it was resized; None where
+    the image itself has it.
     """
 
     name: str
-    label: int
+    label: int | None
     score: float
     image: npt.NDArray[np.float32]
     anomaly_map: npt.NDArray[np.float32]
@@ -32,6 +34,7 @@ class Picture:
     reconstruction: npt.NDArray[np.float32] | None = None
     decision: str = ""
     p_value: float | None = None
+    aspect: float | None = None
 
 
 @dataclass

@@ -15,7 +15,7 @@ from PIL import Image
 class ParsedPage(HTMLParser):
     """Tags with their attributes, and the text outside of style; every tag must be closed in order."""
 
-    VOID = {"meta", "img", "br"}
+    VOID = {"meta", "img", "br", "input"}
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -41,9 +41,10 @@ class ParsedPage(HTMLParser):
         self.text += data
 
     def images(self) -> list[tuple[str, np.ndarray]]:
+        """Descriptions and pixels of all pictures; not the maps over an image, which are beside it, too."""
         pictures = []
         for tag, attributes in self.tags:
-            if tag == "img":
+            if tag == "img" and attributes.get("class") != "over":
                 data = base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"), validate=True)
                 pictures.append((attributes["alt"], np.asarray(Image.open(io.BytesIO(data)))))
         return pictures

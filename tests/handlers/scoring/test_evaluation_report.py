@@ -242,9 +242,9 @@ def test_nothing_on_the_page_is_fetched(tmp_path):
     assert "http:" not in html and "https:" not in html and "//" not in re.sub(r"base64,[^\"]+", "", html)
     for tag, attributes in ParsedPage(html).tags:
         assert tag not in {"script", "link", "iframe", "object", "base"}
-        assert attributes.get("src", "data:").startswith("data:") and "href" not in attributes
+        assert attributes.get("src", "data:").startswith("data:") and attributes.get("href", "#").startswith("#")
         if tag == "img":
-            assert attributes["alt"]
+            assert attributes["alt"] or attributes["class"] == "over"
         if tag == "svg":
             assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
 
@@ -355,6 +355,12 @@ addEventListener("load", () => {
   fetched: performance.getEntriesByType("resource").map(e => e.name).filter(n => !n.startsWith("data:")),
   narrow: [400, 320].map(width => {
     document.body.style.width = width + "px"; return document.body.scrollWidth - width; }),
+  steps: [...document.querySelectorAll(".steps input")].map(step => {
+    step.click(); return +getComputedStyle(document.querySelector(".over")).opacity; }),
+  clicks: [0, 1, 1].map(click => {
+    if (click) document.querySelector(".tiles .picture").click();
+    return document.querySelector(".picture").getBoundingClientRect().width; }),
+  ratios: [...document.querySelectorAll(".picture")].map(p => p.clientWidth / p.clientHeight),
 }) })</script></body>"""
 
 
@@ -379,8 +385,12 @@ def test_opens_in_chromium(tmp_path, width, dark):
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     body = next(attributes for tag, attributes in ParsedPage(dom).tags if tag == "body")
     seen = json.loads(body["data-probe"])
-    assert seen["widths"] == [256] + [6] * (3 * len(VALUES))
+    assert seen["widths"] == [256] + [6] * (4 * len(VALUES))
     assert min(seen["shown"]) > 50 and min(seen["charts"]) > 200
     assert seen["overflow"] <= 0 and max(seen["narrow"]) <= 0
+    assert seen["steps"] == [0, 0.5, 1]  # off, half, full
+    small, large, after = seen["clicks"]
+    assert large > 2 * small and after == small
+    assert seen["ratios"] == pytest.approx([6 / 8] * (3 * len(VALUES)), abs=0.02)
     assert seen["dark"] == dark and seen["contrast"] >= 4.5  # WCAG 2.2, level AA
     assert seen["fetched"] == []
