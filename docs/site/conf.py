@@ -3,7 +3,8 @@
 
 """How Sphinx builds the site: ``make docs`` writes it to docs/_build/html, and a warning is an error.
 
-The source is the whole repository, so that a link means the same on the site as in the repository.
+The source is the whole repository, so that a link means the same on the site as in the repository. The notebooks are run,
+each in an empty folder, and an error in one of them is an error of the build.
 """
 
 from __future__ import annotations
@@ -26,18 +27,29 @@ copyright = "2026, monai_anomaly contributors"
 version = release = monai_anomaly.__version__
 
 root_doc = "docs/index"
-include_patterns = ["docs/*.md", "docs/api.rst", "docs/api/*.rst", "bundles/*/docs/README.md", "*.md"]
+include_patterns = ["docs/*.md", "docs/notebooks/*.md", "docs/api.rst", "docs/api/*.rst"]
+include_patterns += ["bundles/*/docs/README.md", "*.md"]
 exclude_patterns = [".venv", "build", "docs/_build", "README.md"]  # the front page is docs/index.md
-source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
 myst_heading_anchors = 4
+
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300  # seconds, of a cell
+nb_merge_streams = True
+nb_output_stderr = "remove"  # progress bars, and what libraries warn of; a cell that fails is an error all the same
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # commands in the notebooks
+os.environ["TQDM_DISABLE"] = "1"
+
 autosummary_ignore_module_all = False  # a module shows what its __all__ names
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
