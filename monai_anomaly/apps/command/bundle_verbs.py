@@ -20,7 +20,16 @@ from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundle
 from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
 
-__all__ = ["BUNDLE_VERBS", "BundleVerb", "add_keys", "check_checkpoint", "check_inputs", "wants_help"]
+__all__ = [
+    "BUNDLE_VERBS",
+    "BundleVerb",
+    "add_keys",
+    "check_checkpoint",
+    "check_inputs",
+    "checkpoint_of",
+    "path_of",
+    "wants_help",
+]
 
 
 @dataclass(frozen=True)
@@ -122,7 +131,7 @@ def check_inputs(options: Mapping[str, str]) -> None:
     """
     for key in ("dataset_dir", "pool_dir"):
         value = options.get(key, "")
-        if _is_path(value) and not Path(value.strip("'\"")).expanduser().exists():
+        if _is_path(value) and not path_of(value).exists():
             raise ConfigError(f"--{key}: there is no '{value}'.")
 
 
@@ -132,13 +141,23 @@ def check_checkpoint(bundle: Bundle, options: Mapping[str, str]) -> None:
     Raises:
         CheckpointError: naming the file and what makes one.
     """
-    root = options.get("bundle_root", bundle.folder.as_posix())
-    value = options.get("checkpoint", f"{root}/models/model.pt")
-    if _is_path(value) and not Path(value.strip("'\"")).expanduser().is_file():
+    value = checkpoint_of(bundle, options)
+    if _is_path(value) and not path_of(value).is_file():
         raise CheckpointError(
             f"there is no trained detector '{value}': make one with 'monai-anomaly train {bundle.name}', or name one "
             "with --checkpoint."
         )
+
+
+def checkpoint_of(bundle: Bundle, options: Mapping[str, str]) -> str:
+    """Return the checkpoint that a run will open: what it is told, or the bundle's own."""
+    root = options.get("bundle_root", bundle.folder.as_posix())
+    return options.get("checkpoint", f"{root}/models/model.pt")
+
+
+def path_of(value: str) -> Path:
+    """Return the path that a value names, which may be in quotes."""
+    return Path(value.strip("'\"")).expanduser()
 
 
 def _is_path(value: str) -> bool:

@@ -18,14 +18,16 @@ from typing import Any
 from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
 from monai_anomaly.apps.command.bundles_verb import add_bundles
+from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
+from monai_anomaly.apps.command.report_verb import add_report
 from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError
 
 __all__ = ["main"]
 
-RUNNERS = {**{name: verb.run for name, verb in BUNDLE_VERBS.items()}, "predict": run_predict}
+RUNNERS = {**{name: verb.run for name, verb in BUNDLE_VERBS.items()}, "predict": run_predict, "export": run_export}
 """Verbs whose options are a bundle's keys."""
 
 
@@ -79,6 +81,8 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     for name, verb in BUNDLE_VERBS.items():
         verb.add(verbs, words[1:] if words[:1] == [name] else ())
     add_predict(verbs, words[1:] if words[:1] == ["predict"] else ())
+    add_export(verbs)
+    add_report(verbs)
     add_bundles(verbs)
     add_inspect(verbs)
     add_benchmark(verbs)

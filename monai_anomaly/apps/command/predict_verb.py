@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
-from monai_anomaly.apps.command.bundle_verbs import add_keys, check_checkpoint, check_inputs
+from monai_anomaly.apps.command.bundle_verbs import add_keys, check_checkpoint, check_inputs, checkpoint_of, path_of
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
@@ -69,7 +69,7 @@ def run_predict(words: Sequence[str]) -> int:
 
 def _bundle_of(checkpoint: str) -> Bundle:
     """Return the bundle whose training makes this kind of checkpoint."""
-    file = Path(checkpoint.strip("'\"")).expanduser()
+    file = path_of(checkpoint)
     if not file.is_file():
         raise CheckpointError(f"--checkpoint: there is no '{checkpoint}'.")
     from monai_anomaly.utils.checkpoint import load_checkpoint
@@ -84,12 +84,11 @@ def _bundle_of(checkpoint: str) -> Bundle:
 
 def _check_calibration(bundle: Bundle, options: Mapping[str, str]) -> None:
     """Refuse to go on without a calibration, unless decisions are not wanted; what only the run knows, it checks."""
-    root = options.get("bundle_root", bundle.folder.as_posix())
-    checkpoint = options.get("checkpoint", f"{root}/models/model.pt")
+    checkpoint = checkpoint_of(bundle, options)
     value = options.get("calibration", (Path(checkpoint).parent / "calibration.json").as_posix())
     if any(text.startswith(("$", "@", "%")) for text in (checkpoint, value, options.get("uncalibrated", ""))):
         return
-    if options.get("uncalibrated") != "True" and not Path(value.strip("'\"")).expanduser().is_file():
+    if options.get("uncalibrated") != "True" and not path_of(value).is_file():
         raise CalibrationError(
             f"there is no calibration '{value}', so that scores cannot become decisions: make one with 'monai-anomaly "
             f"calibrate {bundle.name}', or write scores alone with --uncalibrated True."
