@@ -97,6 +97,11 @@ class TrainedDetector:
         rule = str(self.data.get("checkpoint rule", ""))
         return rule if rule.startswith("epoch") else ""  # as BestWeights says it; "the last iteration" chose nothing
 
+    @property
+    def unfinished(self) -> str:
+        """What a time budget cut short, such as ``30 of 300 iterations of the training``; empty when it cut nothing."""
+        return str(self.data.get("unfinished", ""))
+
     @cached_property
     def spec_hash(self) -> str:
         """SHA-256 of how detector and preprocessing are made."""

@@ -61,8 +61,8 @@ def render_report(
     Args:
         title: heading of the page.
         numbers: what :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers` gave, and of the run
-            ``rejected`` (``image``, ``code``, ``reason`` of each file without a score) and ``n_trained_on``, the number
-            of training images among these or None.
+            ``rejected`` (``image``, ``code``, ``reason`` of each file without a score) ``n_trained_on``, the number of
+            training images among these or None, and ``unfinished``, what of the training a time budget cut short.
         labels: 0 normal, 1 abnormal, shape ``(N,)``.
         scores: finite image scores, shape ``(N,)``.
         gallery: the images to show.

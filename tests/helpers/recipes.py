@@ -70,7 +70,15 @@ TINY: dict[str, dict[str, Any]] = {
         "smoothing": 3,
     },
 }
-SEPIAD_CURVES = ("critic_image", "critic_latent", "reconstruction", "adversarial_image", "adversarial_latent")
+SEPIAD_CURVES = (
+    "critic_image",
+    "critic_latent",
+    "reconstruction",
+    "adversarial_image",
+    "adversarial_latent",
+    "weight_encoder",
+    "weight_decoder",
+)
 SIMSID_CURVES = ("discriminator", "student", "teacher", "distillation", "adversarial")
 OCAD_CURVES = (
     "critic_mixture",

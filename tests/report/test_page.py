@@ -37,7 +37,7 @@ def numbers_of(refused: int = 0, **columns: Any) -> dict[str, Any]:
     ]
     rules = Rules(CALIBRATION, 0.1, guarded=True, seed=0, n_bootstrap=20)
     numbers = evaluation_numbers(cases, rules, maps=MapCollector(), columns=columns)
-    return numbers | {"rejected": [], "n_copies": 0, "n_trained_on": None}
+    return numbers | {"rejected": [], "n_copies": 0, "n_trained_on": None, "unfinished": ""}
 
 
 def page_of(numbers: dict[str, Any], gallery: Gallery | None = None, **options: Any) -> ParsedPage:
@@ -64,7 +64,7 @@ def everywhere(text: str) -> ParsedPage:
     gallery = Gallery(6)
     gallery.add(picture)
     numbers = with_text(numbers_of(3, machine=["A"] * N), text)
-    numbers |= {"rejected": [{"image": text, "code": text, "reason": text}], "n_trained_on": 1}
+    numbers |= {"rejected": [{"image": text, "code": text, "reason": text}], "n_trained_on": 1, "unfinished": text}
     for point in numbers["operating_points"]["thresholds"].values():
         point |= {"threshold": None}  # so that its reason is shown
     return page_of(numbers, gallery, title=text, details={text: text})
@@ -80,7 +80,7 @@ def test_no_text_becomes_markup():
         {name: value.replace("harmless", HOSTILE) for name, value in attributes.items()}
         for _, attributes in harmless.tags
     ]
-    # title twice; of the tables: subgroup's column twice and value, refusals, reasons, rejected file, details
+    # title twice, what was cut short; of tables: subgroup's column twice and value, refusals, reasons, file, details
     assert hostile.text.count(HOSTILE) > 20
     assert sum(HOSTILE in value for _, attributes in hostile.tags for value in attributes.values()) >= 3
 

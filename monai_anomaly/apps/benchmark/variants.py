@@ -16,13 +16,11 @@ from typing import Any
 from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser
 
+from monai_anomaly.handlers.training.time_budget import ENDLESS
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.override_keys import check_keys
 
-__all__ = ["ENDLESS", "Variant", "read_variant"]
-
-ENDLESS = 1_000_000
-"""Epochs that a benchmark gives to each stage of a training, so that the budget is what ends it."""
+__all__ = ["Variant", "read_variant"]
 
 _ROLES = ("train", "evaluate", "inference", "calibrate", "metadata")
 """Configurations that are no overlay of train.json."""

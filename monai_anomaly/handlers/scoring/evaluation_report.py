@@ -82,6 +82,8 @@ class EvaluationReport:
         fingerprints: of the training images, as :func:`~monai_anomaly.data.sets.duplicates.fingerprint` gives them:
             images of this section that are among them are counted, since they make every number better than it is; None
             where nobody knows them.
+        unfinished: what of the training a time budget cut short, in words; empty when it cut nothing. The head of the
+            page warns of it, and ``metrics.json`` has it.
 
     Raises:
         ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
@@ -106,6 +108,7 @@ class EvaluationReport:
         false_alarm_rate: float = 0.1,
         subgroups: Sequence[str] = (),
         fingerprints: Iterable[int] | torch.Tensor | None = None,
+        unfinished: str = "",
     ) -> None:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
@@ -117,6 +120,7 @@ class EvaluationReport:
         self.subgroups = [subgroups] if isinstance(subgroups, str) else list(subgroups)
         self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
         self.training = None if fingerprints is None else {int(known) for known in fingerprints}
+        self.unfinished = unfinished
         self._gallery_size = gallery
         self.reset()
 
@@ -181,6 +185,7 @@ class EvaluationReport:
         self._studies.require_complete()
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
+        numbers["unfinished"] = self.unfinished
         add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()

@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""No run without trained weights."""
+"""No run without trained weights, and none with half-trained ones without a word."""
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 from ignite.engine import Engine, Events
@@ -12,14 +13,21 @@ from ignite.engine import Engine, Events
 __all__ = ["RequireTrained"]
 
 
+logger = logging.getLogger(__name__)
+
+
 class _Trainable(Protocol):
+    @property
+    def unfinished(self) -> str: ...
+
     def require_trained(self) -> None: ...
 
 
 class RequireTrained:
     """Ends a run when it starts with a detector that was not trained.
 
-    A bundle's settings can be looked at before any training, with initial weights; scores of these mean nothing.
+    A bundle's settings can be looked at before any training, with initial weights; scores of these mean nothing. A
+    training that a time budget cut short is a warning.
 
     Args:
         trained: a :class:`monai_anomaly.bundle.trained_detector.TrainedDetector`.
@@ -35,3 +43,5 @@ class RequireTrained:
     def __call__(self, _: Engine) -> None:
         """Raise a CheckpointError where there are no weights."""
         self.trained.require_trained()
+        if self.trained.unfinished:
+            logger.warning("the training was cut short by its time budget: %s.", self.trained.unfinished)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from monai_anomaly.data.sets.duplicates import fingerprint
 from monai_anomaly.guard.input_guard import InputGuard
 from monai_anomaly.handlers.training.map_range import fit_map_range
+from monai_anomaly.handlers.training.time_budget import TimeBudget
 from monai_anomaly.utils.checkpoint import save_checkpoint
 
 __all__ = ["DetectorWriter", "WeightChoice"]
@@ -56,6 +57,7 @@ class DetectorWriter:
             their fingerprints are kept, so that no calibration takes a training image for a new one.
         data: what is to be said of the training data, numbers and texts by name.
         choice: chooses the weights; None takes those of the last iteration.
+        budget: what the training had: where it cut the recipe short, ``data`` says so under ``unfinished``.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DetectorWriter:
         pixel_hashes: Sequence[str] | None = None,
         data: Mapping[str, int | str] | None = None,
         choice: WeightChoice | None = None,
+        budget: TimeBudget | None = None,
     ) -> None:
         self.path = Path(save_dir) / "model.pt"
         self.network = network
@@ -78,6 +81,7 @@ class DetectorWriter:
         self.pixel_hashes = pixel_hashes
         self.data = dict(data or {})
         self.choice = choice
+        self.budget = budget
 
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, in the first process."""
@@ -90,6 +94,8 @@ class DetectorWriter:
         if self.choice is not None:
             self.choice.put_back()
             data = data | {"checkpoint rule": self.choice.rule}
+        if self.budget is not None and self.budget.unfinished:
+            data = data | {"unfinished": self.budget.unfinished}
         content = {"model": self.network.state_dict(), "spec": self.spec, "data": data, **self._normality()}
         save_checkpoint(content, self.path)
         logger.info("the trained detector is in %s", self.path)

@@ -64,7 +64,8 @@ class MetricHistory:
         row |= {name: float(total) / self._count for name, total in self._sums.items()}
         if self.validator is not None and self._validated(engine):
             row |= {f"val_{k}": float(v) for k, v in self.validator.state.metrics.items() if _is_number(v)}
-        self.rows.append(row)
+        # A run goes on from the start of an epoch that a time budget ended early: that epoch's row is then made anew.
+        self.rows = [earlier for earlier in self.rows if earlier["epoch"] < row["epoch"]] + [row]
         if self.path is not None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             atomic_write(self.path, self.table())

@@ -5,17 +5,27 @@
 
 from __future__ import annotations
 
+import time
+
 import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
+from monai_anomaly.handlers.training.epoch_events import every_epochs
+
 __all__ = ["SampleImages"]
+
+FIRST_PAUSE = 10.0
+"""Seconds between the first picture and the second; each later pause is twice the one before."""
 
 
 class SampleImages:
     """Writes image, reconstruction and map of the same few images to TensorBoard, so that a run can be watched.
+
+    There is a picture after the first iteration, then after pauses that grow, after every few epochs, and at the end of
+    a training that a time budget cuts short. Its step is the iteration, and TensorBoard has it at once.
 
     MONAI's `TensorBoardImageHandler` shows the first item of a batch only, each part under a tag of its own.
     Maps are shown on one fixed scale.
@@ -23,7 +33,8 @@ class SampleImages:
     Args:
         log_dir: TensorBoard's folder.
         images: preprocessed images ``(N, C, H, W)`` to choose from; evenly spaced ones are taken.
-        network: the detector; its `reconstruct` is shown where it has one.
+        network: the detector; its `reconstruct` is shown where it has one. None shows the images alone, for a stage
+            that trains a part of it.
         count: number of images.
         interval: epochs between two pictures.
         map_range: map values shown black and white.
@@ -33,7 +44,7 @@ class SampleImages:
         self,
         log_dir: str,
         images: Tensor,
-        network: nn.Module,
+        network: nn.Module | None = None,
         *,
         count: int = 8,
         interval: int = 1,
@@ -44,38 +55,64 @@ class SampleImages:
         self.interval = interval
         self.map_range = map_range
         self._writer: SummaryWriter | None = None
+        self._drawn = -1
+        self._next = 0.0
+        self._pause = FIRST_PAUSE
         rows = torch.linspace(0, max(0, len(images) - 1), min(count, len(images))).round().long()
         self.images = images[rows]
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
-        if len(self.images):
-            engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
-            engine.add_event_handler(Events.COMPLETED, self._close)
+        if not len(self.images):
+            return
+        if self.network is None:  # the images do not change
+            engine.add_event_handler(Events.ITERATION_COMPLETED(once=1), self)
+        else:
+            engine.add_event_handler(Events.STARTED, self._begin)
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self._draw_in_time)
+            engine.add_event_handler(every_epochs(self.interval), self)
+        engine.add_event_handler(Events.COMPLETED, self._close)
+
+    def _begin(self, _: Engine) -> None:
+        self._drawn, self._next, self._pause = -1, 0.0, FIRST_PAUSE
+
+    def _draw_in_time(self, engine: Engine) -> None:
+        if time.monotonic() >= self._next:
+            self(engine)
+            self._next = time.monotonic() + self._pause
+            self._pause *= 2
 
     def _close(self, _: Engine) -> None:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
 
-    @torch.no_grad()
     def __call__(self, engine: Engine) -> None:
-        """Write one picture: a column per image, rows of image, reconstruction and map."""
-        device = next(self.network.parameters()).device
-        training = self.network.training
-        self.network.eval()
-        image = self.images.to(device)
+        """Write one picture: a column per image, rows of image, reconstruction and map; none twice."""
+        if engine.state.iteration == self._drawn:
+            return
+        self._drawn = engine.state.iteration
+        if self._writer is None:
+            self._writer = SummaryWriter(self.log_dir)
+        rows = [_displayed(self.images)] if self.network is None else self._rows(self.network)
+        self._writer.add_image("samples", make_grid(torch.cat(rows).cpu(), nrow=len(self.images)), self._drawn)
+        self._writer.flush()
+
+    @torch.no_grad()
+    def _rows(self, network: nn.Module) -> list[Tensor]:
+        """Return images, reconstructions and maps, each ``(N, C, H, W)`` in [0, 1]; no part's mode is changed."""
+        in_training = [module for module in network.modules() if module.training]
+        network.eval()
+        image = self.images.to(next(network.parameters()).device)
         rows = [_displayed(image)]
-        reconstruct = getattr(self.network, "reconstruct", None)
+        reconstruct = getattr(network, "reconstruct", None)
         if reconstruct is not None:
             rows.append(_displayed(reconstruct(image), like=image))
         low, high = self.map_range
-        rows.append(((self.network(image) - low) / (high - low)).clamp(0, 1).expand_as(image))
-        self.network.train(training)
-        if self._writer is None:
-            self._writer = SummaryWriter(self.log_dir)
-        self._writer.add_image("samples", make_grid(torch.cat(rows).cpu(), nrow=len(image)), engine.state.epoch)
-        self._writer.flush()
+        rows.append(((network(image) - low) / (high - low)).clamp(0, 1).expand_as(image))
+        for module in in_training:
+            module.training = True
+        return rows
 
 
 def _displayed(image: Tensor, like: Tensor | None = None) -> Tensor:

@@ -10,6 +10,8 @@ from typing import Protocol
 from ignite.engine import Engine, Events
 from torch import Tensor
 
+from monai_anomaly.handlers.training.epoch_events import every_epochs
+
 __all__ = ["ScoreStatistics"]
 
 
@@ -46,7 +48,7 @@ class ScoreStatistics:
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer, in every process: a validation in several compares the scores of all of them."""
-        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self)
+        engine.add_event_handler(every_epochs(self.interval), self)
         engine.add_event_handler(Events.COMPLETED, self)
 
     def __call__(self, _: Engine) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from monai_anomaly.apps.benchmark.variants import ENDLESS, Variant, read_variant
+from monai_anomaly.apps.benchmark.variants import Variant, read_variant
+from monai_anomaly.handlers.training.time_budget import ENDLESS
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
 

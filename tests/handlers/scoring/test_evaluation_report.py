@@ -269,6 +269,16 @@ def test_copies_are_counted(tmp_path, caplog):
     assert "3 images are copies" in caplog.text and "copies of an image" in _page(folder).text
 
 
+def test_a_training_that_was_cut_short_is_said_above_all_numbers(tmp_path):
+    folder = _evaluate(tmp_path / "cut", unfinished="30 of 300 iterations of the training")
+    assert json.loads((folder / "metrics.json").read_text())["unfinished"] == "30 of 300 iterations of the training"
+    before, _, after = _page(folder).text.partition("cut short by its time budget: 30 of 300 iterations")
+    assert after and "ROC AUC" not in before
+    folder = _evaluate(tmp_path / "whole")
+    assert json.loads((folder / "metrics.json").read_text())["unfinished"] == ""
+    assert "cut short" not in _page(folder).text
+
+
 def test_training_images_are_counted(tmp_path, caplog):
     items = make_items(VALUES, LABELS)
     known = [fingerprint(pixel_hash(item["image"])) for item in items[:2]]

@@ -20,7 +20,11 @@ def test_a_run_without_weights_ends_before_its_first_batch(tmp_path):
     assert not batches
 
 
-def test_a_run_with_weights_goes_on():
+@pytest.mark.parametrize(
+    ("data", "said"), [({}, []), ({"unfinished": "3 of 9 iterations of the training"}, ["3 of 9 iterations"])]
+)
+def test_a_run_with_weights_goes_on_and_says_what_a_budget_cut_short(caplog, data, said):
     engine = Engine(lambda _, batch: batch)
-    RequireTrained(TrainedDetector("model.pt", {"spec": {}, "model": {}}, "0" * 64)).attach(engine)
+    RequireTrained(TrainedDetector("model.pt", {"spec": {}, "model": {}, "data": data}, "0" * 64)).attach(engine)
     assert engine.run([1, 2]).output == 2
+    assert len(caplog.messages) == len(said) and all(part in caplog.text for part in said)
