@@ -39,19 +39,33 @@ def check_overrides() -> None:
     ``python -m monai.bundle`` nothing happens: that names
     :class:`~monai_anomaly.bundle.checked_workflow.CheckedWorkflow` where it makes the workflow.
 
-    It also makes the command line end with one sentence, not a traceback, where the error is the user's.
+    It also makes the command line end with one sentence, not a traceback, where the error is the user's, refuses a run
+    id that runs nothing, and answers ``--help``, which is a key to MONAI, too.
 
     Raises:
-        ConfigError: naming the nearest known key.
+        ConfigError: naming the nearest known key, or the ids that run something.
+        SystemExit: after the answer to ``--help``.
     """
     if not is_command_line():
         return
     end_with_a_sentence()
     arguments = _read_command_line(sys.argv[1:])
+    if arguments.get("help") is True:
+        _point_to_help(arguments.get("config_file"))
     _refuse_none(arguments)
     arguments = update_kwargs(args=arguments.pop("args_file", None), **arguments)
     arguments.pop("workflow_name", None)
     check_workflow_arguments(arguments)
+
+
+def _point_to_help(config_file: Any) -> None:
+    """Say where the keys are explained, and end."""
+    first = Path(config_file[0] if isinstance(config_file, (list, tuple)) else str(config_file))
+    bundle = first.parent.parent.as_posix()
+    verb = first.stem if first.stem in ("evaluate", "calibrate") else "train"
+    words = f"predict --bundle {bundle}" if first.stem == "inference" else f"{verb} {bundle}"
+    print(f"the keys of this configuration: monai-anomaly {words} --help")
+    raise SystemExit(0)
 
 
 def is_command_line() -> bool:

@@ -63,13 +63,21 @@ def _check_key(key: str, known: Mapping[str, Any]) -> None:
 
 
 def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
-    """Refuse texts for switches and numbers: the command line reads Python's words, and ``false`` is a true text."""
+    """Refuse what the command line did not read as it was meant: it knows Python's words, and ``false`` is a text."""
     before = known.get(key)
-    if isinstance(value, str) and not value.startswith(("$", "@", "%")):
-        if isinstance(before, bool):
-            raise ConfigError(f"--{key} must be True or False, got the text '{value}'.")
-        if isinstance(before, (int, float)):
-            raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
+    if key in PATH_KEYS and isinstance(value, (bool, int, float, list, tuple, dict)):
+        raise ConfigError(f"--{key} must be a path and was read as {value!r}: write ./ before it.")
+    if isinstance(value, bool) and isinstance(before, (int, float)) and not isinstance(before, bool):
+        raise ConfigError(f"--{key} must be a number, got {value}.")
+    if not isinstance(value, str) or value.startswith(("$", "@", "%")):
+        return
+    if isinstance(before, bool) or value in ("true", "false"):
+        right = f"; write --{key} {value.capitalize()}" if value in ("true", "false") else ""
+        raise ConfigError(f"--{key} must be True or False, got the text '{value}'{right}.")
+    if value in ("null", "None"):
+        raise ConfigError(f"--{key} {value} would be a text: write --{key} '$None'.")
+    if isinstance(before, (int, float)):
+        raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
 
 
 def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:

@@ -11,13 +11,15 @@ import sys
 import pytest
 from monai.bundle import create_workflow
 
+from monai_anomaly.utils.exceptions import ConfigError
+
 CONFIG = {
     "imports": ["$import monai_anomaly", "$import monai_anomaly.bundle"],
     "max_epochs": 3,
     "train": {"trainer": {"_target_": "torch.nn.Linear", "in_features": 2, "out_features": 2}, "items": [1, {"a": 2}]},
     "initialize": ["$monai_anomaly.bundle.check_overrides()"],
-    "run": ["$print('ran with', @max_epochs)"],
-    "training": "%run",
+    "training": ["$print('ran with', @max_epochs)"],
+    "run": "%training",
 }
 
 
@@ -84,6 +86,31 @@ def test_a_file_of_arguments_is_checked_too(bundle_run, config_file, tmp_path):
 
 def test_what_the_configuration_knows_runs_once(bundle_run):
     assert bundle_run("training", "--max_epochs", "4").out.count("ran with 4") == 1
+
+
+@pytest.mark.parametrize(
+    ("run_id", "nearest"), [("train", ", the nearest is 'training'"), ("max_epochs", ""), ("initialize", ""), ("x", "")]
+)
+def test_a_run_id_that_runs_nothing_names_those_that_do(bundle_run, run_id, nearest):
+    printed = bundle_run(run_id)
+    known = f"'training', 'run'{nearest}"
+    assert printed.err == (
+        f"error: the run id '{run_id}' runs nothing in this configuration; those that do are {known}.\n"
+    )
+    assert "ran with" not in printed.out
+
+
+def test_so_it_does_for_a_workflow_that_checks_by_itself(config_file):
+    with pytest.raises(ConfigError, match="'train' runs nothing"):
+        create_workflow("monai_anomaly.bundle.CheckedWorkflow", config_file=str(config_file), run_id="train")
+
+
+@pytest.mark.parametrize("words", [["--help"], ["training", "--help"]])
+def test_help_says_where_the_keys_are_explained(config_file, words, bundle_run, capfd):
+    with pytest.raises(SystemExit) as ended:
+        bundle_run(*words)
+    assert ended.value.code == 0
+    assert f"monai-anomaly train {config_file.parent.parent} --help" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize("word", ["None", "null"])

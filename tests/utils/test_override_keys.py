@@ -33,7 +33,7 @@ def test_unknown_key_names_the_nearest(key, nearest):
 
 @pytest.mark.parametrize("key", ["max_epochs", "train::trainer::bias", "train#trainer#in_features", "train::items::0"])
 def test_known_keys_pass(key):
-    check_keys({key: True}, KNOWN)
+    check_keys({key: 1}, KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,28 @@ def test_a_text_is_no_switch_and_no_number(key, value, words):
 def test_a_list_has_no_such_entry():
     with pytest.raises(ConfigError, match="list of 2"):
         check_keys({"train::items::2": 1}, KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("name", "true", "--name must be True or False, got the text 'true'; write --name True."),
+        ("name", "false", "--name must be True or False, got the text 'false'; write --name False."),
+        ("name", "null", "--name null would be a text: write --name '$None'."),
+        ("nothing", "None", "--nothing None would be a text: write --nothing '$None'."),
+        ("max_epochs", True, "--max_epochs must be a number, got True."),
+        ("dataset_dir", 2024, "--dataset_dir must be a path and was read as 2024: write ./ before it."),
+        ("dataset_dir", ("a", "b"), "--dataset_dir must be a path and was read as ('a', 'b'): write ./ before it."),
+    ],
+)
+def test_every_key_reads_words_the_same_way(key, value, words):
+    known = {**KNOWN, "name": "a", "nothing": None, "dataset_dir": "$folder()"}
+    with pytest.raises(ConfigError) as caught:
+        check_keys({key: value}, known)
+    assert str(caught.value) == words
+
+
+def test_what_is_meant_as_it_is_read_passes(tmp_path):
+    known = {**KNOWN, "name": "a", "nothing": None, "dataset_dir": "$folder()"}
+    check_keys({"name": "$None", "nothing": 3, "dataset_dir": tmp_path, "max_epochs": 2.0, "shuffle": False}, known)
+    check_keys({"dataset_dir": "2024"}, known)
