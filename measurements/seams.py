@@ -79,7 +79,11 @@ def measure_seams(
 def _images(trained: TrainedDetector, dataset_dir: str | os.PathLike[str], section: str) -> Tensor:
     """All images of a section as the detector was trained on them, ``(N, C, H, W)``."""
     data = trained.spec.get("data", {})
-    split = {"seed": data.get("split_seed", 0), "split_shares": data.get("split_shares", DEFAULT_SHARES)}
+    split = {
+        "seed": data.get("split_seed", 0),
+        "split_shares": data.get("split_shares", DEFAULT_SHARES),
+        "abnormal_folders": data.get("abnormal_folders", ()),
+    }
     items = load_datalist(dataset_dir, section, **split)
     if not items:
         raise DataListError(f"the data set has no images in its section '{section}'; name another section.")

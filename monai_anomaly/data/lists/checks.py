@@ -63,5 +63,6 @@ def check_both_classes(entries: Sequence[Entry]) -> None:
         missing = "abnormal" if 0 in labels else "normal"
         raise DataListError(
             f"the test section has no {missing} images, and the AUC is undefined with one class; add {missing} test "
-            "images or run inference.json, which needs no labels."
+            f"images (such as a folder test/{missing}; without splits: {missing}), or run inference.json, which "
+            "needs no labels."
         )

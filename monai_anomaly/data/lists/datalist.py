@@ -16,11 +16,18 @@ from monai_anomaly.data.lists.checks import check_apart, check_both_classes, che
 from monai_anomaly.data.lists.columns import COLUMN, check_columns, require_columns
 from monai_anomaly.data.lists.csv_list import LABELS_NAME, read_labels
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
+from monai_anomaly.data.lists.folder_names import check_folders
 from monai_anomaly.data.lists.folder_tree import read_tree
 from monai_anomaly.data.lists.json_list import LIST_NAME, read_list
 from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES, check_shares
 from monai_anomaly.data.lists.patients import add_patients, add_patients_of_pool
-from monai_anomaly.data.lists.plain_folder import has_splits, list_normals, list_to_score
+from monai_anomaly.data.lists.plain_folder import (
+    has_splits,
+    is_plain_tree,
+    list_normals,
+    list_to_score,
+    read_plain_tree,
+)
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 from monai_anomaly.data.lists.selection import select_entries
@@ -40,6 +47,7 @@ def load_datalist(
     split_shares: Sequence[float] = DEFAULT_SHARES,
     source_names: bool = False,
     columns: Sequence[str] = (),
+    abnormal_folders: Sequence[str] | str = (),
 ) -> list[dict[str, Any]]:
     """Return the items of one section of a data set.
 
@@ -49,7 +57,9 @@ def load_datalist(
       "label", "group"?, "mask"?, "frame"?, "frames"?, ...}`` with paths relative to the folder;
     - ``labels.csv``, a table for a folder of DICOM; see :func:`~monai_anomaly.data.lists.csv_list.read_labels`;
     - the folders ``train/normal``, ``val/{normal,abnormal}`` and ``test/{normal,abnormal}``, whose names are matched
-      without regard to case and with common synonyms.
+      without regard to case and with common synonyms;
+    - the folders ``normal`` and ``abnormal`` alone: their patients are dealt out as those of a table without a split;
+      see :func:`~monai_anomaly.data.lists.patient_split.split_patients`.
 
     The sections are
 
@@ -63,8 +73,8 @@ def load_datalist(
       ``unlabeled`` (or ``unlabelled``) section, a table's rows with that split, a tree's files below the folder of that
       name, where a folder is a patient, in ``unlabeled/normal`` and ``unlabeled/abnormal`` too. A label may be given
       and is -1 in the items; a mask is left out. Empty where the data set has none, and part of no other section.
-    - ``normals``: every image that is labeled normal in training or validation; in a folder without a list or a tree,
-      every image. For a site that calibrates a detector which was trained elsewhere.
+    - ``normals``: every image that is labeled normal in training or validation; in a folder without a list or class
+      folders, every image. For a site that calibrates a detector which was trained elsewhere.
 
     A group is a patient: as the list says, else as DICOM headers say (see
     :func:`~monai_anomaly.data.lists.patients.add_patients`; not for ``inference``), else the folder of its own that the
@@ -80,11 +90,13 @@ def load_datalist(
         dataset_dir: the data set's folder; for ``inference`` a file may be given in its place.
         section: a :class:`~monai_anomaly.data.lists.section.Section` or its name.
         require_both: refuse a test section with one class.
-        seed: decides which groups are held out, and the split of a table without one.
-        split_shares: shares of training, validation and test in the split of a table without one.
+        seed: decides which groups are held out, and the split of a table or a tree without one.
+        split_shares: shares of training, validation and test in the split of a table or a tree without one.
         source_names: name files and groups as they are called; groups from a DICOM header stay hashed.
         columns: further columns of the list or the table to give with each item, as they are: name none that holds what
             a report must not show.
+        abnormal_folders: a name or names of further class folders whose images are abnormal, such as ``["defect"]``, or
+            ``"*"`` for every folder beside one of normal images; a list or a table needs none.
 
     Returns:
         Items with ``image`` (absolute path), ``name`` (stands for the path relative to the folder, with ``/``),
@@ -95,11 +107,12 @@ def load_datalist(
     Raises:
         DataListError: whatever is wrong with the folder or the list; no pixel has been read by then.
         ConfigError: without a key for the hashes.
-        ValueError: for an unknown section, or shares that make no split.
+        ValueError: for an unknown section, shares that make no split, or what names no folders.
     """
     section = Section.of(section)
-    naming = Naming(source_names)
-    root, entries = _load(dataset_dir, _Request(section, naming, seed, check_shares(split_shares), columns))
+    folders = check_folders(abnormal_folders)
+    naming = Naming(source_names, folders)
+    root, entries = _load(dataset_dir, _Request(section, naming, seed, check_shares(split_shares), columns, folders))
     if section is Section.UNLABELED:
         entries = [replace(entry, label=NO_LABEL) for entry in entries]
     if section is Section.TEST and require_both:
@@ -108,14 +121,21 @@ def load_datalist(
 
 
 def load_labeled_pool(
-    dataset_dir: PathLike | str, *, seed: int = 0, source_names: bool = False
+    dataset_dir: PathLike | str,
+    *,
+    seed: int = 0,
+    split_shares: Sequence[float] = DEFAULT_SHARES,
+    source_names: bool = False,
+    abnormal_folders: Sequence[str] | str = (),
 ) -> tuple[list[dict[str, Any]], list[int]]:
     """Return the items of the section ``unlabeled`` and, apart from them, the label of each, for experiments.
 
     Args:
         dataset_dir: as in :func:`load_datalist`, whose items these are, with the label -1.
         seed: as there.
+        split_shares: as there.
         source_names: as there.
+        abnormal_folders: as there; folders in the pool keep their meaning.
 
     Returns:
         The items, and their labels, 0 normal or 1 abnormal, in the same order.
@@ -123,8 +143,11 @@ def load_labeled_pool(
     Raises:
         DataListError: as there, or when an image of the pool has no label.
     """
-    naming = Naming(source_names)
-    root, entries = _load(dataset_dir, _Request(Section.UNLABELED, naming, seed))
+    folders = check_folders(abnormal_folders)
+    naming = Naming(source_names, folders)
+    shares = check_shares(split_shares)
+    request = _Request(Section.UNLABELED, naming, seed, shares, abnormal_folders=folders)
+    root, entries = _load(dataset_dir, request)
     without = [entry for entry in entries if entry.label < 0]
     if without:
         raise DataListError(
@@ -145,6 +168,7 @@ class _Request:
     seed: int
     split_shares: Sequence[float] = DEFAULT_SHARES
     columns: Sequence[str] = ()
+    abnormal_folders: Sequence[str] = ()
 
 
 def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[Entry]]:
@@ -187,6 +211,8 @@ def _read_with_patients(root: Path, request: _Request) -> EntriesBySection:
     """Return all sections as listed, with the patients that the section that is asked for needs."""
     if _has_table(root):
         listed = _read_table(root, request)
+    elif _is_plain_tree(root, request):
+        return _read_plain_tree(root, request)
     else:
         listed = _read_list_or_folder(root, request)
         if request.section is not Section.INFERENCE:
@@ -214,16 +240,34 @@ def _read_table(root: Path, request: _Request) -> EntriesBySection:
     )
 
 
+def _is_plain_tree(root: Path, request: _Request) -> bool:
+    """Return whether class folders without splits are all that says what the images are, and that has to be known."""
+    listed = (root / LIST_NAME).is_file()
+    return not listed and request.section is not Section.INFERENCE and is_plain_tree(root, request.abnormal_folders)
+
+
+def _read_plain_tree(root: Path, request: _Request) -> EntriesBySection:
+    """Return the sections of class folders without splits, with all patients."""
+    return read_plain_tree(
+        root,
+        request.naming,
+        seed=request.seed,
+        shares=request.split_shares,
+        abnormal_folders=request.abnormal_folders,
+        pool=request.section is Section.UNLABELED,
+    )
+
+
 def _read_list_or_folder(root: Path, request: _Request) -> EntriesBySection:
     """Return the sections of ``dataset.json``, of a folder tree or of a folder without any order."""
-    section, naming = request.section, request.naming
+    section, naming, folders = request.section, request.naming, request.abnormal_folders
     if (root / LIST_NAME).is_file():
         return read_list(root, naming, request.columns, pool=section in SPOILED_BY_POOL)
     if section is Section.INFERENCE:
-        return EntriesBySection(inference=list_to_score(root, naming))
+        return EntriesBySection(inference=list_to_score(root, naming, folders))
     if section is Section.NORMALS and not has_splits(root):
         return EntriesBySection(training=list_normals(root))
-    return read_tree(root, naming, section)
+    return read_tree(root, naming, section, folders)
 
 
 def _item(root: Path, entry: Entry, index: int, naming: Naming) -> dict[str, Any]:

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.frame_rule import check_frame_rule
-from monai_anomaly.data.lists.folder_names import class_of
+from monai_anomaly.data.lists.folder_names import class_of, is_finding, section_of
 from monai_anomaly.utils.identity import site_hash
 
 __all__ = [
@@ -70,14 +70,27 @@ class Naming:
 
     Args:
         source_names: call them by their names.
+        told: names of folders, in lower case, that the user wrote himself, so that a message may repeat them.
     """
 
-    def __init__(self, source_names: bool = False) -> None:
+    def __init__(self, source_names: bool = False, told: Collection[str] = ()) -> None:
         self.source_names = source_names
+        self.told = told
 
     def file(self, name: str) -> str:
         """Return what stands for a file, given its path relative to the data set's folder."""
         return name if self.source_names else site_hash("file")(name)
+
+    def folder(self, path: Path) -> str:
+        """Return what a folder is called, given its path relative to the data set's folder.
+
+        It may be called after a patient, so that only names that mean something are repeated.
+        """
+        return "/".join(name if self._may_repeat(name) else "another name" for name in path.parts) or "dataset_dir"
+
+    def _may_repeat(self, name: str) -> bool:
+        known = class_of(name) is not None or section_of(name) is not None or is_finding(name)
+        return self.source_names or known or name.strip().lower() in self.told
 
     def patient(self, entry: Entry) -> str:
         """Return what stands for the patient of an entry."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from monai_anomaly.data.lists.entries import Entry
+from monai_anomaly.data.lists.entries import Entry, Naming
 from monai_anomaly.data.lists.folder_names import is_no_image
 
 __all__ = ["iterate_files", "list_files", "list_folders", "walk_files"]
@@ -18,17 +18,20 @@ __all__ = ["iterate_files", "list_files", "list_folders", "walk_files"]
 logger = logging.getLogger(__name__)
 
 
-def list_files(root: Path, folder: Path, *, label: int, every: bool = False) -> list[Entry]:
+def list_files(
+    root: Path, folder: Path, *, label: int, every: bool = False, naming: Naming | None = None
+) -> list[Entry]:
     """Return the entries of the files below a folder, sorted by name; hidden files are skipped.
 
     Args:
         root: names are relative to it.
-        folder: where to look; its own name must be one of ours.
+        folder: where to look.
         label: label of the entries.
         every: take texts and tables too, which are left out (and counted in a warning) otherwise; no folder below is
             a patient then.
+        naming: how the folder is called in messages; None says names that mean something to us only.
     """
-    place = "dataset_dir" if folder == root else folder.relative_to(root).as_posix()
+    place = (naming or Naming()).folder(folder.relative_to(root))
     paths = walk_files(folder)
     images = paths if every else [path for path in paths if not is_no_image(path)]
     if len(images) < len(paths):

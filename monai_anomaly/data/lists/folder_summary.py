@@ -11,7 +11,6 @@ from pathlib import Path
 
 from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.files import iterate_files, list_folders
-from monai_anomaly.data.lists.folder_names import class_of, section_of
 
 __all__ = ["describe_folder"]
 
@@ -27,7 +26,7 @@ def describe_folder(root: Path, naming: Naming) -> str:
     The name of a folder may be that of a patient, so that only the names that mean something to us are always said.
     """
     places = [place for folder in list_folders(root) for place in _places(folder)]
-    shown = [f"{_name(root, folder, naming)} ({_count(folder, deep)})" for folder, deep in places[:SHOWN]]
+    shown = [f"{naming.folder(folder.relative_to(root))} ({_count(folder, deep)})" for folder, deep in places[:SHOWN]]
     if not shown:
         return f"It holds no folders and {_count(root, False)}."
     more = f" and {len(places) - SHOWN} more folders" if len(places) > SHOWN else ""
@@ -42,13 +41,6 @@ def _places(split: Path) -> list[tuple[Path, bool]]:
     except OSError:
         return [(split, False)]
     return [*([(split, False)] if holds_files else []), *below]
-
-
-def _name(root: Path, folder: Path, naming: Naming) -> str:
-    def known(name: str) -> bool:
-        return naming.source_names or class_of(name) is not None or section_of(name) is not None
-
-    return "/".join(name if known(name) else "another name" for name in folder.relative_to(root).parts)
 
 
 def _count(folder: Path, deep: bool) -> str:

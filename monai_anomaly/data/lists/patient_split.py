@@ -69,7 +69,7 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
         sections = [section for section, count in zip(SECTIONS, counts, strict=True) for _ in range(count)]
         for place, section in zip(random.permutation(len(kind)), sections, strict=True):
             section_of[kind[place]] = section
-    _log(entries, section_of, ill, seed)
+    _log(entries, section_of, ill, seed, (training, validation, test))
     return EntriesBySection(*([e for e in entries if section_of[e.patient] is section] for section in SECTIONS))
 
 
@@ -87,10 +87,19 @@ def _deal(count: int, shares: Sequence[float]) -> list[int]:
     return parts
 
 
-def _log(entries: Sequence[Entry], section_of: dict[str, Section], ill: set[str], seed: int) -> None:
+def _log(
+    entries: Sequence[Entry], section_of: dict[str, Section], ill: set[str], seed: int, shares: Sequence[float]
+) -> None:
     parts = []
     for section in SECTIONS:
         patients = {patient for patient, dealt in section_of.items() if dealt is section}
         images = sum(entry.patient in patients for entry in entries)
-        parts.append(f"{section} {len(patients)} ({len(patients & ill)} with abnormal images), {images} images")
-    logger.warning("No split column: patients are split by seed %d: %s.", seed, "; ".join(parts))
+        parts.append(
+            f"{section} {len(patients)} patients ({len(patients & ill)} with abnormal images), {images} images"
+        )
+    logger.warning(
+        "No split: patients are split by seed %d into shares of %s: %s.",
+        seed,
+        ", ".join(f"{share:g}" for share in shares),
+        "; ".join(parts),
+    )

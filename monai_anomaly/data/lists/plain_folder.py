@@ -1,20 +1,29 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""A folder without a list and without splits, whose images are to be scored or are all normal."""
+"""A folder without a list and without splits: a plain tree ``<class>/...``, or images that are all of one kind."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from monai_anomaly.data.errors import DataListError
+from monai_anomaly.data.lists.class_folders import find_classes, is_class
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
-from monai_anomaly.data.lists.files import list_files
-from monai_anomaly.data.lists.folder_names import SPLITS, class_of
-from monai_anomaly.data.lists.folder_tree import find_class_folders, find_split, read_tree
+from monai_anomaly.data.lists.files import list_files, list_folders
+from monai_anomaly.data.lists.folder_names import SPLITS, section_of
+from monai_anomaly.data.lists.folder_tree import find_class_folders, find_split, list_classes, list_pool, read_tree
+from monai_anomaly.data.lists.patient_split import split_patients
+from monai_anomaly.data.lists.patients import add_patients_of_pool, add_patients_to_entries
 from monai_anomaly.data.lists.section import Section
+from monai_anomaly.data.lists.sections import EntriesBySection
 
-__all__ = ["has_splits", "list_normals", "list_to_score"]
+__all__ = ["has_splits", "is_plain_tree", "list_normals", "list_to_score", "read_plain_tree"]
+
+logger = logging.getLogger(__name__)
 
 
 def has_splits(root: Path) -> bool:
@@ -22,29 +31,103 @@ def has_splits(root: Path) -> bool:
     return any(find_split(root, split) for split in (*SPLITS, Section.UNLABELED))
 
 
-def list_normals(root: Path) -> list[Entry]:
-    """Return the images of a folder that holds nothing but normals; a folder in it is a patient.
+def is_plain_tree(root: Path, abnormal_folders: Sequence[str]) -> bool:
+    """Return whether the folder has class folders and no splits."""
+    names = [folder.name for folder in list_folders(root)]
+    return any(is_class(name, abnormal_folders) for name in names) and not any(
+        section_of(name) in SPLITS for name in names
+    )
+
+
+def read_plain_tree(
+    root: Path,
+    naming: Naming,
+    *,
+    seed: int,
+    shares: Sequence[float],
+    abnormal_folders: Sequence[str] = (),
+    pool: bool = False,
+) -> EntriesBySection:
+    """Return the sections of a plain tree, with their patients, dealt out as those of a table without a split are.
+
+    Args:
+        root: the folder that holds the class folders, and may hold a pool.
+        naming: how files and folders are called in messages.
+        seed: draws the split; see :func:`~monai_anomaly.data.lists.patient_split.split_patients`.
+        shares: of training, validation and test.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
+        pool: give the section ``unlabeled``, without patients of validation and test; it is empty otherwise.
 
     Raises:
-        DataListError: when it holds class folders, so that some of its images may be no normals.
+        DataListError: for folders whose meaning is open, an empty folder of normal images, or when no patient is left
+            to train on.
     """
-    classes = sorted(path.name for path in root.iterdir() if path.is_dir() and class_of(path.name) is not None)
-    if classes:
+    classes = find_classes(root, root, naming, abnormal_folders)
+    if classes is None:
+        raise ValueError("root must hold class folders; see is_plain_tree.")
+    for folder in (classes.normal, *classes.abnormal):
+        if folder:
+            _refuse_splits(root, folder, naming)
+    entries = add_patients_to_entries(root, list_classes(root, classes, naming))
+    normals = sum(entry.label == 0 for entry in entries)
+    if classes.normal and not normals:
+        raise DataListError(f"{classes.normal.name} holds no images; put the normal images there.")
+    listed = split_patients(entries, seed=seed, shares=shares)
+    if normals and not listed.training_normals:
         raise DataListError(
-            f"dataset_dir has the class folders {', '.join(classes)} and no splits, so that not every image in it is a "
-            "patient's normal one; give the folder of normal images itself, or name it train/normal."
+            f"all {normals} normal images are of patients who have abnormal images, too, and are not trained on. A "
+            "patient is what DICOM headers say, else the folder below a class folder: put images of no known patient "
+            "into the class folder itself."
         )
+    return _add_pool(root, listed, naming) if pool else listed
+
+
+def _add_pool(root: Path, listed: EntriesBySection, naming: Naming) -> EntriesBySection:
+    """Return the sections with the pool, without the patients that the draw gave to validation and test."""
+    folder = find_split(root, Section.UNLABELED)
+    if folder is None:
+        return listed
+    listed = add_patients_of_pool(root, replace(listed, unlabeled=list_pool(root, folder, naming)))
+    apart = {entry.patient for entry in (*listed.validation, *listed.test)}
+    kept = [entry for entry in listed.unlabeled if entry.patient not in apart]
+    if len(kept) < len(listed.unlabeled):
+        logger.warning(
+            "%d of %d images of the pool are left out: their patients are in validation or test.",
+            len(listed.unlabeled) - len(kept),
+            len(listed.unlabeled),
+        )
+    return replace(listed, unlabeled=kept)
+
+
+def _refuse_splits(root: Path, folder: Path, naming: Naming) -> None:
+    """Refuse splits below a class, which would be taken for patients."""
+    splits = [below.name for below in list_folders(folder) if section_of(below.name) is not None]
+    if splits:
+        place = naming.folder(folder.relative_to(root))
+        raise DataListError(
+            f"{place} has the folder {splits[0]}, which would be a patient; put the classes into the splits "
+            f"({splits[0]}/{place}), or the images into the class folders."
+        )
+
+
+def list_normals(root: Path) -> list[Entry]:
+    """Return the images of a folder that holds nothing but normals; a folder in it is a patient."""
     return list_files(root, root, label=0)
 
 
-def list_to_score(root: Path, naming: Naming) -> list[Entry]:
+def list_to_score(root: Path, naming: Naming, abnormal_folders: Sequence[str] = ()) -> list[Entry]:
     """Return the files of a folder without a list: those of its test split, else all.
+
+    Args:
+        root: the folder.
+        naming: how files and folders are called in messages.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
 
     Raises:
         DataListError: when there are none.
     """
-    if find_class_folders(root, Section.TEST, naming):
-        return read_tree(root, naming, Section.TEST).test
+    if find_class_folders(root, Section.TEST, naming, abnormal_folders):
+        return read_tree(root, naming, Section.TEST, abnormal_folders).test
     entries = list_files(root, find_split(root, Section.TEST) or root, label=NO_LABEL, every=True)
     if not entries:
         raise DataListError("dataset_dir holds no files; give a folder with images.")

@@ -15,6 +15,7 @@ import numpy as np
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist, load_labeled_pool
 from monai_anomaly.data.lists.entries import NO_LABEL
+from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES
 from monai_anomaly.data.lists.section import Section
 
 __all__ = ["load_pool", "with_pool"]
@@ -29,8 +30,10 @@ def load_pool(
     anomaly_ratio: float | None = None,
     seed: int = 0,
     split_seed: int = 0,
+    split_shares: Sequence[float] = DEFAULT_SHARES,
     required: bool = False,
     source_names: bool = False,
+    abnormal_folders: Sequence[str] | str = (),
 ) -> list[dict[str, Any]]:
     """Return images of a data set's pool, its section ``unlabeled``, all of them with the label -1.
 
@@ -46,8 +49,10 @@ def load_pool(
         seed: draws the images.
         split_seed: the seed that holds patients out for validation, where the data set has no such section; images of
             theirs are not in the pool.
+        split_shares: as in `load_datalist`.
         required: refuse a data set without a pool, which is a warning otherwise.
         source_names: name files as they are called.
+        abnormal_folders: as in `load_datalist`.
 
     Returns:
         Items in the order of the data set, whatever was drawn.
@@ -61,11 +66,17 @@ def load_pool(
         raise ValueError(f"size of the pool must be a whole number from 1 or None, got {size!r}.")
     if anomaly_ratio is not None and (not isinstance(anomaly_ratio, (int, float)) or not 0 <= anomaly_ratio <= 1):
         raise ValueError(f"anomaly_ratio must be a number from 0 to 1 or None, got {anomaly_ratio!r}.")
+    options: dict[str, Any] = {
+        "seed": split_seed,
+        "split_shares": split_shares,
+        "source_names": source_names,
+        "abnormal_folders": abnormal_folders,
+    }
     if anomaly_ratio is None:
-        items = load_datalist(dataset_dir, Section.UNLABELED, seed=split_seed, source_names=source_names)
+        items = load_datalist(dataset_dir, Section.UNLABELED, **options)
         chosen = _draw(len(items), size, seed) if items else []
     else:
-        items, labels = load_labeled_pool(dataset_dir, seed=split_seed, source_names=source_names)
+        items, labels = load_labeled_pool(dataset_dir, **options)
         chosen = _draw_by_label(np.asarray(labels), size, anomaly_ratio, seed) if items else []
     if not items:
         _refuse_or_warn(required)

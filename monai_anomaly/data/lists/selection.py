@@ -57,8 +57,8 @@ def _require_normals(listed: EntriesBySection) -> list[Entry]:
     """Return the training images, of which there must be some."""
     if not listed.training_normals:
         raise DataListError(
-            "the data set has no normal training images; put normal images into train/normal, or list them with label "
-            '0 under "training" in dataset.json or with split train in labels.csv.'
+            "the data set has no normal training images; put normal images into train/normal (without splits: "
+            'normal), or list them with label 0 under "training" in dataset.json or with split train in labels.csv.'
         )
     return listed.training_normals
 
@@ -67,7 +67,7 @@ def _select_test(listed: EntriesBySection) -> list[Entry]:
     if not listed.test:
         raise DataListError(
             'the data set has no test images; add a "test" section to dataset.json, test rows to labels.csv or the '
-            "folders test/normal and test/abnormal."
+            "folders test/normal and test/abnormal (without splits: normal and abnormal)."
         )
     return listed.test
 

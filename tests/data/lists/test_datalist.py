@@ -302,12 +302,6 @@ def test_every_image_of_a_plain_folder_is_normal_and_a_folder_in_it_a_patient(tm
     assert "1 files that are no images were skipped" in caplog.text
 
 
-@pytest.mark.parametrize("files", [["normal/a.png", "abnormal/b.png"], ["Healthy/a.png"], ["x.png", "lesion/a.png"]])
-def test_class_folders_without_splits_are_no_folder_of_normals(tmp_path, files):
-    make_tree(tmp_path, *files)
-    assert "give the folder of normal images itself" in refusal(tmp_path, "normals")
-
-
 def test_a_site_without_normals_is_refused(tmp_path):
     make_list(tmp_path, training=[{"image": "a.png", "label": 1}], validation=[], test=[{"image": "e.png", "label": 0}])
     assert "no normal images in training or validation" in refusal(tmp_path, "normals")

@@ -80,4 +80,5 @@ def test_the_seed_decides_and_what_patients_are_called_does_not():
 def test_counts_are_said(caplog):
     with caplog.at_level(logging.WARNING):
         split_patients(make(10, 4), seed=3, shares=SHARES)
-    assert "seed 3: training 6 (0 with abnormal images), 12 images; validation 2 (1 " in caplog.text
+    counts = "training 6 patients (0 with abnormal images), 12 images; validation 2 patients (1 with"
+    assert f"by seed 3 into shares of 0.6, 0.1, 0.3: {counts}" in caplog.text
