@@ -9,6 +9,7 @@ A page with cards includes ``card.css.jinja`` in its style and writes, inside on
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from skimage.measure import find_contours
 from monai_anomaly.report.gallery import Picture
 from monai_anomaly.utils.heatmap import PALETTE, encode_heatmap, encode_image
 
-__all__ = ["Card", "MapScale", "Outline", "make_card", "make_scale"]
+__all__ = ["Card", "MapScale", "Outline", "make_card", "make_scale", "picture_aspect"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,22 @@ def make_scale(map_range: tuple[float, float]) -> MapScale:
         map_range: map values of the first and the last color.
     """
     return MapScale(*map_range, _uri(encode_image(np.moveaxis(PALETTE[None] / np.float32(255), -1, 0))))
+
+
+def picture_aspect(box: Sequence[int] | None) -> float | None:
+    """Return the width over the height of what a network saw, before it was squashed.
+
+    Args:
+        box: ``(x0, y0, x1, y1)``, half open, in pixels of the source; None or an empty one is unknown.
+
+    Returns:
+        between 1/4 and 4, so that a strip has a card like others; None where it is unknown.
+
+    >>> picture_aspect((10, 0, 310, 200))
+    1.5
+    """
+    x0, y0, x1, y1 = (int(edge) for edge in box) if box is not None else (0, 0, 0, 0)
+    return min(4.0, max(0.25, (x1 - x0) / (y1 - y0))) if x1 > x0 and y1 > y0 else None
 
 
 def make_card(picture: Picture, map_range: tuple[float, float], anchor: str, *, note: str = "") -> Card:

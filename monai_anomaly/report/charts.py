@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy.typing as npt
 from markupsafe import Markup
 from sklearn.metrics import roc_curve
 
+from monai_anomaly.report.score_bins import ScoreBins
 from monai_anomaly.report.svg import (
     Plot,
     Tick,
     area,
     bars,
     chart,
+    disc,
     joined,
     line,
     path,
@@ -42,6 +45,7 @@ def roc_chart(
     scores: npt.NDArray[np.float64],
     auroc: float,
     band: Mapping[str, Any] | None = None,
+    point: tuple[float, float] | None = None,
 ) -> Markup:
     """Return the ROC curve of both classes' scores.
 
@@ -51,6 +55,7 @@ def roc_chart(
         auroc: area under the curve, for the description.
         band: what :func:`monai_anomaly.metrics.operating_points.roc_band` gives; None, or one that has no ``lower``
             and ``upper``, draws no band.
+        point: false-alarm rate and sensitivity of the threshold in use, to mark; None marks none.
     """
     plot = Plot(*_BOX)
     ticks = [Tick(value, f"{value:.1f}") for value in np.linspace(0, 1, 6)]
@@ -61,47 +66,52 @@ def roc_chart(
         about += " The shaded band is the 95 % interval of the sensitivity at each false-alarm rate."
     false_alarms, sensitivity, _ = roc_curve(labels, scores)
     shapes += [line(plot, [0, 1], [0, 1], "chance"), line(plot, false_alarms, sensitivity, "curve")]
+    if point is not None:
+        shapes.append(disc(plot.x(point[0]), plot.y(point[1]), 5, "point"))
+        about += f" The point is the calibrated threshold: false-alarm rate {point[0]:.3f}, sensitivity {point[1]:.3f}."
     return chart(_SIZE, _SIZE, about, *shapes)
 
 
-def histogram_chart(
-    labels: npt.NDArray[np.int64],
-    scores: npt.NDArray[np.float64],
-    thresholds: Mapping[str, float] | None = None,
-) -> Markup:
+def histogram_chart(bins: ScoreBins, thresholds: Mapping[str, float] | None = None) -> Markup:
     """Return how the scores of each class are spread, as the share of the class in each bin.
 
     Args:
-        labels: 0 normal, 1 abnormal, shape ``(N,)``.
-        scores: shape ``(N,)``.
-        thresholds: scores to mark with a line, by the false-alarm rate; the axis reaches as far as they do.
+        bins: the scores, and the axis.
+        thresholds: scores to mark with a line, by the false-alarm rate.
     """
     marks = dict(thresholds or {})
-    edges = _bin_edges(scores)
-    low, high = min([edges[0], *marks.values()]), max([edges[-1], *marks.values()])
-    counts = [int((labels == label).sum()) for label in (0, 1)]
-    shares = [np.histogram(scores[labels == label], edges)[0] / max(1, counts[label]) for label in (0, 1)]
-    top = float(np.max(shares))
+    shares = bins.shares
+    top = float(shares.max())
     room = 1.05 + 0.09 * len(marks)  # above the bars, for the names of the lines
-    plot = Plot(*_BOX, x_range=(low, high), y_range=(0, top * room))
+    plot = Plot(*_BOX, x_range=(float(bins.edges[0]), float(bins.edges[-1])), y_range=(0, top * room))
     shapes = [
-        x_axis(plot, [Tick(value, f"{value:g}") for value in round_values(low, high)], "Image score"),
+        x_axis(plot, _score_ticks(plot, bins), "Image score"),
         y_axis(plot, [Tick(value, f"{100 * value:g} %") for value in round_values(0, top)], "Share of the class"),
-        bars(plot, edges, shares[0], "normal"),
-        bars(plot, edges, shares[1], "abnormal"),
-        _marks(plot, marks),
+        bars(plot, bins.edges, shares[0], "normal"),
+        bars(plot, bins.edges, shares[1], "abnormal"),
+        _marks(plot, {name: bins.place(value) for name, value in marks.items()}),
     ]
+    counts, beyond = bins.counts.sum(axis=1), bins.beyond
     about = f"Histogram of the image scores of {counts[0]} normal and {counts[1]} abnormal images."
+    about += f" {beyond.n_low} are below {bins.low:.4g}, in one bar." if beyond.n_low else ""
+    about += f" {beyond.n_high} are above {bins.high:.4g}, in one bar." if beyond.n_high else ""
     about += "".join(f" Threshold for {label} false alarms at {value:.4g}." for label, value in marks.items())
     return chart(_SIZE, _SIZE, about, *shapes)
 
 
-def _bin_edges(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    low, high = float(scores.min()), float(scores.max())
-    if high - low <= 1e-9 * max(abs(low), abs(high)):  # all equal: one bar in the middle
-        low, high = low - max(abs(low), 1.0) / 2, high + max(abs(high), 1.0) / 2
-    n_bins = int(np.clip(2 * np.cbrt(len(scores)), 8, 40))  # Rice's rule, within what the eye can use
-    return np.linspace(low, high, n_bins + 1)
+def _score_ticks(plot: Plot, bins: ScoreBins) -> list[Tick]:
+    """Return round scores, and what the bars at the ends stand for, with room around it."""
+    ends = [
+        Tick(bins.place(value), f"{sign}{edge:.3g}", None)
+        for value, sign, edge, is_shown in (
+            (-math.inf, "<", bins.low, bins.edges[0] < bins.low),
+            (math.inf, ">", bins.high, bins.edges[-1] > bins.high),
+        )
+        if is_shown
+    ]
+    rounds = [Tick(value, f"{value:g}") for value in round_values(bins.low, bins.high)]
+    far = [t for t in rounds if all(abs(plot.x(t.value) - plot.x(end.value)) > _NAME_ROOM for end in ends)]
+    return far + ends
 
 
 def _marks(plot: Plot, marks: Mapping[str, float]) -> Markup:

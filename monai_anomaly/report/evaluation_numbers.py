@@ -73,6 +73,8 @@ def evaluation_numbers(
     Returns:
         what :func:`~monai_anomaly.metrics.image_level.image_level_metrics` gives, and
 
+        - ``chance``: what guessing gives: ``auroc``, ``average_precision`` (the share of abnormal images) and
+          ``best_f1`` (that of calling every image abnormal).
         - ``operating_points``: see :func:`~monai_anomaly.metrics.operating_points.operating_points`; thresholds are
           named by their false-alarm rates.
         - ``false_alarm_rate`` and ``decisions``: by class (``normal``, ``abnormal``), the number of each decision.
@@ -90,6 +92,7 @@ def evaluation_numbers(
     numbers = image_level_metrics(labels, scores, groups, names=names, **rules.bootstrap)
     thresholds, reasons = _thresholds(rules)
     return numbers | {
+        "chance": _chance(numbers),
         "operating_points": operating_points(
             labels, scores, groups, thresholds, reasons=reasons, names=names, **rules.bootstrap
         ),
@@ -100,6 +103,12 @@ def evaluation_numbers(
         "pixel_level": _pixel_level(maps, thresholds.get(f"{rules.false_alarm_rate:g}"), rules),
         "subgroups": subgroup_metrics(labels, scores, groups, columns, **rules.bootstrap) if columns else {},
     }
+
+
+def _chance(numbers: Mapping[str, Any]) -> dict[str, float]:
+    """Return what scores that know nothing would give."""
+    share = numbers["n_abnormal"] / (numbers["n_normal"] + numbers["n_abnormal"])
+    return {"auroc": 0.5, "average_precision": share, "best_f1": 2 * share / (1 + share)}
 
 
 def _columns(cases: Sequence[Case]) -> tuple[list[int], list[float], list[str]]:

@@ -18,9 +18,10 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
     """
     interval, guard = numbers["auroc_interval"], numbers["guard"]
     between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
+    by_chance = numbers["chance"]["average_precision"]
     lines = [
         f"ROC AUC            {numbers['auroc']:.3f}{between}",
-        f"average precision  {numbers['average_precision']:.3f}",
+        f"average precision  {numbers['average_precision']:.3f}  (guessing {by_chance:.3f})",
         f"images             {numbers['n_normal']} normal, {numbers['n_abnormal']} abnormal",
         f"groups (patients)  {numbers['n_groups']}",
         f"called anomalous   {_decided(numbers)}",

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Gallery", "Picture"]
+__all__ = ["MOST_REFUSED", "Gallery", "Picture"]
+
+MOST_REFUSED = 20
+"""Images of the input guard's refusals that a gallery keeps beside the others."""
 
 
 @dataclass
@@ -61,7 +64,8 @@ class Gallery:
     """Keeps the most anomalous images, and the ones that a score gets most wrong.
 
     Of ``size`` images, two thirds are the highest scores, one sixth the abnormal images with the lowest scores and one
-    sixth the normal images with the highest scores. At most ``size`` images are held at any time.
+    sixth the normal images with the highest scores. The first :data:`MOST_REFUSED` images that the input guard refused
+    (``decision`` ``"not_applicable"``) are kept beside them. No more than these are held at any time.
 
     Args:
         size: number of images; 0 for none.
@@ -77,12 +81,17 @@ class Gallery:
         self._highest = _Best(size - 2 * aside)
         self._missed = _Best(aside)
         self._alarms = _Best(aside)
+        self._most_refused = MOST_REFUSED if size else 0
+        self._refused: list[Picture] = []
         self._seen = 0
 
-    def wants(self, label: int, score: float) -> bool:
+    def wants(self, label: int, score: float, decision: str = "") -> bool:
         """Whether an image with this score would be kept: ask before its pixels are copied."""
         side, key = (self._missed, -score) if label else (self._alarms, score)
-        return self._highest.wants(score) or side.wants(key)
+        return self._highest.wants(score) or side.wants(key) or self._wants_refused(decision)
+
+    def _wants_refused(self, decision: str) -> bool:
+        return decision == "not_applicable" and len(self._refused) < self._most_refused
 
     def add(self, picture: Picture) -> None:
         """Offer an image."""
@@ -90,6 +99,8 @@ class Gallery:
         side, key = (self._missed, -picture.score) if picture.label else (self._alarms, picture.score)
         self._highest.add(picture.score, self._seen, picture)
         side.add(key, self._seen, picture)
+        if self._wants_refused(picture.decision):
+            self._refused.append(picture)
 
     @property
     def most_anomalous(self) -> list[Picture]:
@@ -107,10 +118,24 @@ class Gallery:
         return self._rest(self._alarms)
 
     @property
+    def refused(self) -> list[Picture]:
+        """The first that the input guard refused, in order, whether or not they are in another list."""
+        return list(self._refused)
+
+    @property
+    def other_refused(self) -> list[Picture]:
+        """Those of them that are in no other list."""
+        return _without(self._refused, self.most_anomalous + self.missed + self.false_alarms)
+
+    @property
     def pictures(self) -> list[Picture]:
         """All of them, each once."""
-        return self.most_anomalous + self.missed + self.false_alarms
+        return self.most_anomalous + self.missed + self.false_alarms + self.other_refused
 
     def _rest(self, side: _Best) -> list[Picture]:
-        shown: Sequence[int] = [id(picture) for _, _, picture in self._highest.heap]
-        return [picture for picture in side.sorted() if id(picture) not in shown]
+        return _without(side.sorted(), self.most_anomalous)
+
+
+def _without(pictures: Sequence[Picture], shown: Sequence[Picture]) -> list[Picture]:
+    known = {id(picture) for picture in shown}
+    return [picture for picture in pictures if id(picture) not in known]

@@ -16,11 +16,12 @@ __all__ = ["GalleryView", "gallery_map_range", "view_gallery"]
 
 @dataclass(frozen=True)
 class GalleryView:
-    """The cards of a gallery under their headings, and the scale of their maps."""
+    """The cards of a gallery under their headings, the scale of their maps, and the anchors of the refused images."""
 
     scale: MapScale
     is_scale_given: bool
     groups: list[tuple[str, list[Card]]]
+    refused: list[str]
 
     @property
     def has_outlines(self) -> bool:
@@ -53,6 +54,7 @@ def view_gallery(gallery: Gallery, map_range: tuple[float, float] | None = None)
         "Most anomalous first": gallery.most_anomalous,
         "Abnormal, with the lowest scores": gallery.missed,
         "Normal, with the highest scores of the rest": gallery.false_alarms,
+        "Refused by the input guard, of the rest": gallery.other_refused,
     }
     return GalleryView(
         make_scale(scale),
@@ -62,4 +64,5 @@ def view_gallery(gallery: Gallery, map_range: tuple[float, float] | None = None)
             for heading, pictures in groups.items()
             if pictures
         ],
+        refused=[anchors[id(picture)] for picture in gallery.refused],
     )

@@ -6,11 +6,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_anomaly.report.gallery import Gallery, Picture
+from monai_anomaly.report.gallery import MOST_REFUSED, Gallery, Picture
 
 
-def _picture(name: str, label: int, score: float) -> Picture:
-    return Picture(name, label, score, np.zeros((1, 2, 2), np.float32), np.zeros((2, 2), np.float32))
+def _picture(name: str, label: int, score: float, decision: str = "") -> Picture:
+    return Picture(name, label, score, np.zeros((1, 2, 2), np.float32), np.zeros((2, 2), np.float32), decision=decision)
 
 
 @pytest.mark.parametrize("size", [0, 1, 5, 6, 24, 1000])
@@ -40,3 +40,16 @@ def test_keeps_what_sorting_everything_would(size, decimals):
 def test_a_negative_size_is_refused():
     with pytest.raises(ValueError, match="0 or more, got -1"):
         Gallery(-1)
+
+
+def test_keeps_the_first_refused_images_beside_the_others():
+    gallery = Gallery(6)
+    for i in range(60):
+        decision = "not_applicable" if i % 2 else "normal"
+        if gallery.wants(0, float(-i), decision):
+            gallery.add(_picture(f"{i}", 0, float(-i), decision))
+    assert [p.name for p in gallery.refused] == [f"{i}" for i in range(1, 2 * MOST_REFUSED, 2)]
+    assert len({p.name for p in gallery.pictures}) == len(gallery.pictures) <= 6 + MOST_REFUSED
+    assert not {p.name for p in gallery.other_refused} & {p.name for p in gallery.most_anomalous}
+    empty = Gallery(0)
+    assert not empty.wants(0, 1.0, "not_applicable")

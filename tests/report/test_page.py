@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, roc_curve
 
 import monai_anomaly
 from monai_anomaly.calibration.calibration import Calibration
@@ -18,7 +21,9 @@ from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numb
 from monai_anomaly.report.gallery import Gallery, Picture
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
+from monai_anomaly.report.page_head import PageHead, make_head
 from monai_anomaly.report.rendering import environment, render
+from monai_anomaly.report.score_bins import bin_scores
 from tests.helpers.parsed_page import ParsedPage
 
 PACKAGE = Path(monai_anomaly.__file__).parent
@@ -41,7 +46,12 @@ def numbers_of(refused: int = 0, **columns: Any) -> dict[str, Any]:
 
 
 def page_of(numbers: dict[str, Any], gallery: Gallery | None = None, **options: Any) -> ParsedPage:
-    options = {"title": "a title", "labels": LABELS, "scores": SCORES, "gallery": gallery or Gallery(0)} | options
+    options = {
+        "head": PageHead("a title", ["a fact"], "today"),
+        "labels": LABELS,
+        "scores": SCORES,
+        "gallery": gallery or Gallery(0),
+    } | options
     page = ParsedPage(render_report(numbers=numbers, **options))
     page.text = " ".join(page.text.split())
     return page
@@ -67,7 +77,7 @@ def everywhere(text: str) -> ParsedPage:
     numbers |= {"rejected": [{"image": text, "code": text, "reason": text}], "n_trained_on": 1, "unfinished": text}
     for point in numbers["operating_points"]["thresholds"].values():
         point |= {"threshold": None}  # so that its reason is shown
-    return page_of(numbers, gallery, title=text, details={text: text})
+    return page_of(numbers, gallery, head=PageHead(text, [text], "today", [text]), details={text: text})
 
 
 def test_no_text_becomes_markup():
@@ -86,7 +96,7 @@ def test_no_text_becomes_markup():
 
 
 def test_names_of_thresholds_do_not_become_markup():
-    chart = histogram_chart(LABELS, SCORES, {HOSTILE: 0.5})
+    chart = histogram_chart(bin_scores(LABELS, SCORES, [0.5]), {HOSTILE: 0.5})
     page = ParsedPage(str(chart))
     assert {tag for tag, _ in page.tags} == {"svg", "path", "text"}
     assert HOSTILE in page.text and HOSTILE in page.tags[0][1]["aria-label"]
@@ -112,7 +122,7 @@ def test_a_number_that_is_missing_is_an_error():
     del numbers["n_groups"]
     with pytest.raises(jinja2.UndefinedError, match="n_groups"):
         page_of(numbers)
-    with pytest.raises(jinja2.UndefinedError, match="title"):
+    with pytest.raises(jinja2.UndefinedError, match="head"):
         render("page.html.jinja")
 
 
@@ -121,6 +131,73 @@ def test_the_page_names_twenty_refused_images(refused, rows, more):
     page = page_of(numbers_of(refused))
     assert len(re.findall(r"i\d+ \((?:ab)?normal\)", page.text)) == rows
     assert ("more; scores.csv" in page.text) == bool(more) and more in page.text
+
+
+def test_rows_of_refused_images_lead_to_their_pictures():
+    numbers, gallery = numbers_of(25), Gallery(6)
+    for i in np.random.default_rng(1).permutation(N):  # refused ones come at any time
+        decision = "not_applicable" if i < 25 else "normal"
+        pixels = np.zeros((1, 4, 4), np.float32)
+        gallery.add(Picture(f"i{i}", int(LABELS[i]), float(SCORES[i]), pixels, pixels[0], decision=decision))
+    names = [picture.name for picture in gallery.refused]
+    numbers["guard"]["refused"].sort(key=lambda case: names.index(case["image"]) if case["image"] in names else 99)
+    page = page_of(numbers, gallery)
+    links = [attributes["href"].removeprefix("#") for tag, attributes in page.tags if tag == "a"]
+    cards = [attributes["id"] for _, attributes in page.tags if attributes.get("class") == "card"]
+    shown = [alt.split()[2].rstrip(",") for alt, _ in page.images() if alt.startswith("Input image")]
+    assert len(set(cards)) == len(cards) == len(gallery.pictures)
+    assert [shown[cards.index(link)] for link in links] == names and len(names) == 20
+
+
+def test_what_guessing_gives_stands_beside_the_numbers():
+    numbers = numbers_of()
+    text = page_of(numbers).text
+    assert "Average precision" in text and "guessing: 0.500" in text  # half of the images are abnormal
+    assert "calling every image abnormal gives 0.667" in text
+    random = np.random.default_rng(0)
+    labels = (random.random(20_000) < 0.3).astype(np.int64)
+    cases = [
+        Case(f"i{i}", int(y), float(s), f"p{i}", 1, None, None, "", "")
+        for i, (y, s) in enumerate(zip(labels, random.random(20_000), strict=True))
+    ]
+    guessed = evaluation_numbers(cases, Rules(None, 0.1, False, 0, 0), maps=MapCollector(), columns={})
+    assert guessed["average_precision"] == pytest.approx(guessed["chance"]["average_precision"], abs=0.01)
+    assert guessed["operating_points"]["oracle_f1"]["value"] == pytest.approx(guessed["chance"]["best_f1"], abs=0.001)
+    assert guessed["chance"]["best_f1"] == pytest.approx(f1_score(labels, np.ones_like(labels)))
+
+
+def test_the_point_of_the_threshold_lies_on_the_curve():
+    numbers = numbers_of()
+    page = page_of(numbers)
+    (disc,) = [attributes for tag, attributes in page.tags if tag == "circle"]
+    curve = next(attributes for _, attributes in page.tags if attributes.get("class") == "curve")
+    x, y = float(disc["cx"]), float(disc["cy"])
+    corners = [tuple(map(float, pair.split(","))) for pair in curve["points"].split()]
+    assert any(  # of the steps
+        min(a[0], b[0]) <= x <= max(a[0], b[0]) and min(a[1], b[1]) <= y <= max(a[1], b[1])
+        for a, b in pairwise(corners)
+    )
+    false_alarms, sensitivity, thresholds = roc_curve(LABELS, SCORES, drop_intermediate=False)
+    at = np.searchsorted(-thresholds, -CALIBRATION.threshold(0.1), side="right") - 1  # the last threshold above
+    assert f"gives {100 * false_alarms[at]:.1f} % false alarms and finds {100 * sensitivity[at]:.1f} %" in page.text
+
+
+def test_without_a_calibration_no_point_is_marked():
+    cases = [Case(f"i{i}", int(LABELS[i]), float(SCORES[i]), f"p{i}", 1, None, None, "", "") for i in range(N)]
+    numbers = evaluation_numbers(cases, Rules(None, 0.1, False, 0, 0), maps=MapCollector(), columns={})
+    page = page_of(numbers | {"rejected": [], "n_trained_on": None})
+    assert "circle" not in {tag for tag, _ in page.tags} and "A calibration adds a threshold" in page.text
+
+
+def test_the_head_says_what_the_page_is_of():
+    head = make_head(
+        "SEPIAD", datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), "labels.csv", "", unfinished="<30> of 300"
+    )
+    html = render_report(numbers=numbers_of(), labels=LABELS, scores=SCORES, gallery=Gallery(0), head=head)
+    page = ParsedPage(html)
+    for words in ("labels.csv", monai_anomaly.__version__, "2026-01-02 03:04 UTC", "For research, not for diagnosis"):
+        assert words in page.text
+    assert "time budget: <30> of 300." in page.text and "<title>SEPIAD, 2026-01-02 03:04 UTC</title>" in html
 
 
 def test_nothing_refused_has_no_table_and_no_second_number():

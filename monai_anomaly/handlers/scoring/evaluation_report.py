@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import logging
@@ -37,6 +38,7 @@ from monai_anomaly.report.evaluation_summary import result_lines
 from monai_anomaly.report.gallery import Gallery
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
+from monai_anomaly.report.page_head import make_head
 from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
@@ -66,6 +68,7 @@ class EvaluationReport:
         network: its ``reconstruct(image)``, where it has one, gives the reconstructions of the gallery; None takes the
             evaluator's network.
         title: heading of the page.
+        data_set: what the page calls the images; empty says nothing.
         gallery: number of images on the page; 0 for none.
         details: what a reader must know of the run (seed, rule that chose the checkpoint, origin of the weights, ...),
             JSON values; shown in a table and kept in ``metrics.json``.
@@ -97,6 +100,7 @@ class EvaluationReport:
         network: torch.nn.Module | None = None,
         *,
         title: str = "Anomaly detection: evaluation",
+        data_set: str = "",
         gallery: int = 24,
         details: Mapping[str, Any] | None = None,
         map_range: tuple[float, float] | None = None,
@@ -113,6 +117,7 @@ class EvaluationReport:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
         self.title = title
+        self.data_set = data_set
         self.details = dict(details or {})
         self.map_range = None if map_range is None else (float(map_range[0]), float(map_range[1]))
         self.aggregate = check_aggregate(aggregate)
@@ -165,7 +170,7 @@ class EvaluationReport:
             values.append(_plain(item, key))
         self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
         self._maps.add(item, group, frames)
-        if self._gallery.wants(label, score):
+        if self._gallery.wants(label, score, answer.decision):
             self._gallery.add(copy_picture(item, self._cases[-1]))
 
     def _decide(self, score: float, refusal: str) -> Decision:
@@ -185,7 +190,7 @@ class EvaluationReport:
         self._studies.require_complete()
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
-        numbers["unfinished"] = self.unfinished
+        numbers |= {"unfinished": self.unfinished, "data_set": self.data_set, "data_hash": self._data_hash()}
         add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()
@@ -200,7 +205,13 @@ class EvaluationReport:
         labels = np.asarray([case.label for case in self._cases])
         scores = np.asarray([case.score for case in self._cases])
         return render_report(
-            title=self.title,
+            head=make_head(
+                self.title,
+                datetime.now(timezone.utc),
+                self.data_set,
+                f"images {numbers['data_hash'][:12]}",
+                unfinished=self.unfinished,
+            ),
             numbers=numbers,
             labels=labels,
             scores=scores,
@@ -209,9 +220,13 @@ class EvaluationReport:
             details={"copies of an image": numbers["n_copies"]}
             | self.details
             | _versions()
-            | {"written": f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC"},
+            | {"images": f"sha256 {numbers['data_hash'][:16]}, of their pixels in any order"},
             map_range=self.map_range,
         )
+
+    def _data_hash(self) -> str:
+        """Return the SHA-256 of the images, as the network got them, in any order."""
+        return hashlib.sha256("\n".join(sorted(self._hashes)).encode()).hexdigest()
 
     def _count_copies(self) -> int:
         """How many images have the pixels of another one, which count twice in every number."""

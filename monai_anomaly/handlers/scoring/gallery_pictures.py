@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from monai_anomaly.report.card import picture_aspect
 from monai_anomaly.report.evaluation_numbers import Case
 from monai_anomaly.report.gallery import Gallery, Picture
 
@@ -33,6 +34,7 @@ def copy_picture(item: Mapping[str, Any], case: Case) -> Picture:
         mask,
         decision=case.decision,
         p_value=case.p_value,
+        aspect=picture_aspect(item.get("box")),
     )
 
 
