@@ -12,6 +12,7 @@ from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.resuming import check_resumable
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
+from monai_anomaly.bundle.verbosity import set_verbosity
 from monai_anomaly.utils.bundle_folders import find_bundle_root
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "prepare_features",
     "read_calibration",
     "run_details",
+    "set_verbosity",
     "summarize_data",
 ]

@@ -67,11 +67,13 @@ def run_line(words: Sequence[str]) -> int:
     import runpy
 
     from monai_anomaly.bundle.error_sentence import end_with_a_sentence
+    from monai_anomaly.bundle.verbosity import silence_trust_warning
 
     before = sys.argv, sys.excepthook
     sys.argv = ["monai.bundle", *words]
     try:
         end_with_a_sentence()
+        silence_trust_warning()  # the line above names the configurations
         runpy.run_module("monai.bundle", run_name="__main__", alter_sys=True)
     except Exception:
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from ignite.engine import Engine, Events
 from tqdm.auto import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from monai_anomaly.handlers.training.scalars import scalars
 from monai_anomaly.handlers.training.time_budget import Deadline
@@ -20,7 +22,7 @@ class TrainingProgress:
     """Shows how far a run is, the time left and some of its numbers.
 
     Ignite's `ProgressBar` shows one epoch; people ask when the training ends. Under a time budget the bar counts
-    seconds, otherwise iterations.
+    seconds, otherwise iterations. What is logged meanwhile stands above the bar, not in it.
 
     Args:
         description: what is being done.
@@ -42,6 +44,7 @@ class TrainingProgress:
         self.deadline = deadline if deadline is not None and deadline.seconds is not None else None
         self.interval = interval
         self._bar: tqdm | None = None
+        self._logging = ExitStack()
 
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer or evaluator."""
@@ -51,6 +54,7 @@ class TrainingProgress:
         engine.add_event_handler(Events.EXCEPTION_RAISED, self._abort)
 
     def _open(self, engine: Engine) -> None:
+        self._logging.enter_context(logging_redirect_tqdm())
         if self.deadline is None:
             total: float = (engine.state.epoch_length or 0) * (engine.state.max_epochs or 1)
             self._bar = tqdm(total=int(total), desc=self.description, initial=engine.state.iteration)
@@ -78,11 +82,14 @@ class TrainingProgress:
     def _close(self, engine: Engine) -> None:
         if self._bar is not None:
             self._advance(engine)
-            self._bar.close()
-            self._bar = None
+            self._close_bar()
 
     def _abort(self, engine: Engine, error: BaseException) -> Any:
+        self._close_bar()
+        raise error
+
+    def _close_bar(self) -> None:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
-        raise error
+        self._logging.close()

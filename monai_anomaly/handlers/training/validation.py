@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import logging
+import math
+
+import ignite.distributed as idist
 from ignite.engine import Engine
 from monai.engines.evaluator import Evaluator
 from monai.handlers import ValidationHandler
@@ -13,11 +17,14 @@ from monai_anomaly.handlers.training.epoch_events import every_epochs
 
 __all__ = ["Validation"]
 
+logger = logging.getLogger(__name__)
+
 
 class Validation(ValidationHandler):
-    """Validates after every few epochs, and once more where a time budget ends the training.
+    """Validates after every few epochs, and once more where a time budget ends the training; says what came of it.
 
-    MONAI's handler, which knows no epoch but the whole ones that its interval names.
+    MONAI's handler knows no epoch but the whole ones that its interval names. Its `StatsHandler` also tells the best
+    value of all epochs, which chooses nothing here.
 
     Args:
         validator: runs the validation.
@@ -30,3 +37,18 @@ class Validation(ValidationHandler):
     def attach(self, engine: Engine) -> None:
         """Attach to a trainer."""
         engine.add_event_handler(every_epochs(self.interval), self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Validate."""
+        super().__call__(engine)
+        if self.validator is None or idist.get_rank() > 0:
+            return
+        metrics = self.validator.state.metrics
+        told = [f"{name} {value:.4f}" for name, value in metrics.items() if _is_finite(value)]
+        if told:
+            logger.info("validation after epoch %d: %s", engine.state.epoch, ", ".join(told))
+
+
+def _is_finite(value: object) -> bool:
+    """Whether it is a number to tell; a metric of one class is none."""
+    return isinstance(value, (int, float)) and math.isfinite(value)

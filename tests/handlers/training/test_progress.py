@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import logging
+import sys
+
 import pytest
 from ignite.engine import Engine
 
@@ -24,3 +27,25 @@ def test_progress_gives_way_to_an_error():
     TrainingProgress().attach(engine)
     with pytest.raises(RuntimeError, match="the real reason"):
         engine.run(range(5))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_log_line_stands_above_the_bar_and_the_handlers_come_back(capsys, monkeypatch, fails):
+    handler = logging.StreamHandler(sys.stdout)
+    monkeypatch.setattr(logging.root, "handlers", [handler])
+
+    def step(_engine, batch):
+        logging.getLogger("monai_anomaly.any").warning("line %d", batch)
+        if fails and batch:
+            raise RuntimeError("the real reason")
+
+    engine = Engine(step)
+    TrainingProgress(interval=1).attach(engine)
+    if fails:
+        with pytest.raises(RuntimeError):
+            engine.run([0, 1])
+    else:
+        engine.run([0, 1])
+    assert logging.root.handlers == [handler]
+    printed = capsys.readouterr()
+    assert "line 0\nline 1\n" in printed.out and "line" not in printed.err
