@@ -14,17 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from skimage.measure import find_contours
 
 from monai_anomaly.report.gallery import Picture
-from monai_anomaly.transforms.preprocessing import resize_image
 from monai_anomaly.utils.heatmap import PALETTE, encode_heatmap, encode_image
 
 __all__ = ["Card", "MapScale", "Outline", "make_card", "make_scale", "picture_aspect"]
-
-LONGEST_SIDE = 256
-"""Pixels of a picture's longer side on a page; larger ones are made smaller, so that a page stays within some MB."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,8 @@ class Card:
     ``anchor`` is the ``id`` that a link of the page leads to. ``image``, ``reconstruction`` (empty where the method has
     none) and ``anomaly_map`` are data URIs. ``kind`` is ``"normal"``, ``"abnormal"`` or empty where nobody knows.
     ``aspect`` is width over height to show the pictures at. ``note`` is one more sentence for the caption, or empty.
-    ``decision`` and ``p_value`` are those of :class:`monai_anomaly.report.gallery.Picture`.
+    ``links`` are words to click on and relative paths. ``decision`` and ``p_value`` are those of
+    :class:`monai_anomaly.report.gallery.Picture`.
     """
 
     anchor: str
@@ -58,6 +54,7 @@ class Card:
     p_value: float | None
     aspect: float
     note: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
     @property
     def n_pictures(self) -> int:
@@ -104,7 +101,14 @@ def picture_aspect(box: Sequence[int] | None) -> float | None:
     return min(4.0, max(0.25, (x1 - x0) / (y1 - y0))) if x1 > x0 and y1 > y0 else None
 
 
-def make_card(picture: Picture, map_range: tuple[float, float], anchor: str, *, note: str = "") -> Card:
+def make_card(
+    picture: Picture,
+    map_range: tuple[float, float],
+    anchor: str,
+    *,
+    note: str = "",
+    links: tuple[tuple[str, str], ...] = (),
+) -> Card:
     """Return the card of a picture.
 
     Args:
@@ -112,11 +116,12 @@ def make_card(picture: Picture, map_range: tuple[float, float], anchor: str, *, 
         map_range: map values of the first and the last color; values outside get these colors.
         anchor: an ``id`` that no other element of the page has, such as ``"image-7"``.
         note: one more sentence for the caption.
+        links: words to click on, and paths relative to the page, made of letters, digits, ``/``, ``_``, ``-``, ``.``.
     """
     low, high = _window(picture.image)
 
     def show(image: npt.NDArray[np.float32]) -> str:
-        return _uri(encode_image(((_fit(image) - low) / (high - low)).astype(np.float32)))
+        return _uri(encode_image(((image - low) / (high - low)).astype(np.float32)))
 
     height, width = picture.image.shape[-2:]
     return Card(
@@ -124,25 +129,16 @@ def make_card(picture: Picture, map_range: tuple[float, float], anchor: str, *, 
         name=picture.name,
         kind="" if picture.label is None else ("normal", "abnormal")[picture.label],
         score=picture.score,
-        image=show(picture.image),
+        image=show(picture.image) if picture.source is None else _uri(encode_image(picture.source)),
         outline=None if picture.mask is None else _outline(picture.mask),
         reconstruction="" if picture.reconstruction is None else show(picture.reconstruction),
-        anomaly_map=_uri(encode_heatmap(_fit(picture.anomaly_map[None])[0], map_range)),
+        anomaly_map=_uri(encode_heatmap(picture.anomaly_map, map_range)),
         decision=picture.decision,
         p_value=picture.p_value,
         aspect=width / height if picture.aspect is None else picture.aspect,
         note=note,
+        links=links,
     )
-
-
-def _fit(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Return pixels ``(C, H, W)`` as they are, or averaged where they are more than a page should hold."""
-    height, width = pixels.shape[-2:]
-    shrink = LONGEST_SIDE / max(height, width)
-    if shrink >= 1:
-        return pixels
-    size = max(1, round(height * shrink)), max(1, round(width * shrink))
-    return np.asarray(resize_image(torch.from_numpy(np.ascontiguousarray(pixels)), size))
 
 
 def _window(image: npt.NDArray[np.float32]) -> tuple[float, float]:

@@ -25,7 +25,8 @@ class Picture:
     ``(C, H, W)`` or None; all as the network saw or gave them. ``label`` is 0 normal, 1 abnormal, None where nobody
     knows. ``decision`` is one of :data:`monai_anomaly.calibration.decision.DECISIONS`, ``p_value`` None where there is
     no calibration. ``aspect`` is the width over the height of what the network saw, before it was resized; None where
-    the image itself has it.
+    the image itself has it. ``source`` is to be shown in place of ``image``: the same before it was resized, in [0, 1];
+    or None.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Picture:
     decision: str = ""
     p_value: float | None = None
     aspect: float | None = None
+    source: npt.NDArray[np.float32] | None = None
 
 
 @dataclass

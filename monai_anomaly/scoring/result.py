@@ -69,7 +69,7 @@ class Result:
     image: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
 
     def record(self) -> dict[str, Any]:
-        """Return the line of ``records.jsonl``: plain values, no pixels; whoever writes a map puts its path there."""
+        """Return the line of ``records.jsonl``: plain values, no pixels; who writes a picture puts its path there."""
         return {
             "image": self.name,
             "status": self.status,
@@ -80,6 +80,8 @@ class Result:
             "threshold": self.threshold,
             "false_alarm_rate": self.false_alarm_rate,
             "map": None,
+            "overlay": None,
+            "overlay_shape": None,
             "map_range": _list(self.map_range),
             "code": self.code,
             "reason": self.reason,

@@ -68,6 +68,9 @@ class Preprocessing(Compose):
         sharpness: blur images that are sharper than this, at ``image_size`` and before the intensity is normalized; see
             :class:`~monai_anomaly.transforms.sharpness.EqualizeSharpness`. None leaves them as they are.
 
+    Attributes:
+        reader: the :class:`~monai_anomaly.data.image_reader.ClinicalImageReader` that it reads with.
+
     Raises:
         ValueError: for a value that is not allowed.
     """
@@ -103,7 +106,7 @@ class Preprocessing(Compose):
         load = LoadClinicalImaged(("image",), channels, crop_region, min_size=min_size, meta_key=meta_key, **reader)
         equalize = None if sharpness is None else EqualizeSharpness(sharpness)
         super().__init__([load, _Fit(image_size, NormalizeImage(intensity), equalize)])
-        self._reader = load.loader.reader
+        self.reader = load.loader.reader
         self.image_shape = (channels, image_size, image_size)
         self._spec = {
             "image_size": image_size,
@@ -127,7 +130,7 @@ class Preprocessing(Compose):
         Raises:
             ImageReadError: whatever is wrong with the header.
         """
-        return self._reader.count_frames(path)
+        return self.reader.count_frames(path)
 
     def __call__(  # type: ignore[override]
         self, input_: Any, start: int = 0, end: int | None = None, threading: bool = False, lazy: bool | None = None

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["PALETTE", "encode_heatmap", "encode_image", "map_to_levels"]
+__all__ = ["PALETTE", "encode_heatmap", "encode_image", "encode_levels", "map_to_levels"]
 
 # Every 16th color of matplotlib's "magma" (CC0), which grows evenly in lightness and so reads without color vision.
 # Written out because matplotlib is no dependency of ours.
@@ -55,7 +55,12 @@ def encode_heatmap(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float,
 def encode_image(image: npt.NDArray[np.float32]) -> bytes:
     """Return a gray or RGB PNG of an image with values in [0, 1] (clipped), shape ``(1, H, W)`` or ``(3, H, W)``."""
     levels = np.clip(image * 255.0 + 0.5, 0, 255).astype(np.uint8)
-    return _png(Image.fromarray(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1)))
+    return encode_levels(levels[0] if len(levels) == 1 else np.moveaxis(levels, 0, -1))
+
+
+def encode_levels(levels: npt.NDArray[np.uint8]) -> bytes:
+    """Return a gray or RGB PNG of an array as it is shown, shape ``(H, W)`` or ``(H, W, 3)``."""
+    return _png(Image.fromarray(levels))
 
 
 def _png(picture: Image.Image, text: PngInfo | None = None) -> bytes:

@@ -12,6 +12,12 @@ import numpy as np
 from PIL import Image
 
 
+def decode_uri(uri: str) -> np.ndarray:
+    """Pixels of a PNG in a data URI."""
+    data = base64.b64decode(uri.removeprefix("data:image/png;base64,"), validate=True)
+    return np.asarray(Image.open(io.BytesIO(data)))
+
+
 class ParsedPage(HTMLParser):
     """Tags with their attributes, and the text outside of style; every tag must be closed in order."""
 
@@ -45,6 +51,5 @@ class ParsedPage(HTMLParser):
         pictures = []
         for tag, attributes in self.tags:
             if tag == "img" and attributes.get("class") != "over":
-                data = base64.b64decode(attributes["src"].removeprefix("data:image/png;base64,"), validate=True)
-                pictures.append((attributes["alt"], np.asarray(Image.open(io.BytesIO(data)))))
+                pictures.append((attributes["alt"], decode_uri(attributes["src"])))
         return pictures

@@ -25,7 +25,7 @@ from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.read_limits import ReadLimits
 
-__all__ = ["NiftiSource"]
+__all__ = ["NiftiSource", "read_fields"]
 
 MM_PER_UNIT = {1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the unit of length -> mm: meter, millimeter, micrometer."""
@@ -142,7 +142,7 @@ class NiftiSource:
 
 def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
     """Parse the fixed part of the header; everything that is used of it is checked."""
-    header = _read_fields(stream)
+    header = read_fields(stream)
     dtype, shape = _read_dtype(header), _read_shape(header)
     channels = 3 if dtype.names else 1
     vector = len(shape) == 5 and shape[4] == 3 and int(header["intent_code"]) in VECTOR_INTENTS
@@ -163,7 +163,7 @@ def _read_header(stream: BinaryIO, frames_axis: int | None) -> NiftiHeader:
     )
 
 
-def _read_fields(stream: BinaryIO) -> nib.Nifti1Header:
+def read_fields(stream: BinaryIO) -> nib.Nifti1Header:
     """Return the fields of the header, of either version of the format, as they are."""
     block = stream.read(540)
     second = block[4:7] in (b"n+2", b"ni2")

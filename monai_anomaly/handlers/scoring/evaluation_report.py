@@ -191,7 +191,7 @@ class EvaluationReport:
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
         numbers |= {"unfinished": self.unfinished, "data_set": self.data_set, "data_hash": self._data_hash()}
-        add_reconstructions(self._gallery, self.network or engine.network, engine.state.device)
+        add_reconstructions(self._gallery.pictures, self.network or engine.network, engine.state.device)
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()
         text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 
 from monai_anomaly.report.card import picture_aspect
 from monai_anomaly.report.evaluation_numbers import Case
-from monai_anomaly.report.gallery import Gallery, Picture
+from monai_anomaly.report.gallery import Picture
 
 __all__ = ["add_reconstructions", "copy_picture"]
 
@@ -38,8 +38,10 @@ def copy_picture(item: Mapping[str, Any], case: Case) -> Picture:
     )
 
 
-def add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torch.device) -> None:
-    """Run the gallery's images, one by one, through ``reconstruct`` of a network that has it."""
+def add_reconstructions(
+    pictures: Iterable[Picture], network: torch.nn.Module, device: torch.device | str | None
+) -> None:
+    """Run images, one by one, through ``reconstruct`` of a network that has it."""
     network = getattr(network, "module", network)  # out of DistributedDataParallel
     reconstruct: Any = getattr(network, "reconstruct", None)
     if reconstruct is None:
@@ -48,7 +50,7 @@ def add_reconstructions(gallery: Gallery, network: torch.nn.Module, device: torc
     network.eval()
     try:
         with torch.no_grad():
-            for picture in gallery.pictures:
+            for picture in pictures:
                 image = torch.from_numpy(picture.image)[None].to(device)
                 picture.reconstruction = reconstruct(image)[0].float().cpu().numpy()
     finally:

@@ -1,41 +1,45 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
-"""One record per input file and a heat map for each that was scored."""
+"""What an inference leaves: a record for each input file, a map and an overlay for each scored one, a table, a page."""
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
-import re
 from collections import Counter
-from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
+import torch
 from ignite.engine import Engine, Events
+from monai.engines.evaluator import SupervisedEvaluator
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.handlers.scoring.inference_cards import InferenceCards
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
+from monai_anomaly.handlers.scoring.picture_files import PictureFiles
+from monai_anomaly.handlers.scoring.predictions_table import write_predictions
+from monai_anomaly.handlers.scoring.record_file import RecordFile, read_records
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.report.inference_page import InferenceFacts, render_inference
+from monai_anomaly.report.page_head import make_head
 from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.result import judge
+from monai_anomaly.scoring.source_pictures import SourcePictures
 from monai_anomaly.scoring.study import Study, StudyCollector
-from monai_anomaly.utils.atomic import atomic_path
-from monai_anomaly.utils.heatmap import encode_heatmap
+from monai_anomaly.utils.atomic import atomic_write
 
 __all__ = ["InferenceWriter"]
 
 _log = logging.getLogger(__name__)
-_OUR_MAP = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.png")
 
 
 class InferenceWriter:
-    """Writes ``records.jsonl`` and ``maps/*.png`` from an evaluator whose items may be good, rejected or failed.
+    """Writes what an inference leaves, from an evaluator whose items may be good, rejected or failed.
 
     ``records.jsonl`` holds one JSON object per input file, in the order of the data list, with the keys
 
@@ -50,22 +54,30 @@ class InferenceWriter:
     * ``decision_reason``: why, one sentence, or null;
     * ``threshold`` and ``false_alarm_rate``: the score from which on an image is called anomalous, and the share of
       normal images for which that is promised not to be exceeded; null without a calibration;
-    * ``map``: path of the heat map relative to ``output_dir``, or null;
+    * ``map`` and ``overlay``: paths relative to ``output_dir``, or null;
+    * ``overlay_shape``: rows and columns of the overlay: those of the picture, less where it has a side of more than
+      2048 pixels; null without one;
     * ``map_range``: the values of the map's first and last color, or null;
     * ``code`` and ``reason``: why there is no score, or null;
-    * ``frame``: the frame of a cine that the map shows, the one with the highest score, or null;
+    * ``frame``: the frame of a cine that map and overlay show, the one with the highest score, or null;
     * ``frames`` and ``frame_scores``: all frames that were scored and their scores, or null for a single one;
-    * ``warnings``: what the reader had to assume, or null;
+    * ``warnings``: what the reader had to assume, and why there is no overlay where there should be one, or null;
     * ``source_shape`` and ``box``: rows and columns of the stored frame, and ``[x0, y0, x1, y1]``, half open, the part
       of it that the network saw and the map shows; null where the file was not read.
 
-    The heat map is a palette PNG of the network's size; see :func:`monai_anomaly.utils.heatmap.encode_heatmap`. Its
-    name is the running number and the stem of the file's name, and nothing from inside the file.
+    A map has the size of the source picture (see :func:`monai_anomaly.transforms.source_map.map_on_source`) and is a
+    palette PNG, an NPZ archive with the network's own map beside it, or a NIfTI file; see
+    :mod:`monai_anomaly.scoring.map_encoders`. An overlay is the picture with the map over it, for people; see
+    :func:`monai_anomaly.report.overlay.draw_overlay`. Their names are the running number and the stem of the file's
+    name, and nothing from inside the file.
+
+    ``predictions.csv`` is the same as a table (:mod:`monai_anomaly.handlers.scoring.predictions_table`), and
+    ``index.html`` a page for people, most anomalous first, that needs nothing but the files beside it.
 
     While the run goes on, records are appended to ``records.jsonl.partial``, each flushed to the system before the next
     image, so that a crash at file 900 leaves 899 records. The last step renames the file: ``records.jsonl`` exists only
-    when every input file has its record. The records and maps of an earlier run in the same folder are removed at the
-    start, so that nothing of two runs is mixed.
+    when every input file has its record; table and page are made from it. What an earlier run left in the same folder
+    is removed at the start, so that nothing of two runs is mixed.
 
     Items are read as :func:`monai_anomaly.handlers.scoring.items.evaluated_items` gives them: those of a
     :class:`monai_anomaly.data.sets.records.RecordDataset` with ``score`` and ``pred``, the map of shape ``(1, H, W)``.
@@ -80,10 +92,20 @@ class InferenceWriter:
         alpha: the false-alarm rate of the decisions, in (0, 1).
         guard: looks at every image before it is decided about; None looks at none. Where one frame of a study is
             refused, the study is.
+        maps: ``"png"``, ``"npz"``, ``"nifti"``, or ``"none"`` for no maps.
+        overlays: whether to draw overlays, for which each file is read once more.
+        sources: gives the source pictures, for overlays, for the page and for the place of a NIfTI map; None where they
+            are not to be had.
+        gallery: images with pictures on the page; a quarter more where the guard refused some.
+        network: its ``reconstruct(image)``, where it has one, gives the reconstructions of the page; None shows none.
+        title: heading of the page.
+        data_set: what the page calls the images; empty says nothing.
+        details: what a reader of the page must know of the run, as a table.
+        unfinished: what of the training a time budget cut short, or empty; the page warns of it.
 
     Raises:
-        ValueError: when ``map_range`` is not two rising finite numbers, ``aggregate`` is unknown, or ``alpha`` is not
-            in (0, 1).
+        ValueError: when ``map_range`` is not two rising finite numbers, ``aggregate`` or ``maps`` is unknown, ``alpha``
+            is not in (0, 1), ``gallery`` is negative, or overlays are wanted without sources.
         CalibrationError: at the start of the run, when the calibration has too few patients for ``alpha``.
     """
 
@@ -96,6 +118,15 @@ class InferenceWriter:
         calibration: Calibration | Callable[[], Calibration] | None = None,
         alpha: float = 0.1,
         guard: Guard | None = None,
+        maps: str = "png",
+        overlays: bool = False,
+        sources: SourcePictures | None = None,
+        gallery: int = 100,
+        network: torch.nn.Module | None = None,
+        title: str = "Anomaly detection: inference",
+        data_set: str = "",
+        details: Mapping[str, Any] | None = None,
+        unfinished: str = "",
     ) -> None:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -106,11 +137,21 @@ class InferenceWriter:
         self.calibration = calibration
         self.alpha = check_rate(alpha)
         self.guard = guard
+        self.network = network
+        self.title = title
+        self.data_set = data_set
+        self.details = dict(details or {})
+        self.unfinished = unfinished
+        self._pictures = PictureFiles(
+            self.output_dir, maps=maps, overlays=overlays, sources=sources, map_range=self.map_range
+        )
+        self._gallery_size = gallery
+        self._records = RecordFile(self.output_dir / "records.jsonl")
         self._reset()
 
     def _reset(self) -> None:
-        self.counts: Counter[str] = Counter()
         self.decisions: Counter[str] = Counter()
+        self._cards = InferenceCards(self._gallery_size)
         self._studies = StudyCollector()
         self._n_items = 0
         self._first_failure: str | None = None
@@ -118,11 +159,12 @@ class InferenceWriter:
     @property
     def records_path(self) -> Path:
         """Where the records are when the run is complete."""
-        return self.output_dir / "records.jsonl"
+        return self._records.path
 
     @property
-    def _partial_path(self) -> Path:
-        return self.output_dir / "records.jsonl.partial"
+    def counts(self) -> Counter[str]:
+        """How many records have which status."""
+        return self._records.counts
 
     def attach(self, engine: Engine) -> None:
         """Attach the writer to an evaluator."""
@@ -141,33 +183,38 @@ class InferenceWriter:
         if self._calibration is not None:
             self._calibration.require_rate(self.alpha)
         self._reset()
-        maps = self.output_dir / "maps"
-        maps.mkdir(parents=True, exist_ok=True)
-        if not maps.resolve().is_relative_to(self.output_dir.resolve()):
-            raise ValueError(f"'{maps}' is a link out of the output folder; remove it or take another output_dir.")
-        self.records_path.unlink(missing_ok=True)
-        for path in maps.iterdir():
-            if _OUR_MAP.fullmatch(path.name):
-                path.unlink()
-        self._partial_path.write_bytes(b"")
+        self.output_dir.mkdir(parents=True, exist_ok=True)
+        self._pictures.start()
+        for name in ("predictions.csv", "index.html"):
+            (self.output_dir / name).unlink(missing_ok=True)
+        self._records.start()
 
     def write(self, engine: Engine) -> None:
-        """Write the maps and the records of one batch."""
-        # backslashreplace: a file name that is no UTF-8 becomes a JSON escape instead of an error
-        with open(self._partial_path, "a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            items = evaluated_items(engine)
-            for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
-                self._n_items += 1
-                study = self._studies.add(item, refusal)
-                if study is None:
-                    continue
-                record = self._record(study)
-                file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
-                file.flush()
-                self.counts[record["status"]] += 1
+        """Write the files and the records of one batch."""
+        items = evaluated_items(engine)
+        for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
+            self._n_items += 1
+            study = self._studies.add(item, refusal)
+            if study is not None:
+                self._records.append(self._record(study))
 
-    def finish(self, engine: Engine) -> None:
-        """Check that every input file has its record, and give the records their final name.
+    def _record(self, study: Study) -> dict[str, Any]:
+        """Write the files of a study, and return its record."""
+        rules: dict[str, Any] = {"alpha": self.alpha, "aggregate": self.aggregate, "map_range": self.map_range}
+        result = judge(study, calibration=self._calibration, **rules)
+        record = result.record()
+        if result.status == "failed":
+            self._first_failure = self._first_failure or result.reason
+        if result.status == "scored":
+            number = self.counts.total()
+            pictures = self._pictures.write(result, number, int(study.top.get("index", number)))
+            pictures.add_to(record)
+            self._cards.offer(number, result, pictures)
+            self.decisions[str(result.decision)] += 1
+        return record
+
+    def finish(self, engine: SupervisedEvaluator) -> None:
+        """Check that every input file has its record, and write records, table and page.
 
         Raises:
             RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
@@ -176,12 +223,41 @@ class InferenceWriter:
         n_in, n_out = count_inputs(engine, self._n_items), self._n_items
         if n_in != n_out:
             raise RuntimeError(
-                f"{n_in} images went in and {n_out} came out; '{self._partial_path}' holds their records. Run the "
+                f"{n_in} images went in and {n_out} came out; '{self._records.partial}' holds their records. Run the "
                 "evaluator over the whole data set: no epoch_length, and a loader with drop_last=False."
             )
         self._studies.require_complete()
-        with atomic_path(self.records_path) as temporary:
-            os.replace(self._partial_path, temporary)
+        self._records.finish()
+        write_predictions(self.records_path, self.output_dir / "predictions.csv")
+        self._write_page(engine.state.device)
+        self._print()
+        if self.counts["failed"] and not self.counts["scored"]:
+            raise RuntimeError(
+                f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
+                "Does the checkpoint fit the configuration's channels and image size?"
+            )
+
+    def _write_page(self, device: torch.device) -> None:
+        calibration, made_of = self._calibration, [self.data_set]
+        if "weights" in self.details:
+            made_of.append(f"weights {self.details['weights']}")
+        made_of.append(
+            "uncalibrated" if calibration is None else f"calibration of {calibration.date[:10] or 'no date'}"
+        )
+        facts = InferenceFacts(
+            head=make_head(self.title, datetime.now(timezone.utc), *made_of, unfinished=self.unfinished),
+            map_range=self.map_range,
+            threshold=None if calibration is None else calibration.threshold(self.alpha),
+            false_alarm_rate=None if calibration is None else self.alpha,
+            n_patients=None if calibration is None else calibration.n_patients,
+            details=self.details,
+        )
+        cards = self._cards.make(self.network, device, self.map_range)
+        page = render_inference(facts, read_records(self.records_path), cards)
+        atomic_write(self.output_dir / "index.html", page.encode("utf-8", errors="backslashreplace"))
+
+    def _print(self) -> None:
+        """Print, because this is the result that the person at the terminal waits for."""
         scored, rejected, failed = (self.counts[status] for status in ("scored", "rejected", "failed"))
         n_files = self.counts.total()
         print(f"Inference: {n_files} files = {scored} scored + {rejected} rejected + {failed} failed")
@@ -190,39 +266,9 @@ class InferenceWriter:
                 "Decisions: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(self.decisions.items()))
             )
         print(f"Records: {self.records_path}")
+        print(f"Page: {self.output_dir / 'index.html'}")
         if failed:
             _log.warning("%d of %d files failed; the records say why.", failed, n_files)
-        if failed and not scored:
-            raise RuntimeError(
-                f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
-                "Does the checkpoint fit the configuration's channels and image size?"
-            )
-
-    def _record(self, study: Study) -> dict[str, Any]:
-        """Write the map of a study that has one, and return its record."""
-        rules: dict[str, Any] = {"alpha": self.alpha, "aggregate": self.aggregate, "map_range": self.map_range}
-        result = judge(study, calibration=self._calibration, **rules)
-        record = result.record()
-        if result.status == "failed":
-            self._first_failure = self._first_failure or result.reason
-        if result.anomaly_map is not None:
-            record["map"] = self._write_map(result.name, result.anomaly_map)
-            self.decisions[str(result.decision)] += 1
-        return record
-
-    def _write_map(self, name: str, anomaly_map: npt.NDArray[np.float32]) -> str:
-        """Write one heat map, whole or not at all, and return its path relative to the output folder."""
-        relative = f"maps/{self.counts.total():06d}_{_safe_stem(name)}.png"
-        path = self.output_dir / relative
-        data = encode_heatmap(anomaly_map, self.map_range)
-        try:
-            path.write_bytes(data)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return relative
-
-
-def _safe_stem(name: str) -> str:
-    """Return the stem of a file name with nothing that a file system, a shell or a browser could take for more."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", PurePosixPath(name).stem)[:60].strip("_") or "image"
+        if self._pictures.n_problems:
+            text = "Of %d files a picture could not be written; the records say why, under warnings."
+            _log.warning(text, self._pictures.n_problems)

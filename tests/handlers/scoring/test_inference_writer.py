@@ -18,16 +18,19 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.engines.evaluator import isolate_failures
+from monai_anomaly.handlers.scoring import inference_writer
 from monai_anomaly.handlers.scoring.inference_writer import InferenceWriter
 from monai_anomaly.utils.exceptions import CalibrationError
-from monai_anomaly.utils.heatmap import map_to_levels
 from tests.helpers.stub_evaluator import make_evaluator, make_items
 
 TOO_LARGE = 200.0
 """A value on which the stub's forward pass raises."""
 
 
-KEYS = "image,status,score,p_value,decision,decision_reason,threshold,false_alarm_rate,map,map_range,code,reason,frame"
+KEYS = (
+    "image,status,score,p_value,decision,decision_reason,threshold,false_alarm_rate,map,overlay,overlay_shape,map_range,"
+    "code,reason,frame"
+)
 
 
 def _items(values, **more):
@@ -53,9 +56,8 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
-        assert np.array_equal(
-            np.asarray(Image.open(tmp_path / record["map"])), map_to_levels(anomaly_map.numpy(), (0.0, 2.0))
-        )
+        values = (np.asarray(Image.open(tmp_path / record["map"])).astype(float) - 1) / 254 * 2
+        assert np.abs(values - np.clip(anomaly_map.numpy(), 0, 2)).max() <= 1 / 254 + 1e-6
 
 
 def test_every_kind_of_input_gets_its_record(tmp_path, capsys, caplog):
@@ -133,7 +135,7 @@ def test_records_are_on_disk_before_the_next_batch(tmp_path):
     )
     evaluator.run()
     assert counts == [3, 6, 7]
-    assert sorted(os.listdir(tmp_path)) == ["maps", "records.jsonl"]
+    assert sorted(os.listdir(tmp_path)) == ["index.html", "maps", "predictions.csv", "records.jsonl"]
 
 
 def test_a_crash_leaves_the_records_so_far_under_another_name(tmp_path):
@@ -160,6 +162,16 @@ def test_a_map_that_cannot_be_written_ends_the_run_with_no_half_file(tmp_path, m
     assert len(_read(tmp_path / "records.jsonl.partial")) == 1
 
 
+def test_a_full_disk_at_the_end_costs_no_record(tmp_path, monkeypatch):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(inference_writer, "write_predictions", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        _infer(tmp_path, _items([0.1, 0.2]))
+    assert len(_read(tmp_path / "records.jsonl")) == 2
+
+
 def test_files_that_go_missing_on_the_way_are_an_error(tmp_path):
     with pytest.raises(RuntimeError, match="5 images went in and 3 came out"):
         _infer(tmp_path, _items([0.1] * 5), epoch_length=1)
@@ -169,8 +181,14 @@ def test_files_that_go_missing_on_the_way_are_an_error(tmp_path):
 def test_nothing_of_an_earlier_run_is_mixed_in(tmp_path):
     _infer(tmp_path, _items([0.1] * 5))
     (tmp_path / "maps" / "mine.png").write_bytes(b"x")
+    (tmp_path / "overlays").mkdir()
+    (tmp_path / "overlays" / "000004_case_4.png").write_bytes(b"x")
     assert len(_infer(tmp_path, _items([0.1]))) == 1
     assert sorted(os.listdir(tmp_path / "maps")) == ["000000_case_0.png", "mine.png"]
+    assert not (tmp_path / "overlays").exists()
+    with pytest.raises(RuntimeError, match="value too large"):
+        _infer(tmp_path, _items([TOO_LARGE]))
+    assert sorted(os.listdir(tmp_path)) == ["maps", "records.jsonl.partial"]  # no table or page of the run before
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+"""The images of an inference that a person should see first, kept in bounded memory."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from monai_anomaly.handlers.scoring.gallery_pictures import add_reconstructions
+from monai_anomaly.handlers.scoring.picture_files import Pictures
+from monai_anomaly.report.card import Card, make_card, picture_aspect
+from monai_anomaly.report.gallery import Picture
+from monai_anomaly.scoring.result import Result
+from monai_anomaly.transforms.preprocessing import resize_image
+from monai_anomaly.transforms.source_map import shrink_geometry
+
+__all__ = ["InferenceCards"]
+
+LONGEST_PICTURE = 256
+"""Rows or columns of a card's picture: a page of a hundred cards has some megabytes."""
+
+
+@dataclass
+class _Highest:
+    """The pictures with the highest scores, at most ``size``; the earlier one where scores are equal."""
+
+    size: int
+    heap: list[tuple[float, int, Picture, str, Pictures]] = field(default_factory=list)
+
+    def wants(self, score: float) -> bool:
+        return self.size > 0 and (len(self.heap) < self.size or score > self.heap[0][0])
+
+    def add(self, number: int, picture: Picture, note: str, files: Pictures) -> None:
+        entry = (picture.score, -number, picture, note, files)  # no two have the same number
+        if len(self.heap) < self.size:
+            heapq.heappush(self.heap, entry)
+        else:
+            heapq.heappushpop(self.heap, entry)
+
+
+class InferenceCards:
+    """Keeps the images with the highest scores, and a quarter as many of those that the guard refused.
+
+    Args:
+        size: number of images, beside the refused ones; 0 for none.
+
+    Raises:
+        ValueError: when ``size`` is negative.
+    """
+
+    def __init__(self, size: int) -> None:
+        if size < 0:
+            raise ValueError(f"gallery must be the number of images to show, 0 or more, got {size}.")
+        self._decided = _Highest(size)
+        self._refused = _Highest(-(-size // 4))
+
+    def offer(self, number: int, result: Result, files: Pictures) -> None:
+        """Keep an image where it is among the highest.
+
+        Args:
+            number: of its record.
+            result: its answer, with map and image.
+            files: what was written of it.
+        """
+        if result.score is None or result.image is None or result.anomaly_map is None:
+            return
+        refused = result.decision == "not_applicable"
+        kept = self._refused if refused else self._decided
+        if not kept.wants(result.score):
+            return
+        seen = None if files.seen is None else _shrink(files.seen)
+        picture = Picture(
+            result.name,
+            None,
+            result.score,
+            result.image,
+            result.anomaly_map,
+            decision=result.decision or "",
+            p_value=result.p_value,
+            aspect=picture_aspect(result.box),
+            source=seen,
+        )
+        note = result.decision_reason or "" if refused else ""
+        files.seen = None  # it is a view of the whole source picture
+        kept.add(number, picture, note, files)
+
+    def make(
+        self, network: torch.nn.Module | None, device: torch.device | str | None, map_range: tuple[float, float]
+    ) -> dict[int, Card]:
+        """Return the cards by the number of their record.
+
+        Args:
+            network: its ``reconstruct``, where it has one, adds what it expected; None adds nothing.
+            device: where the network is.
+            map_range: map values of the first and the last color.
+        """
+        entries = self._decided.heap + self._refused.heap
+        if network is not None:
+            add_reconstructions([picture for _, _, picture, _, _ in entries], network, device)
+        cards: dict[int, Card] = {}
+        for _, order, picture, note, files in entries:
+            links = tuple((words, path) for words, path in (("overlay", files.overlay), ("map", files.map)) if path)
+            cards[-order] = make_card(picture, map_range, f"image-{-order}", note=note, links=links)
+        return cards
+
+
+def _shrink(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return a copy of a picture ``(C, H, W)``, made smaller."""
+    rows, columns = picture.shape[1:]
+    shape, _ = shrink_geometry((rows, columns), (0, 0, columns, rows), LONGEST_PICTURE)
+    small: npt.NDArray[np.float32] = resize_image(torch.from_numpy(np.ascontiguousarray(picture)), shape).numpy()
+    return small.copy()
