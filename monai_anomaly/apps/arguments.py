@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 
-__all__ = ["count", "finite", "frame_rule", "frames_axis", "minutes", "seeds", "tiles"]
+__all__ = ["count", "finite", "folder_names", "frame_rule", "frames_axis", "minutes", "seeds", "tiles"]
 
 MOST_TILES = 1000
 """Of a contact sheet: a page of 150 MB in memory."""
@@ -44,6 +44,18 @@ def tiles(text: str) -> int:
     if value > MOST_TILES:
         raise argparse.ArgumentTypeError(f"must be at most {MOST_TILES}, got {value}")
     return value
+
+
+def folder_names(text: str) -> tuple[str, ...]:
+    """Return names of folders, written as a bundle's key takes them: one, or several in a list."""
+    from fire.parser import DefaultParseValue
+
+    from monai_anomaly.data.lists.folder_names import check_folders
+
+    try:
+        return check_folders(DefaultParseValue(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def frame_rule(text: str) -> str:

@@ -135,11 +135,12 @@ STATISTICS: Mapping[str, Callable[[Floats], float]] = {
 """Numbers of a picture ``(H, W)`` in [0, 1]. ``rows``, ``columns`` and ``colored`` of the file come beside them."""
 
 
-def score_baselines(dataset_dir: str | Path) -> dict[str, Any]:
+def score_baselines(dataset_dir: str | Path, abnormal_folders: Sequence[str] = ()) -> dict[str, Any]:
     """All baselines of a data set.
 
     Args:
         dataset_dir: as in :func:`monai_anomaly.data.lists.datalist.load_datalist`.
+        abnormal_folders: as there.
 
     Returns:
         ``names``, ``labels`` and ``groups`` of the test images that could be read, ``n_rejected`` of those that could
@@ -147,13 +148,14 @@ def score_baselines(dataset_dir: str | Path) -> dict[str, Any]:
         ``seconds`` and ``cpu_seconds`` (with the reading of the images) and ``oracle``, what test labels chose.
     """
     watch = Stopwatch()
-    train, _ = _read_pictures(load_datalist(dataset_dir, "training"), 0.05)
-    test, items = _read_pictures(load_datalist(dataset_dir, "test", require_both=True), 1.0)
+    options: dict[str, Any] = {"abnormal_folders": abnormal_folders}
+    train, _ = _read_pictures(load_datalist(dataset_dir, "training", **options), 0.05)
+    test, items = _read_pictures(load_datalist(dataset_dir, "test", require_both=True, **options), 1.0)
     train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_NORMALS)).round().astype(int)]
     studies = _Studies(items)
     reading = watch.read()
     rows = [*_detector_rows(train, test, studies, reading), *_statistic_rows(test, items, studies, reading)]
-    listed = len(load_datalist(dataset_dir, "test"))
+    listed = len(load_datalist(dataset_dir, "test", **options))
     facts = {"n_fitted": len(train), "n_rejected": listed - len(studies.names)}
     return {"names": studies.names, "labels": studies.labels, "groups": studies.groups, **facts, "rows": rows}
 
@@ -227,4 +229,4 @@ def _statistic_rows(
 
 
 if __name__ == "__main__":
-    atomic_write(sys.argv[2], json.dumps(score_baselines(sys.argv[1])))
+    atomic_write(sys.argv[2], json.dumps(score_baselines(sys.argv[1], sys.argv[3:])))

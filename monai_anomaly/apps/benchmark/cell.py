@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ class DataSet:
         n_training: training normals.
         n_validation: validation images.
         fingerprint: stands for the lists, their labels and the files' sizes.
+        abnormal_folders: names of further class folders whose images are abnormal.
     """
 
     name: str
@@ -42,17 +43,23 @@ class DataSet:
     n_training: int
     n_validation: int
     fingerprint: str
+    abnormal_folders: tuple[str, ...] = ()
 
 
-def read_data(folder: str | Path) -> DataSet:
+def read_data(folder: str | Path, abnormal_folders: Sequence[str] = ()) -> DataSet:
     """Read and check the lists of a data set.
+
+    Args:
+        folder: where it is.
+        abnormal_folders: as in :func:`~monai_anomaly.data.lists.datalist.load_datalist`.
 
     Raises:
         DataListError: whatever is wrong with it, one class in its test section included.
     """
     path = Path(os.path.abspath(Path(folder).expanduser()))
-    sections = {name: load_datalist(path, name) for name in ("training", "validation")}
-    sections["test"] = load_datalist(path, "test", require_both=True)
+    options: dict[str, Any] = {"abnormal_folders": abnormal_folders}
+    sections = {name: load_datalist(path, name, **options) for name in ("training", "validation")}
+    sections["test"] = load_datalist(path, "test", require_both=True, **options)
     digest = hashlib.sha256()
     for name, items in sections.items():
         groups: dict[str, int] = {}
@@ -63,7 +70,7 @@ def read_data(folder: str | Path) -> DataSet:
             digest.update(repr((*facts, item.get("frame"), item.get("frames"))).encode("utf-8", "surrogateescape"))
     labels = {item["name"]: int(item["label"]) for item in sections["test"]}
     counts = len(sections["training"]), len(sections["validation"])
-    return DataSet(path.name, path, labels, *counts, digest.hexdigest()[:16])
+    return DataSet(path.name, path, labels, *counts, digest.hexdigest()[:16], tuple(abnormal_folders))
 
 
 @dataclass(frozen=True)

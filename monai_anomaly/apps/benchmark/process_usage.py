@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +25,8 @@ __all__ = ["Usage", "run_measured"]
 
 _GRACE = 5.0
 """Seconds between asking a process to end and ending it."""
+_LOOK = 0.5
+"""Seconds between two calls of what shows that a process runs."""
 
 
 class Usage(NamedTuple):
@@ -48,13 +50,16 @@ class Usage(NamedTuple):
     timed_out: bool
 
 
-def run_measured(command: Sequence[str], log: Path, *, limit_seconds: float) -> Usage:
+def run_measured(
+    command: Sequence[str], log: Path, *, limit_seconds: float, look: Callable[[], None] | None = None
+) -> Usage:
     """Run a command to its end; whatever ends this process or this call ends the command, too.
 
     Args:
         command: the program and its arguments.
         log: ``log.out`` and ``log.err`` get what it prints, ``log.json`` what it took.
         limit_seconds: ends it after this long; ``inf`` for no limit.
+        look: called about twice a second while the command runs, to show that it does.
     """
     usage = log.with_suffix(".json")
     helper = [sys.executable, "-m", __name__, str(usage), str(limit_seconds), *command]
@@ -63,13 +68,23 @@ def run_measured(command: Sequence[str], log: Path, *, limit_seconds: float) -> 
             helper, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
         ) as process:
             try:
-                process.wait()
+                _wait(process, look)
             except BaseException:
                 _end_group(process)
                 raise
     if process.returncode:
         raise RuntimeError(f"the process that measures ended with {process.returncode}.")
     return Usage(**json.loads(usage.read_text(encoding="utf-8")))
+
+
+def _wait(process: subprocess.Popen[bytes], look: Callable[[], None] | None) -> None:
+    while True:
+        try:
+            process.wait(None if look is None else _LOOK)
+            return
+        except subprocess.TimeoutExpired:
+            if look is not None:
+                look()
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:

@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def run_benchmark(
     seeds: Sequence[int],
     max_minutes: float,
     output_dir: str | os.PathLike[str],
-    runner: Runner = run_cell,
+    abnormal_folders: Sequence[str] = (),
+    runner: Runner | None = None,
 ) -> bool:
     """Train and evaluate every bundle on every data set with every seed, and write and print the table.
 
@@ -54,7 +56,8 @@ def run_benchmark(
         seeds: of the trainings.
         max_minutes: wall-clock budget of each training.
         output_dir: gets ``results.csv``, ``table.md``, ``figure.svg``, ``protocol.json`` and the cells' folders.
-        runner: runs a cell in an empty folder.
+        abnormal_folders: names of further class folders of the data sets whose images are abnormal.
+        runner: runs a cell in an empty folder; None takes :func:`~monai_anomaly.apps.benchmark.run_cell.run_cell`.
 
     Returns:
         whether all cells are done.
@@ -66,7 +69,7 @@ def run_benchmark(
     if not hasattr(os, "wait4"):
         raise ConfigError("benchmark needs Linux or macOS, whose processes say what they took.")
     variants = [read_variant(text) for text in bundles]
-    data = [read_data(folder) for folder in (dataset_dir or [phantom_dir()])]
+    data = [read_data(folder, abnormal_folders) for folder in (dataset_dir or [phantom_dir()])]
     _refuse_equal("--bundles", [variant.name for variant in variants])
     _refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     cells = [*_cells(variants, data, seeds, max_minutes)]
@@ -164,16 +167,16 @@ def _read_result(folder: Path) -> dict[str, Any] | None:
 # ---- running -------------------------------------------------------------------------------------------------------
 
 
-def _run_all(cells: Sequence[Cell], folder: Path, runner: Runner) -> None:
+def _run_all(cells: Sequence[Cell], folder: Path, runner: Runner | None) -> None:
     """Run what has no result yet, and what failed, one cell after the other."""
     todo = [cell for cell in cells if not _is_done(folder / cell.folder)]
     minutes = sum(cell.max_minutes for cell in todo if cell.variant)
     kept = f"{len(cells) - len(todo)} of {len(cells)} cells are done; " if len(todo) < len(cells) else ""
     _say(f"{kept}{len(todo)} to run, {minutes:.0f} minutes of training and some for start and evaluation.")
     for number, cell in enumerate(todo, start=1):
-        start = time.monotonic()
-        result = _run_one(cell, folder / cell.folder, runner)
-        _say(f"[{number}/{len(todo)}] {cell.title}: {_outcome(result)} ({time.monotonic() - start:.0f} s)")
+        start, title = time.monotonic(), f"[{number}/{len(todo)}] {cell.title}"
+        result = _run_one(cell, folder / cell.folder, runner or partial(run_cell, title=title))
+        _say(f"{title}: {_outcome(result)} ({time.monotonic() - start:.0f} s)")
 
 
 def _is_done(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from monai_anomaly.apps.benchmark.cell import Cell, CellError, DataSet
 from monai_anomaly.apps.benchmark.process_usage import Usage, run_measured
+from monai_anomaly.apps.benchmark.stage_bar import StageBar
 from monai_anomaly.apps.benchmark.variants import Variant
 from monai_anomaly.metrics.image_level import image_level_metrics
 from monai_anomaly.utils.environment import package_versions
@@ -26,12 +27,13 @@ __all__ = ["last_sentence", "run_cell"]
 PACKAGES = ("monai_anomaly", "monai", "torch", "scikit-learn", "scikit-image")
 
 
-def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
-    """Run a cell.
+def run_cell(cell: Cell, folder: Path, *, title: str = "") -> dict[str, Any]:
+    """Run a cell, and show what it does.
 
     Args:
         cell: what to run.
         folder: an empty folder for all that it writes.
+        title: what the cell is called meanwhile; its own title otherwise.
 
     Returns:
         ``rows`` (one for a bundle, one for each baseline) with their metrics, and ``names``, ``labels`` and ``groups``
@@ -40,23 +42,32 @@ def run_cell(cell: Cell, folder: Path) -> dict[str, Any]:
     Raises:
         CellError: when there is no result.
     """
-    scored = _run_baselines(cell, folder) if cell.variant is None else _run_bundle(cell, cell.variant, folder)
+    title = title or cell.title
+    if cell.variant is None:
+        scored = _run_baselines(cell, folder, title)
+    else:
+        scored = _run_bundle(cell, cell.variant, folder, title)
     _check_images(cell.data, scored)
     rows = [_finish(cell.empty_row() | row, scored) for row in scored["rows"]]
     return {key: scored[key] for key in ("names", "labels", "groups")} | {"rows": rows}
 
 
-def _run_bundle(cell: Cell, variant: Variant, folder: Path) -> dict[str, Any]:
+def _run_bundle(cell: Cell, variant: Variant, folder: Path, title: str) -> dict[str, Any]:
     """Training and evaluation as a user would run them."""
     output, models = folder / "output", folder / "models"
-    common = {"bundle_root": variant.bundle, "dataset_dir": cell.data.folder, "output_dir": output, "split_seed": 0}
+    common: dict[str, Any] = {"bundle_root": variant.bundle, "dataset_dir": cell.data.folder, "output_dir": output}
+    common["split_seed"] = 0
+    if cell.data.abnormal_folders:
+        common["abnormal_folders"] = list(cell.data.abnormal_folders)
     settings = {"ckpt_dir": models, "seed": cell.seed, "max_minutes": cell.max_minutes}
     monai = [sys.executable, "-m", "monai.bundle", "run"]
     options = variant.options("train", common | settings | variant.schedule())
     limit = 60 * (2 * cell.max_minutes + 10)  # a bundle that does not keep its budget
-    training = _run([*monai, "training", *options], folder / "training", "training", limit, cell)
+    bar = StageBar(f"{title}: training", 60 * cell.max_minutes)
+    training = _run([*monai, "training", *options], folder / "training", bar, limit, cell)
     options = variant.options("evaluate", common | {"checkpoint": models / "model.pt"})
-    evaluation = _run([*monai, *options], folder / "evaluation", "evaluation", math.inf, cell)
+    bar = StageBar(f"{title}: evaluation")
+    evaluation = _run([*monai, *options], folder / "evaluation", bar, math.inf, cell)
     gpu = [usage.gpu_memory_mb for usage in (training, evaluation) if usage.gpu_memory_mb is not None]
     row: dict[str, Any] = {
         "seconds": training.seconds + evaluation.seconds,
@@ -71,10 +82,11 @@ def _run_bundle(cell: Cell, variant: Variant, folder: Path) -> dict[str, Any]:
     return scored | {"rows": [row]}
 
 
-def _run_baselines(cell: Cell, folder: Path) -> dict[str, Any]:
+def _run_baselines(cell: Cell, folder: Path, title: str) -> dict[str, Any]:
     path = folder / "baselines.json"
     command = [sys.executable, "-m", "monai_anomaly.apps.benchmark.baselines", str(cell.data.folder), str(path)]
-    usage = _run(command, folder / "scoring", "scoring", math.inf, cell)
+    command += cell.data.abnormal_folders
+    usage = _run(command, folder / "scoring", StageBar(f"{title}: scoring"), math.inf, cell)
     scored = json.loads(path.read_text(encoding="utf-8"))
     common = {
         "peak_memory_mb": usage.peak_memory_mb,
@@ -85,8 +97,11 @@ def _run_baselines(cell: Cell, folder: Path) -> dict[str, Any]:
     return scored
 
 
-def _run(command: Sequence[str], log: Path, what: str, limit: float, cell: Cell) -> Usage:
-    usage = run_measured(command, log, limit_seconds=limit)
+def _run(command: Sequence[str], log: Path, bar: StageBar, limit: float, cell: Cell) -> Usage:
+    """Run a stage, which its log is called after."""
+    what = log.name
+    with bar:
+        usage = run_measured(command, log, limit_seconds=limit, look=bar.look)
     if usage.timed_out:
         raise CellError(f"{what} was stopped after {usage.seconds / 60:.0f} minutes: it does not keep its budget")
     if usage.exit_code < 0:

@@ -27,7 +27,7 @@ _ROLES = ("train", "evaluate", "inference", "calibrate", "metadata")
 
 _SET_BY_BENCHMARK = frozenset(
     "bundle_root dataset_dir output_dir ckpt_dir checkpoint section source_names seed split_seed split_shares "
-    "max_minutes resume".split()
+    "abnormal_folders max_minutes resume".split()
 )
 """What is the same for all variants, or belongs to a cell."""
 

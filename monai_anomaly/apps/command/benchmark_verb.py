@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_anomaly.apps.arguments import minutes, seeds
+from monai_anomaly.apps.arguments import folder_names, minutes, seeds
 from monai_anomaly.apps.command.failing import fail
 
 __all__ = ["add_benchmark"]
@@ -38,6 +38,14 @@ def add_benchmark(verbs: Any) -> None:
     )
     parser.add_argument(
         "--max_minutes", type=minutes, required=True, metavar="N", help="wall-clock budget of a training"
+    )
+    parser.add_argument(
+        "--abnormal_folders",
+        type=folder_names,
+        default=(),
+        metavar="NAMES",
+        help="further class folders of the data sets whose images are abnormal, as in \"['cyst','tumor']\", or '*' for "
+        "every folder beside the normal one",
     )
     parser.add_argument("--output_dir", required=True, metavar="OUT", help="gets the table and a folder for each cell")
     parser.set_defaults(verb=_benchmark)

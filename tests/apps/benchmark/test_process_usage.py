@@ -61,6 +61,28 @@ def test_exit_codes(tmp_path):
     assert measure("import os; os.kill(os.getpid(), 9)", tmp_path).exit_code == -9
 
 
+def test_somebody_may_look_while_it_runs(tmp_path):
+    looks: list[int] = []
+    code = "import time; time.sleep(1.7)"
+    used = run_measured(
+        [sys.executable, "-c", code], tmp_path / "log", limit_seconds=math.inf, look=lambda: looks.append(1)
+    )
+    assert used.exit_code == 0 and looks
+
+
+def test_the_command_ends_when_looking_fails(tmp_path):
+    pid = tmp_path / "pid"
+    code = f"import os, time; open({str(pid)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+
+    def look() -> None:
+        if pid.exists() and pid.read_text():
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_measured([sys.executable, "-c", code], tmp_path / "log", limit_seconds=math.inf, look=look)
+    wait_for(lambda: not alive(int(pid.read_text())))
+
+
 def test_limit(tmp_path):
     used = measure("import time; time.sleep(60)", tmp_path, limit=0.3)
     assert used.timed_out and used.exit_code < 0 and used.seconds < 30

@@ -18,7 +18,7 @@ from sklearn.metrics import roc_auc_score
 from monai_anomaly.__main__ import main
 from monai_anomaly.apps.benchmark import run_cell as cell_runner
 from monai_anomaly.apps.benchmark.cell import Cell, CellError, read_data
-from monai_anomaly.apps.benchmark.process_usage import Usage
+from monai_anomaly.apps.benchmark.process_usage import Usage, run_measured
 from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
 from monai_anomaly.apps.benchmark.run_cell import last_sentence, run_cell
 from monai_anomaly.apps.benchmark.table import markdown, summarize
@@ -127,6 +127,19 @@ def test_every_cell_is_run_once_and_is_a_row(data, tmp_path, runner, capsys):
     out = capsys.readouterr()
     assert out.out == (tmp_path / "out" / "table.md").read_text() + "\n"
     assert "[5/5] noise: sepiad se=False, seed 1: AUROC" in out.err
+
+
+def test_what_a_cell_does_is_said_with_its_number(data, tmp_path, monkeypatch, capsys):
+    def fails(command, log, **_):
+        log.with_suffix(".err").write_text("")
+        return Usage(1, 1.0, 1.0, 1.0, None, False)
+
+    monkeypatch.setattr(cell_runner, "run_measured", fails)
+    assert not go(data, tmp_path / "out", None, bundles=["sepiad"], seeds=[0])
+    said = capsys.readouterr().err.splitlines()
+    assert said[1] == "[1/2] noise: baselines: scoring"
+    assert said[2].startswith("[1/2] noise: baselines: failed: scoring: it said nothing")
+    assert said[3] == "[2/2] noise: sepiad, seed 0: training, 30 s and some for start"
 
 
 def test_a_run_goes_on_where_it_was_killed(data, tmp_path, runner, capsys):
@@ -273,10 +286,35 @@ def test_a_real_cell(data, tmp_path):
     assert metrics["details"]["training seed"] == 1
 
 
+def test_class_folders_reach_the_lists_and_every_process(data, tmp_path, monkeypatch):
+    data = shutil.copytree(data, tmp_path / "noise")
+    (data / "test" / "abnormal").rename(data / "test" / "Cyst")
+    data_set = read_data(data, ("cyst",))
+    assert sorted(data_set.labels.values()) == [0] * 6 + [1] * 6
+    commands: list[list[str]] = []
+
+    def fake(command, log, **_):
+        commands.append(command)
+        if "baselines" in command[2]:
+            return run_measured(command, log, limit_seconds=60)
+        lines = [f"{name},{label},{number},g{number}\n" for number, (name, label) in enumerate(data_set.labels.items())]
+        (tmp_path / "output").mkdir(exist_ok=True)
+        (tmp_path / "output" / "scores.csv").write_text("image,label,score,group\n" + "".join(lines))
+        return Usage(0, 1.0, 1.0, 1.0, None, False)
+
+    monkeypatch.setattr(cell_runner, "run_measured", fake)
+    run_cell(Cell(data_set, read_variant("sepiad"), 0, 1.0), tmp_path)
+    result = run_cell(Cell(data_set, None, None, 1.0), tmp_path)
+    assert {row["status"] for row in result["rows"]} == {"done"}
+    for command in commands[:2]:
+        assert command[command.index("--abnormal_folders") + 1] == "['cyst']"
+
+
 def stub(monkeypatch, tmp_path, *, exit_code=0, timed_out=False, err="", scores="") -> None:
     """Return processes that end as told, after they wrote what they should have."""
 
-    def fake(command, log, *, limit_seconds):
+    def fake(command, log, *, limit_seconds, look):
+        look()
         log.with_suffix(".err").write_text(err)
         (tmp_path / "output").mkdir(exist_ok=True)
         (tmp_path / "output" / "scores.csv").write_text(scores)
@@ -347,7 +385,8 @@ def test_mistakes_cost_a_sentence(data, tmp_path, capsys, arguments, message):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["--seeds=0,0", "--seeds=-1", "--seeds=a", "--max_minutes=0", "--max_minutes=nan", "--x"]
+    "wrong",
+    ["--seeds=0,0", "--seeds=-1", "--seeds=a", "--max_minutes=0", "--max_minutes=nan", "--abnormal_folders=a/b", "--x"],
 )
 def test_senseless_command_line(wrong):
     with pytest.raises(SystemExit) as error:
@@ -363,6 +402,7 @@ def test_exit_codes(monkeypatch, outcome, code):
             "dataset_dir": ["a", "b"],
             "seeds": [3, 1],
             "max_minutes": 0.5,
+            "abnormal_folders": ("cyst", "tumor"),
             "output_dir": "o",
         }
         if isinstance(outcome, BaseException):
@@ -371,4 +411,4 @@ def test_exit_codes(monkeypatch, outcome, code):
 
     monkeypatch.setattr("monai_anomaly.apps.benchmark.run_benchmark.run_benchmark", fake)
     line = ["--bundles", "sepiad", "sepiad se=False", "--dataset_dir", "a", "b", "--seeds=3,1", "--max_minutes=.5"]
-    assert main(["benchmark", *line, "--output_dir=o"]) == code
+    assert main(["benchmark", *line, "--abnormal_folders=['cyst','Tumor']", "--output_dir=o"]) == code
