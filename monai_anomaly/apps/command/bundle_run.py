@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 from monai_anomaly.apps.command.overrides import command_line
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle_root
 from monai_anomaly.utils.config_files import read_configs
+from monai_anomaly.utils.lean_import import hide_optional_packages
 
-__all__ = ["file_words", "option_words", "places", "run_line"]
+__all__ = ["file_words", "needs_all_of_monai", "option_words", "places", "run_line"]
 
 
 def file_words(files: Sequence[Path]) -> list[str]:
@@ -57,14 +60,25 @@ def _finds_itself(bundle: Bundle) -> bool:
     return len(names) == 1 and Path(find_bundle_root(names[0])).resolve() == bundle.folder.resolve()
 
 
-def run_line(words: Sequence[str]) -> int:
+def needs_all_of_monai(config: Mapping[str, Any], options: Mapping[str, str]) -> bool:
+    """Return whether a run may use optional packages of MONAI: it is tracked, or imports what we do not know."""
+    known = ("monai", "monai_anomaly", "torch", "os")
+    imported = [str(line).removeprefix("$import ").partition(".")[0] for line in config.get("imports", [])]
+    return "tracking" in options or any(name not in known for name in imported)
+
+
+def run_line(words: Sequence[str], *, lean: bool = False) -> int:
     """Print a line of ``python -m monai.bundle``, run it here as MONAI's own program does, and return the exit code.
 
     Args:
         words: what follows ``python -m monai.bundle``.
+        lean: leave out the optional packages of MONAI, whose import takes longer than scoring an image.
     """
     print(command_line(["python", "-m", "monai.bundle", *words]), flush=True)
     import runpy
+
+    with hide_optional_packages() if lean else nullcontext():
+        import monai.bundle  # noqa: F401
 
     from monai_anomaly.bundle.error_sentence import end_with_a_sentence
     from monai_anomaly.bundle.verbosity import silence_trust_warning

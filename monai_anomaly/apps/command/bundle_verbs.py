@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_keys import bundle_keys
-from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
+from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
@@ -94,13 +94,16 @@ class BundleVerb:
             return usage_error(f"{self.name} needs a bundle: {', '.join(known_bundles())}, or a bundle's folder.")
         bundle = find_bundle(named[0])
         files = self.files(bundle, named[1:])
-        check_overrides(overrides, read_configs(files))
+        config = read_configs(files)
+        check_overrides(overrides, config)
         options = {**places(bundle, self.places, overrides), **overrides}
         check_inputs(options)
-        if self.name != "train":
+        scores = self.name != "train"
+        if scores:
             check_checkpoint(bundle, options)
         run_id = [self.run_id] if self.run_id else []
-        return run_line(["run", *run_id, *file_words(files), *option_words(options)])
+        words = ["run", *run_id, *file_words(files), *option_words(options)]
+        return run_line(words, lean=scores and not needs_all_of_monai(config, overrides))
 
 
 def _overlay(bundle: Bundle, word: str) -> Path:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
+from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
 from monai_anomaly.apps.command.bundle_verbs import add_keys, check_checkpoint, check_inputs, checkpoint_of, path_of
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
@@ -59,12 +59,14 @@ def run_predict(words: Sequence[str]) -> int:
     files = [bundle.config("inference")]
     _, paths = split_words(option_words(dict(zip(("dataset_dir", "output_dir"), named, strict=False))))
     overrides = {**paths, **overrides}
-    check_overrides(overrides, read_configs(files))
+    config = read_configs(files)
+    check_overrides(overrides, config)
     options = {**places(bundle, ("checkpoint", "output_dir/inference"), overrides), **overrides}
     check_inputs(options)
     check_checkpoint(bundle, options)
     _check_calibration(bundle, options)
-    return run_line(["run", *file_words(files), *option_words(options)])
+    words = ["run", *file_words(files), *option_words(options)]
+    return run_line(words, lean=not needs_all_of_monai(config, overrides))
 
 
 def _bundle_of(checkpoint: str) -> Bundle:

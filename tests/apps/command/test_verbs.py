@@ -20,7 +20,7 @@ def lines(monkeypatch):
     """Return the lines that verbs would have run."""
     collected: list[list[str]] = []
     for module in (bundle_verbs, predict_verb, export_verb):
-        monkeypatch.setattr(module, "run_line", lambda words: collected.append(list(words)) or 0)
+        monkeypatch.setattr(module, "run_line", lambda words, **_: collected.append(list(words)) or 0)
     return collected
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
-from torchvision.models import VGG19_BN_Weights, VGG19_Weights
-from torchvision.models.vgg import make_layers
 
 from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
 from monai_anomaly.networks.nets.features.weights_file import download_state_dict, read_state_dict
@@ -29,20 +27,24 @@ _ORIGIN_LENGTH = 128
 _EXTRA_STATE = "_extra_state"  # PyTorch's key of what get_extra_state returns
 
 
-def _vgg_plan(deepest: str, width: float, norm: bool) -> tuple[list[int | str], dict[str, int]]:
-    """torchvision's layer plan up to ``deepest``, and the index of each ReLU in the sequence built from it."""
-    plan: list[int | str] = []
+def _vgg_layers(deepest: str, width: float, norm: bool) -> tuple[nn.Sequential, dict[str, int], list[int]]:
+    """Return torchvision's layers up to ``deepest``, the index of each ReLU in them, and the channels there.
+
+    They are made here because the import of torchvision's models takes longer than all scoring of an image.
+    """
+    layers: list[nn.Module] = []
     taps: dict[str, int] = {}
-    index = 0
-    for block, (channels, convs) in enumerate(_BLOCKS, 1):
+    channels = [3]
+    for block, (widest, convs) in enumerate(_BLOCKS, 1):
         for conv in range(1, convs + 1):
-            plan.append(max(1, round(width * channels)))
-            index += 3 if norm else 2  # convolution, [batch norm], ReLU
-            taps[f"r{block}{conv}"] = index - 1
+            channels.append(max(1, round(width * widest)))
+            layers.append(nn.Conv2d(channels[-2], channels[-1], kernel_size=3, padding=1))
+            layers += [nn.BatchNorm2d(channels[-1])] if norm else []
+            layers.append(nn.ReLU(inplace=True))
+            taps[f"r{block}{conv}"] = len(layers) - 1
             if f"r{block}{conv}" == deepest:
-                return plan, taps
-        plan.append("M")
-        index += 1
+                return nn.Sequential(*layers), taps, channels[1:]
+        layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
     raise AssertionError(deepest)
 
 
@@ -87,10 +89,8 @@ class VGGFeatures(nn.Module):
         self.layers = names
         self.width = float(width)
         self.norm = bool(norm)
-        plan, taps = _vgg_plan(names[-1], width, norm)
+        self.features, taps, channels = _vgg_layers(names[-1], width, norm)
         self.taps = [taps[name] for name in names]
-        self.features = make_layers(plan, batch_norm=norm)
-        channels = [int(c) for c in plan if c != "M"]
         self.statistics = nn.ModuleList(ChannelStatistics(channels[VGG_LAYERS.index(name)]) for name in names)
         # torchvision's normalization of ImageNet
         self.register_buffer("input_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
@@ -212,6 +212,8 @@ def _load_imagenet(features: VGGFeatures) -> None:
             f"weights=imagenet needs width 1.0, got {features.width}; set the feature width to 1.0, "
             "or use a file or weights=self_supervised."
         )
+    from torchvision.models import VGG19_BN_Weights, VGG19_Weights
+
     enum = VGG19_BN_Weights.IMAGENET1K_V1 if features.norm else VGG19_Weights.IMAGENET1K_V1
     cure = (
         "give weights the path of a VGG19 state dict file, or use weights=self_supervised, which trains the features "

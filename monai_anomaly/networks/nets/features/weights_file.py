@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torchvision.models import WeightsEnum
 
 from monai_anomaly.utils.exceptions import WeightsError
+
+if TYPE_CHECKING:  # the import takes longer than all scoring of an image
+    from torchvision.models import WeightsEnum
 
 __all__ = ["download_state_dict", "read_state_dict"]
 

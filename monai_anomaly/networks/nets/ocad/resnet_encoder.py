@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import ResNet18_Weights, resnet18
 
 from monai_anomaly.networks.nets.features.weights_file import download_state_dict, read_state_dict
 from monai_anomaly.utils.exceptions import WeightsError
@@ -45,6 +44,8 @@ class ResNetEncoder(nn.Module):
         input_std: Tensor
 
     def __init__(self, in_channels: int, *, frozen: bool = True) -> None:
+        from torchvision.models import resnet18  # its import takes longer than all scoring of an image
+
         super().__init__()
         if in_channels not in (1, 3):
             raise ValueError(f"in_channels must be 1 (gray) or 3 (color), got {in_channels}.")
@@ -90,6 +91,8 @@ def load_resnet_weights(encoder: ResNetEncoder, weights: str) -> None:
         return
     state: Mapping[str, Tensor]
     if weights == "imagenet":
+        from torchvision.models import ResNet18_Weights
+
         source = "weights=imagenet"
         cure = "give weights the path of a file of torchvision's resnet18 state dict"
         state = download_state_dict(ResNet18_Weights.IMAGENET1K_V1, cure)

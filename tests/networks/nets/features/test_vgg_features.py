@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
-from torchvision.models import vgg19, vgg19_bn
+from torchvision.models import VGG19_BN_Weights, VGG19_Weights, vgg19, vgg19_bn
 
 from monai_anomaly.networks.nets.features import vgg_features
 from monai_anomaly.networks.nets.features.vgg_features import VGG_LAYERS, VGGFeatures, load_feature_weights
@@ -58,11 +58,11 @@ def test_equals_torchvision_with_the_same_weights(torchvision_vgg, tmp_path):
 def test_layout_is_torchvisions_and_ends_at_the_relu(norm, build, layer):
     with torch.device("meta"):
         reference = build(weights=None).features
-        plan, taps = vgg_features._vgg_plan(layer, 1.0, norm)
-        own = vgg_features.make_layers(plan, batch_norm=norm)
+        own, taps, channels = vgg_features._vgg_layers(layer, 1.0, norm)
     assert [repr(m) for m in own] == [repr(m) for m in reference][: len(own)]
     assert taps[layer] == len(own) - 1
     assert isinstance(own[-1], torch.nn.ReLU)
+    assert channels == [m.out_channels for m in own if isinstance(m, torch.nn.Conv2d)]
 
 
 def test_width_scales_all_channels():
@@ -174,7 +174,7 @@ def test_imagenet_without_a_network_names_the_alternatives(monkeypatch):
             return "VGG19_Weights.IMAGENET1K_V1"
 
     Unreachable.IMAGENET1K_V1 = Unreachable()
-    monkeypatch.setattr(vgg_features, "VGG19_Weights", Unreachable)
+    monkeypatch.setattr("torchvision.models.VGG19_Weights", Unreachable)
     with pytest.raises(RuntimeError, match=r"no route.*state dict file.*self_supervised"):
         load_feature_weights(VGGFeatures(("r12",)), "imagenet")
 
@@ -188,8 +188,8 @@ def test_imagenet_takes_torchvisions_weights_of_the_right_kind(monkeypatch):
             network = VGGFeatures(("r12",), norm="BN" in str(self))
         return network.features.state_dict(prefix="features.")
 
-    monkeypatch.setattr(vgg_features.VGG19_Weights, "get_state_dict", fake)
-    monkeypatch.setattr(vgg_features.VGG19_BN_Weights, "get_state_dict", fake)
+    monkeypatch.setattr(VGG19_Weights, "get_state_dict", fake)
+    monkeypatch.setattr(VGG19_BN_Weights, "get_state_dict", fake)
     for norm in (False, True):
         features = VGGFeatures(("r12",), norm=norm)
         load_feature_weights(features, "imagenet")

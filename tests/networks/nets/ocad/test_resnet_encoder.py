@@ -8,9 +8,8 @@ import warnings
 import pytest
 import torch
 from torch import nn
-from torchvision.models import resnet18, resnet34
+from torchvision.models import ResNet18_Weights, resnet18, resnet34
 
-from monai_anomaly.networks.nets.ocad import resnet_encoder
 from monai_anomaly.networks.nets.ocad.resnet_encoder import ResNetEncoder, load_resnet_weights
 from monai_anomaly.utils.exceptions import WeightsError
 
@@ -144,7 +143,7 @@ def test_imagenet_takes_torchvisions_weights(monkeypatch, torchvision_resnet, en
         asked.append((str(self), options["check_hash"]))
         return torchvision_resnet.state_dict()
 
-    monkeypatch.setattr(resnet_encoder.ResNet18_Weights, "get_state_dict", fake)
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", fake)
     other = ResNetEncoder(3).eval()
     load_resnet_weights(other, "imagenet")
     assert asked == [("ResNet18_Weights.IMAGENET1K_V1", True)]
@@ -155,7 +154,7 @@ def test_imagenet_without_a_network_names_the_alternative(monkeypatch):
     def unreachable(self, **_):
         raise OSError("no route")
 
-    monkeypatch.setattr(resnet_encoder.ResNet18_Weights, "get_state_dict", unreachable)
+    monkeypatch.setattr(ResNet18_Weights, "get_state_dict", unreachable)
     encoder = ResNetEncoder(3)
     before = {k: v.clone() for k, v in encoder.state_dict().items()}
     message = r"ResNet18_Weights\.IMAGENET1K_V1 is not in the cache .*no route.* give weights the path of a file"
