@@ -14,12 +14,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from skimage.measure import find_contours
 
 from monai_anomaly.report.gallery import Picture
+from monai_anomaly.transforms.preprocessing import resize_image
 from monai_anomaly.utils.heatmap import PALETTE, encode_heatmap, encode_image
 
 __all__ = ["Card", "MapScale", "Outline", "make_card", "make_scale", "picture_aspect"]
+
+LONGEST_SIDE = 256
+"""Pixels of a picture's longer side on a page; larger ones are made smaller, so that a page stays within some MB."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ def make_card(
     low, high = _window(picture.image)
 
     def show(image: npt.NDArray[np.float32]) -> str:
-        return _uri(encode_image(((image - low) / (high - low)).astype(np.float32)))
+        return _uri(encode_image(((_fit(image) - low) / (high - low)).astype(np.float32)))
 
     height, width = picture.image.shape[-2:]
     return Card(
@@ -132,13 +137,23 @@ def make_card(
         image=show(picture.image) if picture.source is None else _uri(encode_image(picture.source)),
         outline=None if picture.mask is None else _outline(picture.mask),
         reconstruction="" if picture.reconstruction is None else show(picture.reconstruction),
-        anomaly_map=_uri(encode_heatmap(picture.anomaly_map, map_range)),
+        anomaly_map=_uri(encode_heatmap(_fit(picture.anomaly_map[None])[0], map_range)),
         decision=picture.decision,
         p_value=picture.p_value,
         aspect=width / height if picture.aspect is None else picture.aspect,
         note=note,
         links=links,
     )
+
+
+def _fit(pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return pixels ``(C, H, W)`` as they are, or averaged where they are more than a page should hold."""
+    height, width = pixels.shape[-2:]
+    shrink = LONGEST_SIDE / max(height, width)
+    if shrink >= 1:
+        return pixels
+    size = max(1, round(height * shrink)), max(1, round(width * shrink))
+    return np.asarray(resize_image(torch.from_numpy(np.ascontiguousarray(pixels)), size))
 
 
 def _window(image: npt.NDArray[np.float32]) -> tuple[float, float]:

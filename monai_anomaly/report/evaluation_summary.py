@@ -18,7 +18,7 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
     """
     interval, guard = numbers["auroc_interval"], numbers["guard"]
     between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
-    by_chance = numbers["n_abnormal"] / (numbers["n_normal"] + numbers["n_abnormal"])
+    by_chance = numbers["n_abnormal"] / max(1, numbers["n_normal"] + numbers["n_abnormal"])
     lines = [
         f"ROC AUC            {numbers['auroc']:.3f}{between}",
         f"average precision  {numbers['average_precision']:.3f}  (guessing {by_chance:.3f})",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from monai_anomaly.report.card import make_card, make_scale
+from monai_anomaly.report.card import make_card, make_scale, picture_aspect
 from monai_anomaly.report.gallery import Picture
 from monai_anomaly.report.rendering import environment
 from monai_anomaly.utils.heatmap import PALETTE, map_to_levels
@@ -86,3 +86,17 @@ def test_the_controls_name_the_scale_and_the_steps():
         ("half", False),
         ("full", False),
     ]
+
+
+def test_a_large_picture_is_made_smaller_and_its_outline_stays_in_place():
+    image = np.repeat(np.repeat(IMAGE, 100, axis=1), 100, axis=2)
+    page = shown(image=image, anomaly_map=image[0], reconstruction=image, mask=image[0] > 0.5)
+    assert {pixels.shape for _, pixels in page.images()} == {(256, 192)}
+    assert np.abs(page.images()[0][1].mean() - 255 * image.mean()) < 0.5
+    view = next(attributes["viewbox"] for tag, attributes in page.tags if tag == "svg")
+    assert view == "0 0 600 800"
+
+
+def test_an_extreme_strip_has_a_card_like_others():
+    assert picture_aspect((0, 0, 10_000, 1)) == 4 and picture_aspect((0, 0, 1, 10_000)) == 0.25
+    assert picture_aspect(None) is None and picture_aspect((0, 0, 0, 0)) is None

@@ -222,7 +222,7 @@ def _details(table: Table, data: str) -> str:
         normal, abnormal, patients = (counted[key] for key in ("n_normal", "n_abnormal", "n_groups"))
         training = max(row["n_training"] for method in methods for row in method.done)
         test = f"{normal} normal and {abnormal} abnormal test images of {patients} patients"
-        text = f"{training} training normals; {test}.\n\n"
+        text = f"{training} training normals; {test}. Guessing has an AP of {abnormal / (normal + abnormal):.3f}.\n\n"
     return f"## {data}\n\n{text}{_grid(lines)}"
 
 

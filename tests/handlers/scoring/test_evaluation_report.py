@@ -391,8 +391,11 @@ def test_opens_in_chromium(tmp_path, width, dark):
     flags = "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
     flags += f" --disable-component-update --disable-sync --user-data-dir={tmp_path}/profile --window-size={width},900"
     flags += f" --blink-settings=preferredColorScheme={0 if dark else 1}"
-    command = [str(CHROMIUM), *flags.split(), "--dump-dom", (tmp_path / "probed.html").as_uri()]
-    dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    command = [str(CHROMIUM), *flags.split(), "--enable-logging=stderr", "--dump-dom"]
+    command += [(tmp_path / "probed.html").as_uri()]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert ":CONSOLE" not in run.stderr  # nothing that the page's policy forbids was tried
+    dom = run.stdout
     body = next(attributes for tag, attributes in ParsedPage(dom).tags if tag == "body")
     seen = json.loads(body["data-probe"])
     assert seen["widths"] == [256] + [6] * (4 * len(VALUES))
