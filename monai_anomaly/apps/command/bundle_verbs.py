@@ -14,6 +14,7 @@ from typing import Any
 
 from monai_anomaly.apps.command.bundle_keys import bundle_keys
 from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
+from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
@@ -23,6 +24,7 @@ from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
 __all__ = [
     "BUNDLE_VERBS",
     "BundleVerb",
+    "add_bundle",
     "add_keys",
     "check_checkpoint",
     "check_inputs",
@@ -63,16 +65,15 @@ class BundleVerb:
         parser: argparse.ArgumentParser = verbs.add_parser(
             self.name, help=self.help, description=f"{text}.", usage=self.usage, allow_abbrev=False
         )
-        known = ", ".join(known_bundles())
-        parser.add_argument("bundle", metavar="BUNDLE", help=f"one of {known}, or a bundle's folder")
+        add_bundle(parser)
+        named, _ = split_words([word for word in words if word not in ("-h", "--help")])
+        bundle = find_bundle(named[0]) if named else None
         if self.takes_overlays:
             overlay = "a configuration of the bundle that goes over train.json, or a file"
-            parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help=overlay)
-        named, _ = split_words([word for word in words if word not in ("-h", "--help")])
-        if named:
-            bundle = find_bundle(named[0])
-            files = self.files(bundle, named[1:])
-            add_keys(parser, bundle, files)
+            overlays = parser.add_argument("overlays", nargs="*", metavar="OVERLAY", help=overlay)
+            suggest(overlays, bundle.overlays() if bundle else [])
+        if bundle:
+            add_keys(parser, bundle, self.files(bundle, named[1:]))
         else:
             parser.epilog = f"'monai-anomaly {self.name} BUNDLE --help' shows the bundle's keys."
         return parser
@@ -115,6 +116,12 @@ def _overlay(bundle: Bundle, word: str) -> Path:
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     hint = f"the nearest is '{near[0]}'" if near else f"it has {', '.join(known)}"
     raise ConfigError(f"the bundle '{bundle.name}' has no overlay '{word}'; {hint}, and keys begin with --.")
+
+
+def add_bundle(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that names a bundle."""
+    known = known_bundles()
+    suggest(parser.add_argument("bundle", metavar="BUNDLE", help=f"one of {', '.join(known)}, or its folder"), known)
 
 
 def add_keys(parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Path]) -> None:

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.utils.bundle_folders import find_bundle, known_bundles
 from monai_anomaly.utils.exceptions import ConfigError
 
@@ -23,7 +24,8 @@ def add_bundles(verbs: Any) -> None:
     parser.set_defaults(verb=list_bundles)
     actions = parser.add_subparsers(metavar="copy")
     copy = actions.add_parser("copy", help="copy a bundle's configurations and card into a new folder")
-    copy.add_argument("name", metavar="NAME", help=f"one of {', '.join(known_bundles())}, or a bundle's folder")
+    known = known_bundles()
+    suggest(copy.add_argument("name", metavar="NAME", help=f"one of {', '.join(known)}, or a bundle's folder"), known)
     copy.add_argument("folder", metavar="DIR", help="the new folder, which must not exist")
     copy.set_defaults(verb=copy_bundle)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
-from monai_anomaly.apps.command.bundle_verbs import check_checkpoint, checkpoint_of
+from monai_anomaly.apps.command.bundle_verbs import add_bundle, check_checkpoint, checkpoint_of
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
@@ -32,7 +32,7 @@ def add_export(verbs: Any) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = verbs.add_parser(
         "export", help=HELP, description=f"{HELP}.", usage=USAGE, allow_abbrev=False
     )
-    parser.add_argument("bundle", metavar="BUNDLE", help=f"one of {', '.join(known_bundles())}, or a bundle's folder")
+    add_bundle(parser)
     parser.add_argument("--format", choices=sorted(FORMATS), help="what to write; ONNX needs the extra 'onnx'")
     parser.add_argument("--filepath", metavar="FILE", help="the new file (default: beside the checkpoint)")
     parser.add_argument("--checkpoint", metavar="MODEL.pt", help="the trained detector (default: the bundle's own)")

@@ -18,6 +18,7 @@ from typing import Any
 from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
 from monai_anomaly.apps.command.bundles_verb import add_bundles
+from monai_anomaly.apps.command.completion import complete, finished_words, is_asked
 from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if is_asked():
+        complete(_completed_parser(finished_words()))
     if words and words[0] in RUNNERS and not wants_help(words):
         return RUNNERS[words[0]](words[1:])
     parser, known = _parser(words)
@@ -56,6 +59,14 @@ def _run(words: list[str]) -> int:
     options = vars(parser.parse_args(words))
     verb = options.pop("verb")
     return verb(**options) or 0
+
+
+def _completed_parser(words: list[str]) -> argparse.ArgumentParser:
+    """Return the parser for a line that is not finished, with what can be known from it."""
+    try:
+        return _parser(words)[0]
+    except ConfigError:
+        return _parser([])[0]
 
 
 class _Version(argparse.Action):

@@ -12,6 +12,7 @@ from typing import Any
 
 from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
 from monai_anomaly.apps.command.bundle_verbs import add_keys, check_checkpoint, check_inputs, checkpoint_of, path_of
+from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
@@ -31,7 +32,8 @@ def add_predict(verbs: Any, words: Sequence[str] = ()) -> argparse.ArgumentParse
     )
     parser.add_argument("input", metavar="IN", help="an image, or a folder of images")
     parser.add_argument("output", nargs="?", metavar="OUT", help="folder of the results (default: the bundle's)")
-    parser.add_argument("--bundle", metavar="BUNDLE", help=f"one of {', '.join(known_bundles())}, or a bundle's folder")
+    known = known_bundles()
+    suggest(parser.add_argument("--bundle", metavar="BUNDLE", help=f"one of {', '.join(known)}, or its folder"), known)
     _, given = split_words([word for word in words if word not in ("-h", "--help")])
     if "bundle" in given:
         bundle = find_bundle(given["bundle"])
