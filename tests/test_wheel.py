@@ -1,0 +1,82 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What ``pip install`` gives: the command and the bundles."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.repository import ROOT
+
+PARTS = ("monai_anomaly", "bundles", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
+LEFT_OUT = shutil.ignore_patterns("__pycache__", "output", "models")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Build the wheel from a copy of the checkout in which a bundle was trained."""
+    source = tmp_path_factory.mktemp("source")
+    for part in PARTS:
+        copy = shutil.copyfile if (ROOT / part).is_file() else lambda a, b: shutil.copytree(a, b, ignore=LEFT_OUT)
+        copy(ROOT / part, source / part)
+    for made in ("models/model.pt", "output/report.html"):
+        (source / "bundles" / "sepiad" / made).parent.mkdir()
+        (source / "bundles" / "sepiad" / made).touch()
+    target = tmp_path_factory.mktemp("wheel")
+    options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(target), str(source)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, timeout=120)
+    (built,) = target.glob("*.whl")
+    return built
+
+
+def test_the_wheel_holds_each_bundle_as_it_is_and_the_command(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    prefix = "monai_anomaly/bundles/"
+    expected = {
+        path.relative_to(ROOT / "bundles").as_posix(): path.read_bytes()
+        for bundle in (ROOT / "bundles").glob("[!_.]*")
+        for path in (*bundle.glob("configs/*"), *bundle.glob("docs/*"), bundle / "LICENSE")
+    }
+    assert {name.removeprefix(prefix): data for name, data in held.items() if name.startswith(prefix)} == expected
+    (entry_points,) = (data.decode() for name, data in held.items() if name.endswith("/entry_points.txt"))
+    assert "monai-anomaly = monai_anomaly.__main__:main" in entry_points
+    assert not [name for name in held if name.startswith(("tests", "measurements", "bundles"))]
+
+
+@pytest.mark.slow  # issue 15: whoever installs the wheel, and has no checkout, trains, evaluates and scores
+def test_an_installed_wheel_trains_evaluates_and_scores_in_an_empty_folder(wheel, tmp_path):
+    venv.create(tmp_path / "venv", with_pip=True)
+    programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
+    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", str(wheel)], check=True)
+    work = tmp_path / "work"
+    work.mkdir()
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    kept["MONAI_ANOMALY_CACHE"] = str(tmp_path / "cache")
+
+    def command(*words: str) -> str:
+        done = subprocess.run(
+            [programs / "monai-anomaly", *words], cwd=work, env=kept, capture_output=True, text=True, timeout=600
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    site = set(tmp_path.joinpath("venv").rglob("bundles/*"))
+    command("train", "sepiad", "--max_minutes", "0.3")
+    command("calibrate", "sepiad")
+    assert "ROC AUC" in command("evaluate", "sepiad")
+    image = next((tmp_path / "cache").rglob("test/**/*.dcm"))
+    command("predict", str(image), "scores", "--bundle", "sepiad")
+    assert (work / "scores" / "records.jsonl").read_text().count("\n") == 1
+    assert "page" in command("report", "sepiad")
+    assert sorted(path.name for path in work.iterdir()) == ["scores", "sepiad"]
+    assert set(tmp_path.joinpath("venv").rglob("bundles/*")) == site  # nothing was written beside the code
