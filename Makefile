@@ -10,7 +10,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: demo bundles style check test slow docs timings clean
+.PHONY: demo bundles style check test commands slow docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ check: style  # and the fast tests
 
 test: style  # with COVERAGE=--cov it measures the coverage, too, as CI does
 	$(PYTEST) $(COVERAGE)
+
+commands: $(VENV)/installed-dev  # every command and every piece of Python of the pages
+	$(PYTEST) -m commands
 
 slow: $(VENV)/installed-dev  # the tests that take minutes
 	$(PYTEST) -m slow

@@ -3,8 +3,8 @@
 
 """How Sphinx builds the site: ``make docs`` writes it to docs/_build/html, and a warning is an error.
 
-The source is the whole repository, so that a link means the same on the site as in the repository. The notebooks are run,
-each in an empty folder, and an error in one of them is an error of the build.
+The source is the whole repository, so that a link means the same on the site as in the repository. The notebooks are
+run, each in an empty folder, and an error in one of them is an error of the build.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ nb_execution_raise_on_error = True
 nb_execution_timeout = 300  # seconds, of a cell
 nb_merge_streams = True
 nb_output_stderr = "remove"  # progress bars, and what libraries warn of; a cell that fails is an error all the same
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # commands in the notebooks
+# Commands in the notebooks are those of this environment.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["TQDM_DISABLE"] = "1"
 
 autosummary_ignore_module_all = False  # a module shows what its __all__ names

@@ -21,16 +21,15 @@ from monai.bundle import ConfigParser, ckpt_export, onnx_export, run
 from PIL import Image
 
 from monai_anomaly.__main__ import main
+from tests.helpers.documented import PAGES
 from tests.helpers.repository import ROOT
 
 BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (folder / "configs").is_dir())
 BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
 USER_GUIDE = ROOT / "docs" / "user_guide.md"
-DOCS = sorted((ROOT / "docs").glob("*.md"))
-PAGES = [*sorted(ROOT.glob("*.md")), *DOCS, *BUNDLE_PAGES.values()]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
-TOOLS = {"cov", "editable", "logdir", "standalone", "nproc_per_node"}
-"""Options of pytest, pip, tensorboard and torchrun."""
+TOOLS = {"version", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
+"""Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
