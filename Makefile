@@ -27,6 +27,7 @@ $(VENV)/installed-docs: $(VENV)/installed
 
 demo: $(VENV)/installed
 	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
+	$(PY) -m monai.bundle run calibrate --config_file $(CONFIGS)/calibrate.json
 	$(PY) -m monai.bundle run --config_file $(CONFIGS)/evaluate.json
 
 bundles:  # the committed configurations, from bundles/_base

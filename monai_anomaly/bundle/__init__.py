@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from monai_anomaly.bundle.calibrate_command import calibrate_command
 from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
@@ -18,6 +19,7 @@ from monai_anomaly.utils.bundle_folders import find_bundle_root
 __all__ = [
     "CheckedWorkflow",
     "TrainedDetector",
+    "calibrate_command",
     "calibration_normals",
     "calibration_path",
     "check_overrides",

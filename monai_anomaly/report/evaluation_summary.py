@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["result_lines"]
+__all__ = ["calibration_lines", "result_lines"]
 
 
 def result_lines(numbers: Mapping[str, Any]) -> list[str]:
@@ -29,6 +29,15 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
     if guard is not None:
         lines.append(f"guard refused      {guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal")
     return lines + ([f"not scored         {len(numbers['rejected'])}"] if numbers["rejected"] else [])
+
+
+def calibration_lines(command: str) -> list[str]:
+    """Return what adds decisions to scores.
+
+    Args:
+        command: makes the calibration.
+    """
+    return ["Next, for p-values and decisions, calibrate with held-out normals and evaluate again", f"  {command}"]
 
 
 def _decided(numbers: Mapping[str, Any]) -> str:

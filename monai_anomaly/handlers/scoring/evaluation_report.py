@@ -34,7 +34,7 @@ from monai_anomaly.handlers.scoring.items import evaluated_items, require_single
 from monai_anomaly.metrics.operating_points import roc_band
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
-from monai_anomaly.report.evaluation_summary import result_lines
+from monai_anomaly.report.evaluation_summary import calibration_lines, result_lines
 from monai_anomaly.report.gallery import Gallery
 from monai_anomaly.report.map_collector import MapCollector
 from monai_anomaly.report.page import render_report
@@ -87,6 +87,7 @@ class EvaluationReport:
             where nobody knows them.
         unfinished: what of the training a time budget cut short, in words; empty when it cut nothing. The head of the
             page warns of it, and ``metrics.json`` has it.
+        to_calibrate: the command that makes a calibration; said at the end where there is none.
 
     Raises:
         ValueError: for an unknown ``aggregate`` or a ``false_alarm_rate`` outside (0, 1); while images are collected,
@@ -113,6 +114,7 @@ class EvaluationReport:
         subgroups: Sequence[str] = (),
         fingerprints: Iterable[int] | torch.Tensor | None = None,
         unfinished: str = "",
+        to_calibrate: str | None = None,
     ) -> None:
         self.output_dir = Path(output_dir).absolute()
         self.network = network
@@ -126,6 +128,7 @@ class EvaluationReport:
         self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
         self.training = None if fingerprints is None else {int(known) for known in fingerprints}
         self.unfinished = unfinished
+        self.to_calibrate = to_calibrate
         self._gallery_size = gallery
         self.reset()
 
@@ -248,6 +251,8 @@ class EvaluationReport:
         for line in result_lines(numbers):
             print(line)
         print(f"report             {self.output_dir / 'report.html'}")
+        if self.to_calibrate and self.rules.calibration is None:
+            print("\n".join(calibration_lines(self.to_calibrate)))
         if numbers["n_trained_on"]:
             text = "%d of %d images are training images: every number is better than it is on new images."
             _log.warning(text, numbers["n_trained_on"], len(self._cases))
