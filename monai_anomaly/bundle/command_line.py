@@ -26,7 +26,7 @@ from monai_anomaly.bundle.error_sentence import end_with_a_sentence
 from monai_anomaly.bundle.override_keys import check_workflow_arguments
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["check_overrides", "is_command_line", "read_command_line"]
+__all__ = ["check_overrides", "is_command_line", "is_default", "read_command_line"]
 
 _PROGRAM = Path(monai.bundle.__file__).with_name("__main__.py")
 _COMMANDS: tuple[Callable[..., None], ...] = (monai.bundle.run, monai.bundle.run_workflow)
@@ -53,7 +53,7 @@ def check_overrides() -> None:
     if arguments.get("help") is True:
         _point_to_help(arguments.get("config_file"))
     _refuse_none(arguments)
-    arguments = update_kwargs(args=arguments.pop("args_file", None), **arguments)
+    arguments = _with_file(arguments)
     arguments.pop("workflow_name", None)
     check_workflow_arguments(arguments)
 
@@ -73,12 +73,20 @@ def is_command_line() -> bool:
     return bool(sys.argv) and Path(sys.argv[0]) == _PROGRAM
 
 
+def is_default(key: str) -> bool:
+    """Return whether this program is ``python -m monai.bundle`` and its command line leaves a key as it is."""
+    return is_command_line() and key not in read_command_line()
+
+
 def read_command_line() -> dict[str, Any]:
     """Return the configuration's file and the overrides of ``python -m monai.bundle``; nothing in another program."""
-    if not is_command_line():
-        return {}
-    arguments = _read_command_line(sys.argv[1:])
-    return update_kwargs(args=arguments.pop("args_file", None), **arguments)
+    return _with_file(_read_command_line(sys.argv[1:])) if is_command_line() else {}
+
+
+def _with_file(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments with those of the file that they name."""
+    content: dict[str, Any] = update_kwargs(args=arguments.pop("args_file", None), **arguments)
+    return content
 
 
 def _read_command_line(words: list[str]) -> dict[str, Any]:

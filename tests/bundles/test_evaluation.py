@@ -49,7 +49,10 @@ def test_without_a_calibration_nothing_is_decided(trained, small_phantom, tmp_pa
     metrics, rows = evaluate(trained, small_phantom, tmp_path)
     assert metrics["calibration"] is None and metrics["n_trained_on"] == 0
     assert {row["decision"] for row in rows} <= {"uncalibrated", "not_applicable"}
-    assert "There is no calibration of this detector" in (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report.html").read_text()
+    assert "There is no calibration of this detector" in page and "<h1>SEPIAD: evaluation</h1>" in page
+    assert metrics["data_set"] == "generated phantom, section test" and metrics["data_set"] in page
+    assert metrics["data_hash"][:12] in page and "For research, not for diagnosis" in page
 
 
 def test_a_calibration_decides(trained, small_phantom, calibration, tmp_path, at_root):

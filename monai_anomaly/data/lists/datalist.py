@@ -17,8 +17,9 @@ from monai_anomaly.data.lists.columns import COLUMN, check_columns, require_colu
 from monai_anomaly.data.lists.csv_list import LABELS_NAME, read_labels
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
 from monai_anomaly.data.lists.folder_names import check_folders
-from monai_anomaly.data.lists.folder_tree import read_tree
+from monai_anomaly.data.lists.folder_tree import find_class_folders, read_tree
 from monai_anomaly.data.lists.json_list import LIST_NAME, read_list
+from monai_anomaly.data.lists.left_out import ItemList, count_left_out
 from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES, check_shares
 from monai_anomaly.data.lists.patients import add_patients, add_patients_of_pool
 from monai_anomaly.data.lists.plain_folder import (
@@ -48,7 +49,7 @@ def load_datalist(
     source_names: bool = False,
     columns: Sequence[str] = (),
     abnormal_folders: Sequence[str] | str = (),
-) -> list[dict[str, Any]]:
+) -> ItemList:
     """Return the items of one section of a data set.
 
     ``dataset_dir`` holds one of
@@ -102,7 +103,8 @@ def load_datalist(
         Items with ``image`` (absolute path), ``name`` (stands for the path relative to the folder, with ``/``),
         ``label`` (0 normal, 1 abnormal), ``group`` (stands for the patient), ``index`` (0, 1, ...) and, where given,
         ``frame``, ``frames`` (a rule) and ``mask`` (absolute path; empty for normal images of a list that marks its
-        abnormal ones); a text under ``column:NAME`` for each of `columns`, empty where the entry has none.
+        abnormal ones); a text under ``column:NAME`` for each of `columns`, empty where the entry has none. The list has
+        an attribute ``left_out``: how many images are not in it, by the reason.
 
     Raises:
         DataListError: whatever is wrong with the folder or the list; no pixel has been read by then.
@@ -112,12 +114,13 @@ def load_datalist(
     section = Section.of(section)
     folders = check_folders(abnormal_folders)
     naming = Naming(source_names, folders)
-    root, entries = _load(dataset_dir, _Request(section, naming, seed, check_shares(split_shares), columns, folders))
+    request = _Request(section, naming, seed, check_shares(split_shares), columns, folders)
+    root, entries, left_out = _load(dataset_dir, request)
     if section is Section.UNLABELED:
         entries = [replace(entry, label=NO_LABEL) for entry in entries]
     if section is Section.TEST and require_both:
         check_both_classes(entries)
-    return [_item(root, entry, index, naming) for index, entry in enumerate(entries)]
+    return ItemList((_item(root, entry, index, naming) for index, entry in enumerate(entries)), left_out)
 
 
 def load_labeled_pool(
@@ -127,7 +130,7 @@ def load_labeled_pool(
     split_shares: Sequence[float] = DEFAULT_SHARES,
     source_names: bool = False,
     abnormal_folders: Sequence[str] | str = (),
-) -> tuple[list[dict[str, Any]], list[int]]:
+) -> tuple[ItemList, list[int]]:
     """Return the items of the section ``unlabeled`` and, apart from them, the label of each, for experiments.
 
     Args:
@@ -147,7 +150,7 @@ def load_labeled_pool(
     naming = Naming(source_names, folders)
     shares = check_shares(split_shares)
     request = _Request(Section.UNLABELED, naming, seed, shares, abnormal_folders=folders)
-    root, entries = _load(dataset_dir, request)
+    root, entries, left_out = _load(dataset_dir, request)
     without = [entry for entry in entries if entry.label < 0]
     if without:
         raise DataListError(
@@ -155,8 +158,8 @@ def load_labeled_pool(
             f"first), so no ratio of abnormal ones can be drawn; label all of them or leave anomaly_ratio out"
             f"{naming.hint}."
         )
-    items = [_item(root, replace(entry, label=NO_LABEL), index, naming) for index, entry in enumerate(entries)]
-    return items, [entry.label for entry in entries]
+    items = (_item(root, replace(entry, label=NO_LABEL), index, naming) for index, entry in enumerate(entries))
+    return ItemList(items, left_out), [entry.label for entry in entries]
 
 
 @dataclass(frozen=True)
@@ -171,12 +174,12 @@ class _Request:
     abnormal_folders: Sequence[str] = ()
 
 
-def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[Entry]]:
-    """Return the data set's folder and one section's entries, checked."""
+def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[Entry], dict[str, int]]:
+    """Return the data set's folder, one section's entries, checked, and what is left out of it."""
     root = Path(dataset_dir).expanduser().absolute()
     try:
         if root.is_file():
-            return root.parent, _list_file(root, request)
+            return root.parent, _list_file(root, request), {}
         if not root.is_dir():
             raise DataListError(
                 f"dataset_dir must be an existing folder; give the folder that holds {LIST_NAME}, {LABELS_NAME} or "
@@ -188,9 +191,18 @@ def _load(dataset_dir: PathLike | str, request: _Request) -> tuple[Path, list[En
         require_columns(entries, request.columns)
         if request.section is not Section.INFERENCE:  # there, a file that is not there is a record like any other
             check_files(root, entries, request.naming)
+        left_out = count_left_out(listed, request.section, entries, _abnormal_training_folders(root, request))
     except OSError as error:  # its own text has the path
         raise DataListError(f"dataset_dir cannot be read ({error.strerror}); grant permission to read it.") from None
-    return root, entries
+    return root, entries, left_out
+
+
+def _abnormal_training_folders(root: Path, request: _Request) -> tuple[Path, ...]:
+    """Return a tree's folders of abnormal training images; none where a list or a table has them."""
+    if request.section is not Section.TRAINING or _has_table(root) or (root / LIST_NAME).is_file():
+        return ()
+    folders = find_class_folders(root, Section.TRAINING, request.naming, request.abnormal_folders)
+    return () if folders is None else tuple(folders.abnormal)
 
 
 def _list_file(path: Path, request: _Request) -> list[Entry]:

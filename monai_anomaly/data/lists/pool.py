@@ -15,6 +15,7 @@ import numpy as np
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.datalist import load_datalist, load_labeled_pool
 from monai_anomaly.data.lists.entries import NO_LABEL
+from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES
 from monai_anomaly.data.lists.section import Section
 
@@ -82,7 +83,7 @@ def load_pool(
         _refuse_or_warn(required)
         return []
     logger.info("pool of %d images.", len(chosen))
-    return [items[place] for place in sorted(chosen)]
+    return ItemList((items[place] for place in sorted(chosen)), items.left_out)
 
 
 def _refuse_or_warn(required: bool) -> None:

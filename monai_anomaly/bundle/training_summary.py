@@ -1,0 +1,196 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a training begins with and ends with, for the person at the terminal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+
+from monai_anomaly.bundle.command_line import is_default
+from monai_anomaly.bundle.next_commands import command_after, training_files
+from monai_anomaly.data.lists.entries import NO_LABEL
+from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
+
+__all__ = ["FEW", "TrainingSummary"]
+
+FEW = 100
+"""Training images below which an overlay for few normals is named: it was made on 64, and hurt with 240."""
+
+WRITTEN = {
+    "ckpt_dir": {"model.pt": "the detector", "checkpoint.pt": "to go on from, with --resume True"},
+    "output_dir": {
+        "history.csv": "losses and metrics of each epoch",
+        "losses.csv": "the losses alone",
+        "loss_curves.svg": "the losses as a picture",
+        "quarantine_training.jsonl": "files that were left out",
+        "quarantine_validation.jsonl": "files that were left out",
+        "quarantine_pool.jsonl": "files that were left out",
+        "teacher": "history and curves of the first stage",
+        "student": "history and curves of the second stage",
+        "tensorboard": "curves and pictures: tensorboard --logdir {path}",
+    },
+}
+"""What a training writes, by the key of its folder."""
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingSummary:
+    """Prints what a training works on and with, and at its end what it wrote and what to type next.
+
+    The first of several processes prints. A bundle calls :meth:`begin` in its ``training`` list after the data are
+    read, and :meth:`end` last.
+
+    Args:
+        title: what is trained.
+        sections: the images by section; None for one that there is not.
+        datalists: lists that know what they leave out; see :class:`monai_anomaly.data.lists.left_out.ItemList`.
+        epochs: the length of each stage, by its name; 0 for one that does not run.
+        epoch_length: iterations in an epoch.
+        budget: the run's time budget.
+        device: where it is computed.
+        run: ``bundle_root``, ``dataset_dir``, ``output_dir``, ``ckpt_dir`` and ``source_names``.
+        resume: whether the run goes on from a checkpoint.
+        few_normals: the bundle's overlay for few normals, to be named where there are few; None where it has none, or
+            this run has it.
+        calibrate: whether the validation section may calibrate.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        *,
+        sections: Mapping[str, CachedDataset | None],
+        datalists: Sequence[Any],
+        epochs: Mapping[str, int],
+        epoch_length: int,
+        budget: TimeBudget,
+        device: torch.device | str,
+        run: Mapping[str, Any],
+        resume: bool = False,
+        few_normals: str | None = None,
+        calibrate: bool = True,
+    ) -> None:
+        self.title = title
+        self.sections = {name: data for name, data in sections.items() if data is not None}
+        self.datalists = datalists
+        self.epochs = {stage: count for stage, count in epochs.items() if count}
+        self.epoch_length = epoch_length
+        self.budget = budget
+        self.device = torch.device(device)
+        self.run = dict(run)
+        self.resume = resume
+        self.few_normals = few_normals
+        self.calibrate = calibrate
+
+    def begin(self) -> None:
+        """Print what the training begins with."""
+        if idist.get_rank() == 0:
+            lines = [f"  {name:<12} {text}" for name, text in self._facts()]
+            print("\n".join([f"Training of {self.title}", *lines]), flush=True)
+
+    def end(self) -> None:
+        """Print what was written and the next commands; warn where the budget cut the training short."""
+        if idist.get_rank() > 0:
+            return
+        if self.budget.unfinished:
+            logger.warning("the time budget cut the training short: %s; raise max_minutes.", self.budget.unfinished)
+        print("Written")
+        for path, meaning in self._written():
+            print(f"  {path}  {meaning}")
+        roles = ("calibrate", "evaluate") if self._can_calibrate() else ("evaluate",)
+        print("Next, calibrate with held-out normals, then evaluate" if len(roles) == 2 else "Next, evaluate")
+        for role in roles:
+            print(f"  {self._command(role)}", flush=True)
+
+    def _facts(self) -> Iterator[tuple[str, str]]:
+        for name, data in self.sections.items():
+            yield name, _describe(data)
+        left_out = self._left_out()
+        if left_out:
+            yield "left out", "; ".join(left_out)
+        threads = torch.get_num_threads()
+        yield (
+            "device",
+            f"{self.device}, {threads} thread{'s' * (threads != 1)}" if _is_cpu(self.device) else str(self.device),
+        )
+        yield "data", f"{self.run['dataset_dir']}{' (generated)' if is_default('dataset_dir') else ''}"
+        yield "folders", f"output_dir {self.run['output_dir']}, ckpt_dir {self.run['ckpt_dir']}"
+        yield "length", self._length()
+        if self.resume:
+            yield "resumes", str(Path(self.run["ckpt_dir"]) / "checkpoint.pt")
+        n_normal = len(self.sections["training"])
+        if self.few_normals is not None and n_normal < FEW:
+            files = training_files(self.run["bundle_root"], self.few_normals)
+            yield "few normals", f"{n_normal} are few; stronger augmentation may help: {files}"
+
+    def _left_out(self) -> list[str]:
+        told = [f"{count} {why}" for items in self.datalists for why, count in getattr(items, "left_out", {}).items()]
+        for name, data in self.sections.items():
+            if data.quarantined:
+                told.append(f"{len(data.quarantined)} files that cannot be read (quarantine_{name}.jsonl)")
+        return told
+
+    def _length(self) -> str:
+        """Return epochs and iterations of the stages, and the budget; a million epochs are no length."""
+        each = [f"{stage} {count} epochs" for stage, count in self.epochs.items() if count < ENDLESS]
+        limit = "" if self.budget.seconds is None else f"{self.budget.seconds / 60:g} minutes"
+        if not each:
+            return limit or "endless"
+        length = f"{', '.join(each)} of {self.epoch_length} iterations"
+        return f"{length}; at most {limit}" if limit else length
+
+    def _written(self) -> list[tuple[str, str]]:
+        found = [
+            (Path(self.run[key]) / name, meaning) for key, names in WRITTEN.items() for name, meaning in names.items()
+        ]
+        paths = [(str(path), meaning.format(path=path)) for path, meaning in found if path.exists()]
+        width = max((len(path) for path, _ in paths), default=0)
+        return [(path.ljust(width), meaning) for path, meaning in paths]
+
+    def _can_calibrate(self) -> bool:
+        """Whether the validation section has what a calibration needs at least: normals of two patients."""
+        normals = [item for item in self.sections["validation"].items if item.get("label") == 0]
+        return self.calibrate and _count_patients(normals) > 1
+
+    def _command(self, role: str) -> str:
+        names = ("bundle_root", "output_dir", "ckpt_dir")
+        return command_after(
+            role,
+            **{name: str(self.run[name]) for name in names},
+            dataset_dir=None if is_default("dataset_dir") else str(self.run["dataset_dir"]),
+            source_names=bool(self.run["source_names"]),
+            device="cpu" if _is_cpu(self.device) and torch.cuda.is_available() else None,
+        )
+
+
+def _is_cpu(device: torch.device) -> bool:
+    return device.type == "cpu"
+
+
+def _describe(data: CachedDataset) -> str:
+    """Return numbers of images by label, of patients and of copies."""
+    words = {0: "normal", 1: "abnormal", NO_LABEL: "unlabeled"}
+    labels = [item.get("label", NO_LABEL) for item in data.items]
+    each = [f"{labels.count(label)} {word}" for label, word in words.items() if label in labels]
+    patients = _count_patients(data.items)
+    copies = sum(len(group) - 1 for group in data.duplicates)
+    told = f"{' and '.join(each)} images of {_count(patients, 'patient')}"
+    return f"{told}, {copies} of them copies" if copies else told
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def _count_patients(items: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of groups; an image without one stands for a patient."""
+    return len({item.get("group", item.get("name")) for item in items})
