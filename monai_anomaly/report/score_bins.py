@@ -16,8 +16,8 @@ REACH = 15
 """Typical distances from a class's middle to where its scores are beyond the axis: 10 standard deviations of a normal
 distribution."""
 
-END = 0.08
-"""Width of the bin at an end, as a share of the axis."""
+GAP, END = 0.03, 0.08
+"""Widths of the gap before the bin at an end and of this bin, as shares of the axis."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -40,7 +40,7 @@ class ScoreBins:
         low: lowest value of the axis.
         high: highest value of the axis.
         edges: of all bins, rising, shape ``(bins + 1,)``: those from `low` to `high`, all of one width, and where
-            something lies beyond one before or behind them, which holds all of it.
+            something lies beyond, an empty one as a gap and one that holds all of it.
         counts: scores of each bin, normal and abnormal, shape ``(2, bins)``; together they are all scores.
         beyond: what the bins at the ends hold.
     """
@@ -58,9 +58,10 @@ class ScoreBins:
 
     def place(self, value: float) -> float:
         """Return where a value is on the axis: itself, or the middle of the bin that stands for what is beyond."""
+        first, second, *_, before_last, last = self.edges.tolist()
         if value < self.low:
-            return (float(self.edges[0]) + self.low) / 2
-        return (self.high + float(self.edges[-1])) / 2 if value > self.high else value
+            return float(first + second) / 2
+        return float(before_last + last) / 2 if value > self.high else value
 
 
 def bin_scores(labels: npt.NDArray[np.int64], scores: Floats, marks: Iterable[float] = ()) -> ScoreBins:
@@ -79,11 +80,11 @@ def bin_scores(labels: npt.NDArray[np.int64], scores: Floats, marks: Iterable[fl
     inner = np.linspace(low, high, n_bins + 1)
     everything = np.concatenate([scores, np.asarray(list(marks), dtype=np.float64)])
     before, behind = bool((everything < low).any()), bool((everything > high).any())
-    width = END * (high - low)
+    gap, end = GAP * (high - low), (GAP + END) * (high - low)
     if behind:  # a bin holds its left edge: the highest score of the axis is not beyond it
         inner[-1] = np.nextafter(high, np.inf)
-    edges = np.concatenate([[low - width] * before, inner, [high + width] * behind])
-    clipped = np.clip(scores, edges[0], edges[-1])
+    edges = np.concatenate([[low - end, low - gap] * before, inner, [high + gap, high + end] * behind])
+    clipped = np.where(scores < low, edges[0], np.where(scores > high, edges[-1], scores))
     counts = np.stack([np.histogram(clipped[labels == label], edges)[0] for label in (0, 1)])
     beyond = Beyond(int((scores < low).sum()), int((scores > high).sum()), float(scores.min()), float(scores.max()))
     return ScoreBins(low, high, edges, counts, beyond)
