@@ -75,7 +75,7 @@ def test_training_and_validation_do_not_depend_on_the_cancerous_images_of_train(
             folder.chmod(0o700)
 
 
-def test_the_cancerous_folder_of_train_is_never_listed(tmp_path: Path, monkeypatch):
+def test_the_cancerous_folder_of_train_is_listed_to_be_counted_alone(tmp_path: Path, monkeypatch):
     """What the rights of a folder cannot show where the tests run as root."""
     make_tree(tmp_path, *BENIGN, "Train/Cancerous/p/x.png", *TEST)
     listed: list[str] = []
@@ -88,10 +88,12 @@ def test_the_cancerous_folder_of_train_is_never_listed(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "walk", recorded_walk)
     monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(str(self)) or iterdir(self))
-    for section in ("training", "validation", "test", "normals"):
+    for section in ("validation", "test", "normals"):
         load(tmp_path, section)
     assert str(tmp_path / "Train/Benign") in listed and str(tmp_path / "Test/Cancerous") in listed
     assert not [place for place in listed if "Train/Cancerous" in place]
+    assert load_datalist(tmp_path, "training").left_out == {"abnormal training images, which are never opened": 1}
+    assert str(tmp_path / "Train/Cancerous/p") in listed
 
 
 # ---- no normal images -----------------------------------------------------------------------------------------------
