@@ -85,9 +85,9 @@ class InferenceCards:
             aspect=picture_aspect(result.box),
             source=seen,
         )
-        note = result.decision_reason or "" if refused else ""
+        reason = result.decision_reason or "" if refused else ""
         files.seen = None  # it is a view of the whole source picture
-        kept.add(number, picture, note, files)
+        kept.add(number, picture, reason[:1].upper() + reason[1:], files)
 
     def make(
         self, network: torch.nn.Module | None, device: torch.device | str | None, map_range: tuple[float, float]

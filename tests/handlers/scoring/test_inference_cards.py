@@ -40,7 +40,7 @@ def test_refused_images_have_places_of_their_own_and_say_why():
     results = [_result(100.0 + i, "not_applicable") for i in range(9)] + [_result(1.0)] * 9
     cards = _cards(8, results)
     assert [card.decision for card in cards.values()].count("not_applicable") == 2
-    assert {card.note for card in cards.values() if card.decision == "not_applicable"} == {"why"}
+    assert {card.note for card in cards.values() if card.decision == "not_applicable"} == {"Why"}
     assert {card.note for card in cards.values() if card.decision == "normal"} == {""} and len(cards) == 10
 
 
