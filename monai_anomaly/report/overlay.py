@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from monai_anomaly.utils.heatmap import PALETTE, map_to_levels
+from monai_anomaly.utils.heatmap import PALETTE, map_to_levels, row_blocks
 
 __all__ = ["OPACITY", "draw_overlay"]
 
@@ -18,11 +18,12 @@ A straight line leaves too little of the values that matter: the scale ends far 
 palette is dark at its low end.
 """
 
+_SHOWN = 255 * (1 - OPACITY)
+_TINTS = (PALETTE * OPACITY[:, None] + np.float32(0.5)).T.astype(np.float32).copy()
+"""What is left of white at each level, and what its color adds, ``(3, 256)``, with the half that rounds."""
+
 OUTLINE = (108, 178, 242)
 """Color of the edge of what the method saw: none of the palette's, and seen on black and on white."""
-
-_BLOCK = 2**20
-"""Pixels that are mixed at a time: a picture may have 64 million."""
 
 
 def draw_overlay(
@@ -49,12 +50,9 @@ def draw_overlay(
         raise ValueError(
             f"the picture must be (1 or 3, rows, columns) of the map's size {source_map.shape}, got {picture.shape}."
         )
-    rows, columns = source_map.shape
-    drawn = np.empty((rows, columns, 3), dtype=np.uint8)
-    step = max(1, _BLOCK // columns)
-    for start in range(0, rows, step):
-        part = slice(start, start + step)
-        drawn[part] = _mix(np.moveaxis(picture[:, part], 0, -1), source_map[part], map_range)
+    drawn = np.empty((*source_map.shape, 3), dtype=np.uint8)
+    for part in row_blocks(source_map.shape):
+        drawn[part] = _mix(picture[:, part], source_map[part], map_range)
     _draw_edge(drawn, np.isfinite(source_map))
     return drawn
 
@@ -62,11 +60,13 @@ def draw_overlay(
 def _mix(
     picture: npt.NDArray[np.float32], source_map: npt.NDArray[np.float32], map_range: tuple[float, float]
 ) -> npt.NDArray[np.uint8]:
-    """Return RGB of some rows; `picture` is ``(rows, columns, 1 or 3)``."""
+    """Return RGB of some rows; `picture` is ``(1 or 3, rows, columns)``."""
     levels = map_to_levels(np.where(np.isfinite(source_map), source_map, np.float32(map_range[0])), map_range)
-    opacity = OPACITY[levels][..., None]
-    mixed = np.clip(picture, 0, 1) * 255 * (1 - opacity) + PALETTE[levels] * opacity
-    return (mixed + np.float32(0.5)).astype(np.uint8)
+    shown = np.clip(picture, 0, 1) * _SHOWN[levels]
+    mixed = np.empty((*levels.shape, 3), dtype=np.uint8)
+    for channel in range(3):  # one after the other: tables of one column are looked up many times faster
+        mixed[..., channel] = shown[channel % len(shown)] + _TINTS[channel][levels]
+    return mixed
 
 
 def _draw_edge(drawn: npt.NDArray[np.uint8], seen: npt.NDArray[np.bool_]) -> None:

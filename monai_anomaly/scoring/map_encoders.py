@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from monai_anomaly.data.arrays.nifti_place import ArrayPlace
-from monai_anomaly.utils.heatmap import PALETTE
+from monai_anomaly.utils.heatmap import PALETTE, row_blocks
 
 __all__ = ["encode_nifti_map", "encode_npz_map", "encode_png_map", "place_by_spacing"]
 
@@ -38,18 +38,24 @@ def encode_png_map(source_map: npt.NDArray[np.float32], map_range: tuple[float, 
         source_map: ``(rows, columns)``, as :func:`monai_anomaly.transforms.source_map.map_on_source` gives it.
         map_range: map values of the first and the last color, the same for all images; values outside are clipped.
     """
-    low, high = map_range
-    seen = np.isfinite(source_map)
-    steps = (np.where(seen, source_map, np.float32(low)) - low) * ((_HIGHEST - _LOWEST) / (high - low)) + _LOWEST
-    indices = np.where(seen, np.clip(steps + 0.5, _LOWEST, _HIGHEST), _OUTSIDE).astype(np.uint8)
+    indices = np.empty(source_map.shape, dtype=np.uint8)
+    for part in row_blocks(source_map.shape):
+        indices[part] = _to_indices(source_map[part], map_range)
     colors = PALETTE[np.linspace(0, 255, _HIGHEST).round().astype(int)]
     picture = Image.fromarray(indices)
     picture.putpalette(bytes(3) + colors.tobytes())
     text = PngInfo()
-    text.add_text("map_range", f"{low:g} {high:g}")
+    text.add_text("map_range", f"{map_range[0]:g} {map_range[1]:g}")
     stream = io.BytesIO()
     picture.save(stream, format="PNG", compress_level=1, pnginfo=text, transparency=_OUTSIDE)
     return stream.getvalue()
+
+
+def _to_indices(source_map: npt.NDArray[np.float32], map_range: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    low, high = map_range
+    seen = np.isfinite(source_map)
+    steps = (np.where(seen, source_map, np.float32(low)) - low) * ((_HIGHEST - _LOWEST) / (high - low)) + _LOWEST
+    return np.where(seen, np.clip(steps + 0.5, _LOWEST, _HIGHEST), _OUTSIDE).astype(np.uint8)
 
 
 def encode_npz_map(

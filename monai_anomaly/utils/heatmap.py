@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-__all__ = ["PALETTE", "encode_heatmap", "encode_image", "encode_levels", "map_to_levels"]
+__all__ = ["PALETTE", "encode_heatmap", "encode_image", "encode_levels", "map_to_levels", "row_blocks"]
 
 # Every 16th color of matplotlib's "magma" (CC0), which grows evenly in lightness and so reads without color vision.
 # Written out because matplotlib is no dependency of ours.
@@ -33,6 +34,19 @@ def map_to_levels(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float, 
     """``round(255 * (value - low) / (high - low))``, clipped to 0..255; the map must be finite."""
     low, high = map_range
     return np.clip((anomaly_map - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
+
+
+def row_blocks(shape: tuple[int, ...], pixels: int = 2**20) -> Iterator[slice]:
+    """Yield slices of rows, one after the other, so that a picture of many megapixels is worked on in little memory.
+
+    Args:
+        shape: begins with rows and columns.
+        pixels: most pixels of a block, if a row has no more.
+    """
+    rows, columns = shape[:2]
+    step = max(1, pixels // columns)
+    for start in range(0, rows, step):
+        yield slice(start, start + step)
 
 
 def encode_heatmap(anomaly_map: npt.NDArray[np.float32], map_range: tuple[float, float]) -> bytes:

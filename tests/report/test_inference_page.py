@@ -105,7 +105,10 @@ def test_without_a_calibration_nothing_is_called_normal_or_anomalous():
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a&b\udce9"])
 def test_a_name_is_text_and_the_page_loads_nothing(name):
-    records = [_record(name, "anomalous", overlay="overlays/000000_a.png"), _record(name, "not_applicable", decision_reason=name)]
+    records = [
+        _record(name, "anomalous", overlay="overlays/000000_a.png"),
+        _record(name, "not_applicable", decision_reason=name),
+    ]
     for with_cards in ((), (0, 1)):
         page = _page(records, with_cards)
         assert name in page.text

@@ -8,7 +8,7 @@ import pytest
 
 from monai_anomaly.report import overlay
 from monai_anomaly.report.overlay import OPACITY, OUTLINE, draw_overlay
-from monai_anomaly.utils.heatmap import PALETTE
+from monai_anomaly.utils.heatmap import PALETTE, row_blocks
 
 
 def _picture(rows=8, columns=6, channels=1):
@@ -62,10 +62,10 @@ def test_a_box_that_is_the_whole_picture_has_no_line():
     assert not np.any(np.all(drawn == OUTLINE, axis=-1))
 
 
-def test_blocks_make_no_difference(monkeypatch):
+def test_a_large_picture_is_as_its_parts(monkeypatch):
     picture, source_map = _picture(), np.linspace(0, 1, 48, dtype=np.float32).reshape(8, 6)
     at_once = draw_overlay(picture, source_map, (0.0, 1.0))
-    monkeypatch.setattr(overlay, "_BLOCK", 1)
+    monkeypatch.setattr(overlay, "row_blocks", lambda shape: row_blocks(shape, pixels=15))
     assert np.array_equal(draw_overlay(picture, source_map, (0.0, 1.0)), at_once)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from monai_anomaly.utils.heatmap import PALETTE, encode_heatmap, encode_image, map_to_levels
+from monai_anomaly.utils.heatmap import PALETTE, encode_heatmap, encode_image, map_to_levels, row_blocks
 
 
 def _open(png: bytes) -> Image.Image:
@@ -43,3 +43,11 @@ def test_images_keep_their_orientation_and_clip(channels):
     image = np.random.default_rng(0).uniform(-0.2, 1.2, size=(channels, 4, 7)).astype(np.float32)
     expected = np.clip(np.round(image * 255), 0, 255).transpose(1, 2, 0).squeeze()
     assert np.array_equal(np.asarray(_open(encode_image(image))), expected)
+
+
+@pytest.mark.parametrize(("shape", "pixels"), [((7, 3), 6), ((7, 3), 1), ((5, 4, 3), 1000), ((1, 9), 9)])
+def test_blocks_are_all_rows_once(shape, pixels):
+    parts = list(row_blocks(shape, pixels))
+    rows = np.concatenate([np.arange(shape[0])[part] for part in parts])
+    assert np.array_equal(rows, np.arange(shape[0]))
+    assert all(len(range(shape[0])[part]) * shape[1] <= max(pixels, shape[1]) for part in parts)
