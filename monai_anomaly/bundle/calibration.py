@@ -73,6 +73,7 @@ def read_calibration(
         CheckpointError: when it is not trained.
     """
     trained.require_trained()
+    path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise CalibrationError(
             f"there is no calibration '{os.fspath(path)}', so that scores cannot become decisions: make one from "

@@ -24,5 +24,5 @@ def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -
     Raises:
         CheckpointError: naming the file and every difference.
     """
-    path = os.path.join(ckpt_dir, "checkpoint.pt")
+    path = os.path.join(os.path.expanduser(ckpt_dir), "checkpoint.pt")
     check_spec(load_checkpoint(path)["spec"], spec, path)

@@ -66,6 +66,7 @@ class TrainedDetector:
         Raises:
             CheckpointError: when there is none, it is damaged, or something else made it.
         """
+        path = os.path.expanduser(path)
         return cls(path, *load_hashed_checkpoint(path))
 
     # ---- what the file says ------------------------------------------------------------------------------------------
@@ -180,8 +181,11 @@ def open_detector(checkpoint: str | os.PathLike[str], bundle_root: str | os.Path
         CheckpointError: when the checkpoint is damaged, not of this package, or of another bundle's detector.
     """
     parser = ConfigParser()
-    config = Path(bundle_root) / "configs" / "train.json"
+    checkpoint = os.path.expanduser(checkpoint)
+    config = Path(bundle_root).expanduser() / "configs" / "train.json"
     if not os.path.isfile(checkpoint):
+        if not config.is_file():  # nothing says how the detector would be made
+            require_checkpoint(checkpoint)
         parser.read_config(config)
         parser["bundle_root"] = os.fspath(bundle_root)
         return TrainedDetector(checkpoint, {"spec": parser.get_parsed_content("spec")}, "")

@@ -68,7 +68,7 @@ class Quarantine:
             raise ValueError(f"max_bad_share must be a number from 0 to 1, got {max_bad_share!r}.")
         self.on_bad = on_bad
         self.max_bad_share = max_bad_share
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else Path(path).expanduser()
         self.items: list[dict[str, Any]] = []
 
     def add(self, item: Mapping[str, Any], index: int, failure: ImageReadError) -> None:

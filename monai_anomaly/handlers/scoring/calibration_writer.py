@@ -89,7 +89,7 @@ class CalibrationWriter:
         frames: str,
         aggregate: str = "max",
     ) -> None:
-        self.path = Path(path).absolute()
+        self.path = Path(path).expanduser().absolute()
         self.identify = identify
         self.frames = check_frame_rule(frames)
         self.aggregate = check_aggregate(aggregate)

@@ -116,7 +116,7 @@ class EvaluationReport:
         unfinished: str = "",
         to_calibrate: str | None = None,
     ) -> None:
-        self.output_dir = Path(output_dir).absolute()
+        self.output_dir = Path(output_dir).expanduser().absolute()
         self.network = network
         self.title = title
         self.data_set = data_set

@@ -131,7 +131,7 @@ class InferenceWriter:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise ValueError(f"map_range must be two rising finite numbers, got {map_range}.")
-        self.output_dir = Path(output_dir).absolute()
+        self.output_dir = Path(output_dir).expanduser().absolute()
         self.map_range = (low, high)
         self.aggregate = check_aggregate(aggregate)
         self.calibration = calibration

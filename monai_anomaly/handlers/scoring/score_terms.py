@@ -109,7 +109,7 @@ class ScoreTerms:
         self.network = network
         if network is not None:
             _term_names(network)
-        self.output_dir = Path(output_dir).absolute()
+        self.output_dir = Path(output_dir).expanduser().absolute()
         self.aggregate = check_aggregate(aggregate)
         self.sensitivity = check_sensitivity(sensitivity)
         self.bootstrap = {"seed": seed, "n_bootstrap": n_bootstrap}

@@ -73,7 +73,7 @@ class DetectorWriter:
         choice: WeightChoice | None = None,
         budget: TimeBudget | None = None,
     ) -> None:
-        self.path = Path(save_dir) / "model.pt"
+        self.path = Path(save_dir).expanduser() / "model.pt"
         self.network = network
         self.spec = dict(spec)
         self.normals = normals

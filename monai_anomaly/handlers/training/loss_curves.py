@@ -53,7 +53,7 @@ class LossCurves:
             raise ValueError(f"interval must be at least 1, got {interval}.")
         if names is not None and (isinstance(names, str) or not names):
             raise ValueError(f"names must list columns of the history, or be None for all losses, got {names!r}.")
-        self.output_dir = Path(output_dir)
+        self.output_dir = Path(output_dir).expanduser()
         self.history = history
         self.interval = interval
         self.names = None if names is None else list(names)

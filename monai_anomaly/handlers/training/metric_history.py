@@ -31,7 +31,7 @@ class MetricHistory:
     """
 
     def __init__(self, path: str | Path | None = None, *, validator: Engine | None = None) -> None:
-        self.path = None if path is None else Path(path)
+        self.path = None if path is None else Path(path).expanduser()
         self.validator = validator
         self.rows: list[dict[str, float]] = []
         self._sums: dict[str, Any] = {}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import torch
@@ -50,7 +51,7 @@ class SampleImages:
         interval: int = 1,
         map_range: tuple[float, float] = (0.0, 2.0),
     ) -> None:
-        self.log_dir = log_dir
+        self.log_dir = os.path.expanduser(log_dir)
         self.network = network
         self.interval = interval
         self.map_range = map_range

@@ -64,7 +64,7 @@ class TrainingCheckpoint:
         others: Mapping[str, Stateful] | None = None,
         interval: int = 1,
     ) -> None:
-        self.save_dir = Path(save_dir)
+        self.save_dir = Path(save_dir).expanduser()
         self.trainer = trainer
         self.spec = dict(spec)
         self.others = dict(others or {})
