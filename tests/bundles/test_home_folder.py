@@ -11,6 +11,7 @@ import pytest
 from monai.bundle import run
 
 from monai_anomaly.bundle import CheckedWorkflow
+from monai_anomaly.phantom.phantom import make_phantom
 from tests.helpers.recipes import TINY
 from tests.helpers.repository import ROOT
 from tests.helpers.tiny_bundles import bundle_root, config
@@ -31,9 +32,11 @@ def test_every_path_of_every_run(small_phantom, tmp_path, monkeypatch):
     assert {path.name for path in (tmp_path / "models").iterdir()} == {"model.pt", "checkpoint.pt"}
 
     places |= {"checkpoint": "~/models/model.pt", "calibration": "~/cal/calibration.json", "device": "cpu"}
-    for name, more in (("calibrate", {}), ("evaluate", {}), ("inference", {"false_alarm_rate": 0.5})):
+    make_phantom(tmp_path / "site", seed=7, num_train=12, num_val=0, num_test=4)
+    site = {"section": "normals", "dataset_dir": "~/site"}
+    for name, more in (("calibrate", site), ("evaluate", {}), ("inference", {"false_alarm_rate": 0.5})):
         output = {} if name == "calibrate" else {"output_dir": f"~/{name}"}
-        run(workflow_name=CheckedWorkflow, config_file=config(name), **places, **output, **more)
+        run(workflow_name=CheckedWorkflow, config_file=config(name), **{**places, **output, **more})
     assert (tmp_path / "cal" / "calibration.json").is_file()
     assert (tmp_path / "evaluate" / "report.html").is_file() and (tmp_path / "inference" / "records.jsonl").is_file()
     assert not (ROOT / "~").exists()
