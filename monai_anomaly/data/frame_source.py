@@ -19,7 +19,7 @@ class DecodedImage:
 
     Args:
         pixels: float32 ``(C, H, W)`` in [0, 1], C 1 or 3, rows = H, columns = W.
-        kind: ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``.
+        kind: ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; ``"array"`` for an array in memory.
         modality: DICOM modality, ``"other"`` for one not in the standard's list, empty for files without one.
         photometric: photometric interpretation (DICOM) or pixel mode (raster) as stored.
         frames: number of frames in the file.

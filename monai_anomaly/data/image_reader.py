@@ -96,12 +96,13 @@ class ClinicalImageReader(ImageReader):
         return all(not Path(n).suffix or str(n).lower().endswith(SUFFIXES) for n in names)
 
     def read(  # type: ignore[override]
-        self, data: Sequence[PathLike | str] | PathLike | str, frame: int | None = None, **_: Any
+        self, data: Sequence[PathLike | str] | PathLike | str | FrameSource, frame: int | None = None, **_: Any
     ) -> DecodedImage:
         """Decode one frame of a file.
 
         Args:
-            data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it).
+            data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it), or a picture in
+                memory (see :func:`monai_anomaly.data.memory_source.memory_source`).
             frame: index of the frame of a cine, from 0; None for the middle one.
 
         Raises:
@@ -126,7 +127,7 @@ class ClinicalImageReader(ImageReader):
             for index in select_frames(rule, source.frames):
                 yield source.decode(index)
 
-    def count_frames(self, path: PathLike | str) -> int:
+    def count_frames(self, path: PathLike | str | FrameSource) -> int:
         """Return the number of frames of a file from its header; no pixel is decoded.
 
         Raises:
@@ -136,8 +137,12 @@ class ClinicalImageReader(ImageReader):
             return source.frames
 
     @contextmanager
-    def _open(self, path: PathLike | str) -> Iterator[FrameSource]:
+    def _open(self, path: PathLike | str | FrameSource) -> Iterator[FrameSource]:
         """Open a file with the decoder that its content asks for; every error in the block becomes one class."""
+        if not isinstance(path, (str, PathLike)):  # open already
+            with boundary("reading the picture"):
+                yield path
+            return
         with boundary("reading the file"):
             check_regular(path)
             stream = open(path, "rb")
@@ -153,12 +158,24 @@ class ClinicalImageReader(ImageReader):
         if kind == "raster":
             return RasterSource(stream, self.limits)
         if kind == "dicom":
-            rules = {"voi": self.voi, "masks": self.masks, "for_processing": self.for_processing}
-            return DicomSource(stream, self.limits, key=key, **rules)
+            return self.open_dicom(stream, key)
         arrays: dict[str, Any] = {"frames_axis": self.frames_axis, "value_range": self.value_range}
         if kind in ("nrrd", "metaimage"):
             return ItkSource(stream, stream.name, self.limits, kind=kind, **arrays)
         return NiftiSource(stream, self.limits, voi=self.voi, **arrays)
+
+    def open_dicom(self, stream: BinaryIO, key: bytes | None = None) -> FrameSource:
+        """Return the decoder of a DICOM file that is open, by this reader's rules.
+
+        Args:
+            stream: the file; stays open as long as frames are decoded.
+            key: the site's key for hashed identifiers; None leaves them out.
+
+        Raises:
+            ImageReadError: whatever is wrong with the header.
+        """
+        rules = {"voi": self.voi, "masks": self.masks, "for_processing": self.for_processing}
+        return DicomSource(stream, self.limits, key=key, **rules)
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
         """Crop to the trusted region, convert to the wanted channels and collect the meta data.
@@ -221,8 +238,8 @@ class ClinicalImageReader(ImageReader):
                 return read_mask(stream, self.limits)
 
 
-def _one_path(data: Sequence[PathLike | str] | PathLike | str) -> PathLike | str:
-    if isinstance(data, (str, PathLike)):
+def _one_path(data: Sequence[PathLike | str] | PathLike | str | FrameSource) -> PathLike | str | FrameSource:
+    if not isinstance(data, Sequence) or isinstance(data, str):
         return data
     if len(data) != 1:
         raise ValueError(f"data must be one path, got {len(data)}; read one file at a time.")

@@ -17,7 +17,7 @@ from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
 
-__all__ = ["FORWARD_ERROR", "isolate_failures"]
+__all__ = ["FORWARD_ERROR", "describe_failure", "isolate_failures"]
 
 FORWARD_ERROR = "forward_error"
 """Output key: why the network failed on this image, empty where it did not. Present in affected batches only."""
@@ -50,7 +50,7 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
         output = engine.state.output  # what the evaluator has of this batch so far, or the last batch's
         if not isinstance(output, dict) or Keys.PRED in output:  # not the forward pass: before it, or after it
             raise
-        _log.warning("A batch failed (%s); repeating it image by image.", _describe(error))
+        _log.warning("A batch failed (%s); repeating it image by image.", describe_failure(error))
     maps, errors = zip(*[_map_alone(engine, image[None]) for image in output[Keys.IMAGE]], strict=True)
     output[Keys.PRED], output[FORWARD_ERROR] = torch.cat(maps), list(errors)
     engine.fire_event(IterationEvents.FORWARD_COMPLETED)
@@ -65,9 +65,10 @@ def _map_alone(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.
         with engine.mode(engine.network), autocast:
             return engine.inferer(image, engine.network).float(), ""
     except Exception as error:
-        return torch.full_like(image[:, :1], torch.nan, dtype=torch.float32), _describe(error)
+        return torch.full_like(image[:, :1], torch.nan, dtype=torch.float32), describe_failure(error)
 
 
-def _describe(error: Exception) -> str:
+def describe_failure(error: Exception) -> str:
+    """Return the exception's name and the first line of its text."""
     first_line = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {first_line[:200]}"

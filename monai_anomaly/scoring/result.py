@@ -7,20 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from PIL import Image
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.decision import decide
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.study import Study
+from monai_anomaly.transforms.source_map import map_on_source
 
-__all__ = ["Result", "judge"]
+__all__ = ["Origin", "Result", "judge"]
+
+_T = TypeVar("_T")
 
 
-@dataclass(frozen=True, kw_only=True)
+class Origin(Protocol):
+    """Where a result came from, asked only for what costs something."""
+
+    def picture(self, frame: int | None) -> npt.NDArray[np.float32]:
+        """Return the stored frame as a viewer shows it, ``(C, rows, columns)`` in [0, 1]."""
+
+    def reconstruct(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
+        """Return what the method expected in place of ``(C, H, W)``; None where it expects none."""
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Result:
     """All that is said of one input: a file, or a picture in memory.
 
@@ -46,9 +63,10 @@ class Result:
         box: ``(x0, y0, x1, y1)``, half open: the part of the stored frame that the network saw.
         anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
         image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
+        origin: gives picture and reconstruction when they are asked for; does not travel when the result is pickled.
     """
 
-    name: str = field(repr=False)
+    name: str
     status: str
     score: float | None = None
     p_value: float | None = None
@@ -65,8 +83,90 @@ class Result:
     warnings: str | None = None
     source_shape: tuple[int, int] | None = None
     box: tuple[int, int, int, int] | None = None
-    anomaly_map: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
-    image: npt.NDArray[np.float32] | None = field(default=None, repr=False, compare=False)
+    anomaly_map: npt.NDArray[np.float32] | None = field(default=None, compare=False)
+    image: npt.NDArray[np.float32] | None = field(default=None, compare=False)
+    origin: Origin | None = field(default=None, compare=False)
+
+    def __repr__(self) -> str:
+        """Return what a person wants to see of it, without its name, which may be a patient's."""
+        if self.score is None:
+            return f"Result({self.status}: {self.code}: {self.reason})"
+        p_value = "" if self.p_value is None else f", p-value {self.p_value:.3g}"
+        return f"Result({self.decision}, score {self.score:.6g}{p_value})"
+
+    def __str__(self) -> str:
+        """Return the same with the decision's reason."""
+        return f"{self!r}: {self.decision_reason}" if self.decision_reason else repr(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return all but the origin, which holds the detector."""
+        return {**self.__dict__, "origin": None}
+
+    @property
+    def map_on_source(self) -> npt.NDArray[np.float32]:
+        """The map at the size of the stored frame, float32 ``(rows, columns)``, NaN where the network saw nothing.
+
+        Raises:
+            ValueError: without a score there is no map.
+        """
+        return map_on_source(self._scored(self.anomaly_map), self._scored(self.source_shape), self._scored(self.box))
+
+    @property
+    def picture(self) -> npt.NDArray[np.float32]:
+        """The stored frame as a viewer shows it, read again: float32 ``(C, rows, columns)`` in [0, 1].
+
+        Raises:
+            ImageReadError: when the file has gone since.
+            ValueError: without a score, or after pickling.
+        """
+        self._scored(self.image)
+        return self._require_origin().picture(self.frame)
+
+    @cached_property
+    def reconstruction(self) -> npt.NDArray[np.float32] | None:
+        """What the method expected in place of :attr:`image`, in its size and values; None where it expects none.
+
+        It is computed when it is asked for first.
+
+        Raises:
+            ValueError: without a score, or after pickling.
+        """
+        return self._require_origin().reconstruct(self._scored(self.image))
+
+    def overlay(self) -> Image.Image:
+        """Return the stored frame with the map over it, on the detector's scale; see :func:`.draw_overlay`.
+
+        Raises:
+            ImageReadError: when the file has gone since.
+            ValueError: without a score, or after pickling.
+        """
+        return Image.fromarray(draw_overlay(self.picture, self.map_on_source, self._scored(self.map_range)))
+
+    def require_score(self, where: str = "") -> float:
+        """Return the score.
+
+        Args:
+            where: begins the error's sentence.
+
+        Raises:
+            ImageReadError: when it was rejected.
+            RuntimeError: when the network failed on it.
+        """
+        if self.score is not None:
+            return self.score
+        if self.status == "rejected" and self.code is not None:
+            raise ImageReadError(self.code, f"{where}{self.reason}")
+        raise RuntimeError(f"{where}{self.reason}")
+
+    def _scored(self, value: _T | None) -> _T:
+        if value is None:
+            raise ValueError(f"there is no score, map or picture, as the image was {self.status}: {self.reason}")
+        return value
+
+    def _require_origin(self) -> Origin:
+        if self.origin is None:
+            raise ValueError("picture and reconstruction are with the result that the detector gave; this is a copy.")
+        return self.origin
 
     def record(self) -> dict[str, Any]:
         """Return the line of ``records.jsonl``: plain values, no pixels; who writes a picture puts its path there."""

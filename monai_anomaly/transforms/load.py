@@ -15,6 +15,7 @@ from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform, Transform
 
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE, picture_facts
 
@@ -50,7 +51,7 @@ class LoadClinicalImage(Transform):
         """
         return self.load(data, frame)[0]
 
-    def load(self, path: PathLike | str, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
+    def load(self, path: PathLike | str | FrameSource, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the image and the reader's allow-listed meta data; arguments and errors as in the call.
 
         The meta data has the :mod:`~monai_anomaly.data.picture_facts` too.

@@ -52,7 +52,8 @@ class PixelData:
         with boundary("reading the length of the pixel data"):
             self._vr, length = enter_pixel_data(stream, header)
             self._start = stream.tell()
-            size = os.fstat(stream.fileno()).st_size
+            size = stream.seek(0, os.SEEK_END)  # of a file in memory, too
+            stream.seek(self._start)
         if header.syntax.is_implicit_VR == bool(self._vr):
             self.warnings += (f"{element('TransferSyntaxUID')} is wrong about types of elements; they were found out",)
         if not header.decoder:

@@ -15,7 +15,7 @@ from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.pixel_values import check_finite, scale
 from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
-__all__ = ["RasterSource", "load_page", "open_picture"]
+__all__ = ["RasterSource", "decode_picture", "load_page", "open_picture"]
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 """The only Pillow plug-ins that are let near a file."""
@@ -38,25 +38,34 @@ class RasterSource:
 
     def decode(self, index: int) -> DecodedImage:
         """Decode one page; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
-        image = load_page(self._image, index, self.frames, self._limits)
-        mode = image.mode
-        notes: list[str] = []
-        if "exif" in image.info:
-            with boundary("turning the image upright"):
-                image = ImageOps.exif_transpose(image)
-        if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
-            with boundary("converting the colors"):
-                image, notes = _convert(image)
-        with boundary("decoding the image"):
-            values = np.asarray(image)
-        return DecodedImage(
-            pixels=_to_unit(values, notes),
-            kind="raster",
-            photometric=mode,
-            frames=self.frames,
-            frame=index,
-            warnings=notes,
-        )
+        page = load_page(self._image, index, self.frames, self._limits)
+        return decode_picture(page, frames=self.frames, frame=index)
+
+
+def decode_picture(image: Image.Image, *, frames: int, frame: int) -> DecodedImage:
+    """Turn a loaded page into pixels.
+
+    Args:
+        image: the page, which stays as it is.
+        frames: number of pages of the file.
+        frame: the page's index.
+
+    Raises:
+        ImageReadError: whatever is wrong with its pixels.
+    """
+    mode = image.mode
+    notes: list[str] = []
+    if "exif" in image.info:
+        with boundary("turning the image upright"):
+            image = ImageOps.exif_transpose(image)
+    if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
+        with boundary("converting the colors"):
+            image, notes = _convert(image)
+    with boundary("decoding the image"):
+        values = np.asarray(image)
+    return DecodedImage(
+        pixels=_to_unit(values, notes), kind="raster", photometric=mode, frames=frames, frame=frame, warnings=notes
+    )
 
 
 def open_picture(stream: BinaryIO) -> tuple[Image.Image, int]:

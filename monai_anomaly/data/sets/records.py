@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
 from monai_anomaly.data.sets.quarantine import as_read_error
 
-__all__ = ["RecordDataset"]
+__all__ = ["RecordDataset", "read_record", "rejected_record"]
 
 
 class RecordDataset(Dataset[dict[str, Any]]):
@@ -53,26 +54,30 @@ class RecordDataset(Dataset[dict[str, Any]]):
         Raises:
             Exception: whatever the transform raises that is not about reading the file.
         """
-        item = dict(self.data[index])
-        try:
-            record = dict(self.transform(item))
-        except Exception as error:
-            failure = as_read_error(error)
-            if failure is None:
-                raise
-            item["image"] = torch.zeros(self.image_shape)
-            if "mask" in item:
-                item["mask"] = torch.zeros(1, *self.image_shape[1:])
-            return {
-                "frame": -1,
-                **PICTURE_FACTS,
-                **PICTURE_PLACE,
-                **item,
-                "warnings": "",
-                "status": "rejected",
-                "code": failure.code,
-                "reason": failure.message,
-            }
-        record.setdefault("warnings", "")
-        record.setdefault("frame", -1)
-        return {**PICTURE_FACTS, **PICTURE_PLACE, **record, "status": "ok", "code": "", "reason": ""}
+        return read_record(self.data[index], self.transform, self.image_shape)
+
+
+def read_record(item: Mapping[str, Any], transform: Callable[[Any], Any], image_shape: Sequence[int]) -> dict[str, Any]:
+    """Return the record of one item; see :class:`RecordDataset`.
+
+    Raises:
+        Exception: whatever the transform raises that is not about reading the file.
+    """
+    try:
+        record = dict(transform(dict(item)))
+    except Exception as error:
+        failure = as_read_error(error)
+        if failure is None:
+            raise
+        return rejected_record(item, failure, image_shape)
+    record.setdefault("warnings", "")
+    record.setdefault("frame", -1)
+    return {**PICTURE_FACTS, **PICTURE_PLACE, **record, "status": "ok", "code": "", "reason": ""}
+
+
+def rejected_record(item: Mapping[str, Any], failure: ImageReadError, image_shape: Sequence[int]) -> dict[str, Any]:
+    """Return the record of an item that cannot be read."""
+    record = {"frame": -1, **PICTURE_FACTS, **PICTURE_PLACE, **item, "image": torch.zeros(*image_shape)}
+    if "mask" in item:
+        record["mask"] = torch.zeros(1, *image_shape[1:])
+    return {**record, "warnings": "", "status": "rejected", "code": failure.code, "reason": failure.message}
