@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ import numpy as np
 import pytest
 import torch
 from monai.bundle import ConfigParser
-from monai.utils import optional_import
 from PIL import Image
 
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
@@ -27,8 +25,6 @@ from tests.helpers.tiny_bundles import config, outputs, table, train
 from tests.helpers.trained_models import assert_same, load
 
 pytestmark = pytest.mark.usefixtures("at_root")
-
-_, has_mlflow = optional_import("mlflow")
 
 
 # ---- training ------------------------------------------------------------------------------------------------------
@@ -85,14 +81,6 @@ def test_piad_three_channels_and_file_weights(trained, small_phantom, tmp_path):
     for name, value in features.items():
         if name.startswith("features."):
             assert torch.equal(model["model"][f"features.{name}"], value)
-
-
-@pytest.mark.skipif(not has_mlflow, reason="mlflow is not installed: pip install monai_anomaly[mlflow]")
-def test_mlflow_tracking(small_phantom, tmp_path):
-    train(tmp_path, small_phantom, max_epochs=1, tracking="mlflow")
-    with sqlite3.connect(tmp_path / "output" / "mlruns.db") as database:
-        names = {row[0] for row in database.execute("select distinct key from metrics")}
-    assert "train_loss" in names
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------

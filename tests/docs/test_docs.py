@@ -28,7 +28,7 @@ BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (fold
 BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
 USER_GUIDE = ROOT / "docs" / "user_guide.md"
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
-TOOLS = {"version", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
+TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
 """Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
@@ -36,7 +36,7 @@ NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "bac
 NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
 NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
 NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated", "pool"}
-NOT_FOR_USERS |= {"trained", "detector_writer", "summary"}
+NOT_FOR_USERS |= {"trained", "detector_writer", "summary", "tracker"}
 NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
 """Keys that put a run together."""
 
