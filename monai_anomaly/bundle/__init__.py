@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from monai_anomaly.bundle.calibrate_command import calibrate_command
 from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
+from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.resuming import check_resumable
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 from monai_anomaly.bundle.verbosity import set_verbosity

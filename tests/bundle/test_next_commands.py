@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import shlex
+import sys
+from pathlib import Path
 from typing import Any
 
+import monai.bundle
 import pytest
 
-from monai_anomaly.bundle.next_commands import command_after, training_files
+from monai_anomaly.bundle.next_commands import calibrate_command, command_after, training_files
 from tests.helpers.repository import ROOT
 
 START = ["python", "-m", "monai.bundle", "run"]
+PROGRAM = str(Path(monai.bundle.__file__).with_name("__main__.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +66,41 @@ def test_from_inside_the_bundle(monkeypatch):
 def test_an_overlay_is_given_beside_the_training():
     _, files = shlex.split(training_files("bundles/sepiad", "few_normals.json"))
     assert files == "['bundles/sepiad/configs/train.json','bundles/sepiad/configs/few_normals.json']"
+
+
+# ---- after an evaluation without decisions --------------------------------------------------------------------------
+
+
+EVALUATE = "bundles/sepiad/configs/evaluate.json"
+CALIBRATE = [*START, "calibrate", "--config_file", "bundles/sepiad/configs/calibrate.json"]
+
+
+def told(monkeypatch, *words: str) -> list[str]:
+    """Return the words of the command for an evaluation that was told these."""
+    monkeypatch.setattr(sys, "argv", [PROGRAM, "run", "--config_file", *words])
+    return shlex.split(calibrate_command("bundles/sepiad", "m.pt", "data"))
+
+
+def test_a_program_is_told_all():
+    assert shlex.split(calibrate_command("bundles/sepiad", "a b/m.pt", "2024")) == [
+        *CALIBRATE, "--checkpoint", "a b/m.pt", "--dataset_dir", "'2024'",
+    ]  # fmt: skip
+
+
+def test_defaults_of_the_command_line_are_those_of_the_calibration(monkeypatch):
+    assert told(monkeypatch, EVALUATE) == [*CALIBRATE]
+
+
+def test_what_both_know_is_repeated(monkeypatch):
+    words = ["--dataset_dir", "my data", "--checkpoint", "'7'", "--frames", "all", "--split_shares", "[0.5, 0.2, 0.3]"]
+    of_evaluation = ["--section", "test", "--gallery", "3", "--uncalibrated", "True", "--output_dir", "out"]
+    assert told(monkeypatch, EVALUATE, *words, *of_evaluation) == [*CALIBRATE, *words]
+
+
+def test_the_configuration_is_beside_that_of_the_evaluation(monkeypatch, tmp_path):
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "calibrate.json").write_text('{"checkpoint": ""}')
+    file = tmp_path / "configs" / "evaluate.json"
+    expected = [*START, "calibrate", "--config_file", str(file.with_name("calibrate.json")), "--checkpoint", "m.pt"]
+    assert told(monkeypatch, str(file), "--checkpoint", "m.pt", "--frames", "all") == expected
+    assert told(monkeypatch, f"['{file}']", "--checkpoint", "m.pt") == expected

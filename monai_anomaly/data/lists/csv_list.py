@@ -69,6 +69,7 @@ def read_labels(
     shares: Sequence[float],
     columns: Sequence[str] = (),
     pool: bool = False,
+    quiet: bool = False,
 ) -> EntriesBySection:
     """Return the sections, with the patients of training, validation and test.
 
@@ -88,6 +89,7 @@ def read_labels(
         shares: of training, validation and test.
         columns: further columns to keep; upper and lower case do not matter.
         pool: give the section ``unlabeled``; it is empty otherwise.
+        quiet: do not say how patients are dealt out.
 
     Raises:
         DataListError: whatever is wrong with the table, or rows that match no file.
@@ -104,7 +106,7 @@ def read_labels(
         listed = add_patients(root, _split_by_column(labeled))
     else:
         entries = add_patients_to_entries(root, [image.entry for image in labeled])
-        listed = split_patients(entries, seed=seed, shares=shares)
+        listed = split_patients(entries, seed=seed, shares=shares, quiet=quiet)
     listed = replace(listed, inference=[image.entry for image in outside if image.entry.label < 0])
     listed = listed.map(lambda entries: fill_masks(entries, naming))
     return replace(listed, unlabeled=_take_pool(images) if pool else [])

@@ -249,6 +249,7 @@ def _read_table(root: Path, request: _Request) -> EntriesBySection:
         shares=request.split_shares,
         columns=request.columns,
         pool=request.section in SPOILED_BY_POOL,
+        quiet=request.section is Section.VALIDATION,  # the training that it is of has said it
     )
 
 
@@ -267,6 +268,7 @@ def _read_plain_tree(root: Path, request: _Request) -> EntriesBySection:
         shares=request.split_shares,
         abnormal_folders=request.abnormal_folders,
         pool=request.section is Section.UNLABELED,
+        quiet=request.section is Section.VALIDATION,
     )
 
 

@@ -44,7 +44,9 @@ def check_shares(shares: Sequence[float]) -> tuple[float, float, float]:
     return float(shares[0]), float(shares[1]), float(shares[2])
 
 
-def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[float]) -> EntriesBySection:
+def split_patients(
+    entries: Sequence[Entry], *, seed: int, shares: Sequence[float], quiet: bool = False
+) -> EntriesBySection:
     """Deal whole patients out to training, validation and test.
 
     Patients with any abnormal image go to validation and test only, in the proportion of these two; all others are
@@ -55,6 +57,7 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
         entries: images with a label and a patient; the order decides with the seed.
         seed: draws the patients.
         shares: of training, validation and test; see :func:`check_shares`.
+        quiet: do not say how they are split.
     """
     training, validation, test = check_shares(shares)
     ill = {entry.patient for entry in entries if entry.label == 1}
@@ -69,7 +72,8 @@ def split_patients(entries: Sequence[Entry], *, seed: int, shares: Sequence[floa
         sections = [section for section, count in zip(SECTIONS, counts, strict=True) for _ in range(count)]
         for place, section in zip(random.permutation(len(kind)), sections, strict=True):
             section_of[kind[place]] = section
-    _log(entries, section_of, ill, seed, (training, validation, test))
+    if not quiet:
+        _log(entries, section_of, ill, seed, (training, validation, test))
     return EntriesBySection(*([e for e in entries if section_of[e.patient] is section] for section in SECTIONS))
 
 

@@ -47,6 +47,7 @@ def read_plain_tree(
     shares: Sequence[float],
     abnormal_folders: Sequence[str] = (),
     pool: bool = False,
+    quiet: bool = False,
 ) -> EntriesBySection:
     """Return the sections of a plain tree, with their patients, dealt out as those of a table without a split are.
 
@@ -57,6 +58,7 @@ def read_plain_tree(
         shares: of training, validation and test.
         abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
         pool: give the section ``unlabeled``, without patients of validation and test; it is empty otherwise.
+        quiet: do not say how patients are dealt out.
 
     Raises:
         DataListError: for folders whose meaning is open, an empty folder of normal images, or when no patient is left
@@ -72,7 +74,7 @@ def read_plain_tree(
     normals = sum(entry.label == 0 for entry in entries)
     if classes.normal and not normals:
         raise DataListError(f"{classes.normal.name} holds no images; put the normal images there.")
-    listed = split_patients(entries, seed=seed, shares=shares)
+    listed = split_patients(entries, seed=seed, shares=shares, quiet=quiet)
     if normals and not listed.training_normals:
         raise DataListError(
             f"all {normals} normal images are of patients who have abnormal images, too, and are not trained on. A "

@@ -49,6 +49,7 @@ def test_how_it_is_split_is_said(tmp_path: Path, caplog):
     make_tree(tmp_path, *NORMAL, *ABNORMAL)
     with caplog.at_level(logging.WARNING):
         load(tmp_path, "training", seed=3)
+        load(tmp_path, "validation", seed=3)  # the two are one training's
     assert [record.getMessage() for record in caplog.records] == [
         "No split: patients are split by seed 3 into shares of 0.6, 0.1, 0.3: training 12 patients (0 with abnormal "
         "images), 12 images; validation 4 patients (2 with abnormal images), 4 images; test 12 patients (6 with "
