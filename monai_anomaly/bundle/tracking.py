@@ -60,7 +60,7 @@ class Tracking:
         self.handler = next((handler for handler in handlers if isinstance(handler, MLFlowHandler)), None)
         sections = [part if isinstance(part, Mapping) else {name: part} for name, part in parameters.items()]
         self.parameters = {name: value for part in [*sections, settings or {}] for name, value in _flat(part)}
-        self.output_dir = Path(output_dir)
+        self.output_dir = Path(output_dir).expanduser()
         self.files = list(files)
         self.history = history
         self._run_id = ""

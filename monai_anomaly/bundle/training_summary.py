@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ class TrainingSummary:
         self.epoch_length = epoch_length
         self.budget = budget
         self.device = torch.device(device)
-        self.run = dict(run)
+        self.run = {key: os.path.expanduser(value) if isinstance(value, str) else value for key, value in run.items()}
         self.resume = resume
         self.few_normals = few_normals
         self.calibrate = calibrate
@@ -136,7 +137,7 @@ class TrainingSummary:
         told = [f"{count} {why}" for items in self.datalists for why, count in getattr(items, "left_out", {}).items()]
         for name, data in self.sections.items():
             if data.quarantined:
-                told.append(f"{len(data.quarantined)} files that cannot be read (quarantine_{name}.jsonl)")
+                told.append(f"{_count(len(data.quarantined), 'file')} that cannot be read (quarantine_{name}.jsonl)")
         return told
 
     def _length(self) -> str:
@@ -152,7 +153,7 @@ class TrainingSummary:
         found = [
             (Path(self.run[key]) / name, meaning) for key, names in WRITTEN.items() for name, meaning in names.items()
         ]
-        paths = [(str(path), meaning.format(path=path)) for path, meaning in found if path.exists()]
+        paths = [(str(path), meaning.format(path=path)) for path, meaning in found if _has_content(path)]
         width = max((len(path) for path, _ in paths), default=0)
         return [(path.ljust(width), meaning) for path, meaning in paths]
 
@@ -170,6 +171,11 @@ class TrainingSummary:
             source_names=bool(self.run["source_names"]),
             device="cpu" if _is_cpu(self.device) and torch.cuda.is_available() else None,
         )
+
+
+def _has_content(path: Path) -> bool:
+    """Whether there is something in a file; where nothing was left out, the list of what was is empty."""
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def _is_cpu(device: torch.device) -> bool:

@@ -86,7 +86,7 @@ def test_it_says_what_was_left_out_and_why(tmp_path, capsys):
         "7 abnormal training images, which are never opened",
         "1 held out",
         "2 files that cannot be read (quarantine_training.jsonl)",
-        "1 files that cannot be read (quarantine_pool.jsonl)",
+        "1 file that cannot be read (quarantine_pool.jsonl)",
     ]
     assert told["resumes"] == f"{tmp_path}/models/checkpoint.pt"
 
@@ -121,7 +121,8 @@ def test_it_ends_with_what_was_written_and_the_next_commands(tmp_path, capsys, c
     caplog.set_level(logging.INFO, "monai_anomaly")
     for name in ("models/model.pt", "out/history.csv", "out/notes.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("content")
+    (tmp_path / "out" / "quarantine_training.jsonl").touch()  # nothing was left out
     summary(tmp_path).end()
     written, _, following = capsys.readouterr().out.partition("Next, ")
     assert [line.split()[0] for line in written.splitlines()] == [
