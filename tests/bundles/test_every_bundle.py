@@ -35,7 +35,7 @@ from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.helpers.recipes import TINY
 from tests.helpers.repository import ROOT
-from tests.helpers.tiny_bundles import Example, bundle_root, config, evaluate
+from tests.helpers.tiny_bundles import Example, bundle_root, config, evaluate, table
 from tests.helpers.trained_models import spec_args, spread
 
 pytestmark = pytest.mark.usefixtures("at_root")
@@ -102,11 +102,18 @@ def test_inference_gives_one_record_per_file(example, tmp_path):
     assert {name for name, r in by_name.items() if r["status"] == "scored"} == {"a.dcm", "b.dcm", "c.png"}
     for record in records:
         if record["status"] == "scored":
-            assert (tmp_path / "out" / record["map"]).is_file()
+            for picture in (record["map"], record["overlay"]):
+                assert Image.open(tmp_path / "out" / picture).size == tuple(record["source_shape"][::-1])
             assert LEAST_SCORE.get(example.bundle, -math.inf) < record["score"] < math.inf
             assert record["decision"] == "uncalibrated" and record["p_value"] is record["threshold"] is None
         else:
             assert record["status"] == "rejected" and record["reason"] and record["score"] is None
+    rows = table(tmp_path / "out" / "predictions.csv")
+    assert [(row["image"], row["score"]) for row in rows] == [
+        (record["image"], "" if record["score"] is None else repr(record["score"])) for record in records
+    ]
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert all(name in page for name in by_name) and f'href="{by_name["c.png"]["overlay"]}"' in page
 
 
 @pytest.mark.parametrize("name", ["simsid-report", "ocad", "sagan"])  # SEPIAD's: test_calibration.py
