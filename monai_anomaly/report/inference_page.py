@@ -100,6 +100,7 @@ def render_inference(facts: InferenceFacts, records: Iterable[_Record], cards: M
         facts=facts,
         scale=make_scale(facts.map_range),
         sections=sections,
+        has_cards=bool(cards),
         not_scored=not_scored,
         n_not_scored=n_not_scored,
         n_scored=sum(section.count for section in sections.values()),

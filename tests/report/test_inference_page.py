@@ -73,6 +73,7 @@ def test_images_without_a_card_are_a_list_that_leads_to_their_pictures():
     page = _page(records, [0])
     links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
     assert links == ["overlays/000000_a.png", "overlays/000001_b.png", "maps/000002_c.png"]
+    assert "Map over the image" in page.text and "Map over the image" not in _page(records).text
     assert _order(page, "a.png", "the rest", "b.png", "c.png", "d.png") and "0.012" in page.text
 
 
