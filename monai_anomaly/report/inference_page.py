@@ -17,7 +17,7 @@ from monai_anomaly.report.card import Card, make_scale
 from monai_anomaly.report.page_head import PageHead
 from monai_anomaly.report.rendering import render
 
-__all__ = ["InferenceFacts", "render_inference"]
+__all__ = ["LONGEST_LIST", "InferenceFacts", "render_inference"]
 
 LONGEST_LIST = 1000
 """Images in one list without pictures."""
@@ -76,7 +76,7 @@ class _Section:
         return self.count - len(self.cards) - len(self._others)
 
 
-def render_inference(facts: InferenceFacts, records: Iterable[_Record], cards: Mapping[int, Card]) -> str:
+def render_inference(facts: InferenceFacts, records: Iterable[Mapping[str, Any]], cards: Mapping[int, Card]) -> str:
     """Return the page as text.
 
     Args:
