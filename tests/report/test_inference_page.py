@@ -33,7 +33,8 @@ def _card(record, number):
 def _page(records, with_cards=(), **facts):
     cards = {number: _card(records[number], number) for number in with_cards}
     head = make_head("A title", datetime(2026, 1, 2), unfinished=facts.pop("unfinished", ""))
-    known = {"head": head, "map_range": RANGE, "details": {"seed": 7}} | facts
+    calibrated = {"threshold": 1.2345, "false_alarm_rate": 0.1, "n_patients": 40}
+    known = calibrated | {"head": head, "map_range": RANGE, "details": {"seed": 7}} | facts
     page = ParsedPage(render_inference(InferenceFacts(**known), records, cards))
     page.text = " ".join(page.text.split())
     return page
@@ -90,8 +91,7 @@ def test_a_long_folder_makes_no_long_page(monkeypatch):
 
 
 def test_the_head_says_what_a_decision_means_and_what_to_beware_of():
-    facts = {"threshold": 1.2345, "false_alarm_rate": 0.1, "n_patients": 40}
-    page = _page([_record("a.png")], unfinished="30 of 300 iterations of the training", **facts)
+    page = _page([_record("a.png")], unfinished="30 of 300 iterations of the training")
     assert "from a score of 1.234 on" in page.text and "at most 10 % of normal images" in page.text
     assert "normals of 40 patients" in page.text and "For research, not for diagnosis" in page.text
     assert "cut short by its time budget: 30 of 300 iterations" in page.text
@@ -99,7 +99,8 @@ def test_the_head_says_what_a_decision_means_and_what_to_beware_of():
 
 
 def test_without_a_calibration_nothing_is_called_normal_or_anomalous():
-    page = _page([_record("a.png", "uncalibrated"), _record("b.png", "uncalibrated")])
+    records = [_record("a.png", "uncalibrated"), _record("b.png", "uncalibrated")]
+    page = _page(records, threshold=None, false_alarm_rate=None, n_patients=None)
     assert "2 images scored. There is no calibration" in page.text
     assert "Scored, without a decision (2)" in page.text and "from a score of" not in page.text
 

@@ -85,9 +85,11 @@ class InferenceCards:
             aspect=picture_aspect(result.box),
             source=seen,
         )
-        reason = result.decision_reason or "" if refused else ""
+        notes = [] if result.frames is None else [f"Frame {result.frame}, the highest of {len(result.frames)}."]
+        if refused and result.decision_reason:
+            notes.insert(0, result.decision_reason[:1].upper() + result.decision_reason[1:])
         files.seen = None  # it is a view of the whole source picture
-        kept.add(number, picture, reason[:1].upper() + reason[1:], files)
+        kept.add(number, picture, " ".join(notes), files)
 
     def make(
         self, network: torch.nn.Module | None, device: torch.device | str | None, map_range: tuple[float, float]

@@ -59,6 +59,15 @@ def test_a_card_shows_what_was_cut_out_at_its_aspect_and_leads_to_the_files():
     assert files.seen is None  # it would keep the whole source picture in memory
 
 
+def test_a_card_of_a_cine_names_its_frame():
+    cine = {"frame": 7, "frames": (0, 7, 9), "frame_scores": (0.1, 1.0, 0.2)}
+    cards = _cards(4, [_result(1.0, **cine), _result(1.0, "not_applicable", **cine)])
+    assert [card.note for card in cards.values()] == [
+        "Frame 7, the highest of 3.",
+        "Why Frame 7, the highest of 3.",
+    ]
+
+
 def test_results_without_a_score_are_passed_over():
     assert _cards(3, [Result(name="a", status="rejected", code="x", reason="y")]) == {}
 
