@@ -11,6 +11,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
+from monai_anomaly.bundle import TrainedDetector
 from tests.helpers.recipes import RECIPES
 from tests.helpers.tiny_bundles import config, outputs, table, words
 
@@ -59,10 +60,16 @@ def test_the_report_has_three_stages(examples):
     assert len(filled) == 3 and all(level.any() for level in filled)  # of patches, blocks and whole images
 
 
-def test_the_report_has_one_budget_for_all_stages(examples, tmp_path):
-    endless = {"teacher_epochs": 10**6, "student_epochs": 10**6, "max_epochs": 10**6}
-    examples("simsid-report").train(tmp_path, **endless, save_interval=10**6, max_minutes=0.02)
-    assert (tmp_path / "models" / "model.pt").is_file()
+def test_the_report_has_one_budget_for_all_stages(examples, tmp_path, capfd):
+    lengths = {"teacher_epochs": 10**6, "student_epochs": 7, "max_epochs": 10**6}
+    example = examples("simsid-report")
+    capfd.readouterr()
+    example.train(tmp_path, **lengths, save_interval=10**6, max_minutes=1e-4)
+    assert TrainedDetector.read(tmp_path / "models" / "model.pt").unfinished == "1 of 14 iterations of the student"
+    for stage in ("", "teacher", "student"):
+        assert table(tmp_path / "output" / stage / "history.csv")[0]["val_kl"]
+        assert list((tmp_path / "output" / "tensorboard" / stage).glob("events*"))
+    assert capfd.readouterr().out.count("Training of SimSID") == 1
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------
