@@ -23,8 +23,8 @@ for words in {lines!r}:
     code = main(words)
     if code:
         sys.exit(code)
-print("hidden from MONAI:", sys.modules["monai.handlers.mlflow_handler"].mlflow is None
-      or type(sys.modules["monai.handlers.mlflow_handler"].mlflow).__name__)
+slow = {{"mlflow", "matplotlib", "pandas", "sklearn", "torchvision", "torch.distributed.fsdp"}}
+print("imported:", sorted(slow & set(sys.modules)))
 """
 
 
@@ -45,7 +45,7 @@ def test_predict_writes_the_same_bytes_as_the_bundle(examples, tmp_path):
         [sys.executable, "-c", SCRIPT.format(lines=lines)], capture_output=True, text=True, cwd=ROOT, timeout=300
     )
     assert done.returncode == 0, done.stderr
-    assert "hidden from MONAI: _LazyRaise" in done.stdout
+    assert "imported: []" in done.stdout
     for example in recipes:
         run(
             config_file=example.config("inference"),

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from monai_anomaly.report.card import picture_aspect
-from monai_anomaly.report.evaluation_numbers import Case
 from monai_anomaly.report.gallery import Picture
+
+if TYPE_CHECKING:  # inference needs no metrics: their import takes longer than scoring an image
+    from monai_anomaly.report.evaluation_numbers import Case
 
 __all__ = ["add_reconstructions", "copy_picture"]
 

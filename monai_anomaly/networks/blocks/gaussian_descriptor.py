@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
 __all__ = ["SPREADS", "GaussianDescriptor", "saturating"]
@@ -121,6 +120,8 @@ class GaussianDescriptor(nn.Module):
         if self.spread == "scalar":
             variance = mean.expand(self.channels)
         elif self.full:
+            from sklearn.covariance import ledoit_wolf  # its import takes longer than scoring an image
+
             covariance, _ = ledoit_wolf((samples.double() - center).numpy(), assume_centered=True)
             variance, axes = torch.linalg.eigh(torch.from_numpy(covariance))
             self.axes.copy_(axes.T)
