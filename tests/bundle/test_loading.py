@@ -21,8 +21,8 @@ def test_the_package_is_light_until_the_door_is_opened():
     code = "import sys, monai_anomaly as ma; print('load' in dir(ma), {'torch', 'monai', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True set()"
-    with pytest.raises(AttributeError, match="no attribute 'lod'"):
-        _ = ma.lod
+    with pytest.raises(AttributeError, match="no attribute 'sing'"):
+        _ = ma.sing
 
 
 def test_a_file_or_its_folder_is_opened(tmp_path, monkeypatch):
