@@ -37,7 +37,7 @@ def run_details(trained: TrainedDetector) -> dict[str, Any]:
         "training seed": spec.get("training", {}).get("seed"),
         **{f"network {k}": v for k, v in spec["network"].items()},
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
-        **{k.replace("_", " "): v for k, v in spec.get("data", {}).items()},
+        **{k.replace("_", " "): v for k, v in spec.get("data", {}).items() if v != []},  # no folders were named
         **package_versions(_PACKAGES),
         "parameters": sum(p.numel() for p in detector.parameters()),
     }

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +46,11 @@ def words(folders: str) -> list[str]:
     return [*split, "--abnormal_folders", folders]
 
 
+def details(output: Path) -> dict[str, Any]:
+    """Return what an evaluation says of its run."""
+    return json.loads((output / "metrics.json").read_text())["details"]
+
+
 def run_line(*line: str) -> str:
     """Run ``python -m monai.bundle`` and return what it prints."""
     ended = run_fresh(run_module, "monai.bundle", *line)
@@ -66,6 +73,7 @@ def test_evaluation_says_what_adds_decisions_and_it_does(tree, tmp_path):
     assert f"images             {len(items) - n_abnormal} normal, {n_abnormal} abnormal" in printed
 
     place = printed.index("Next, for p-values and decisions, calibrate with held-out normals and evaluate again")
+    assert details(tmp_path / "out")["abnormal folders"] == ["cyst", "tumor"]
     python, *command = shlex.split(printed[place + 1])
     assert (python, command[:2]) == ("python", ["-m", "monai.bundle"])
     run_line(*command[2:])
@@ -79,6 +87,7 @@ def test_forms_of_the_key_on_the_command_line(trained, tree, tmp_path, folders):
     line = ("--config_file", config("evaluate"), "--checkpoint", str(trained / "models" / "model.pt"))
     line = (*line, "--dataset_dir", str(tree), "--output_dir", str(tmp_path), "--device", "cpu")
     assert " abnormal\n" in run_line("run", *line, *words(folders))
+    assert "abnormal folders" not in details(tmp_path)  # the training named none
 
 
 def test_a_single_name(trained, tree, tmp_path):
