@@ -17,6 +17,7 @@ from fire.parser import DefaultParseValue
 from monai.bundle import ConfigParser
 
 from monai_anomaly.handlers.training.time_budget import ENDLESS
+from monai_anomaly.utils.bundle_folders import bundles_dir, known_bundles
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.override_keys import check_keys
 
@@ -88,9 +89,9 @@ class Variant:
 def read_variant(text: str) -> Variant:
     """Read ``BUNDLE [OVERLAY...] [KEY=VALUE...]``, and check every word of it.
 
-    ``BUNDLE`` is a bundle's folder, or the name of one in ``bundles``; an ``OVERLAY`` is the name of a configuration of
-    the bundle that goes over ``train.json``; ``KEY=VALUE`` is what ``--KEY VALUE`` is to ``python -m monai.bundle
-    run``. A key goes to each of training and evaluation that has it.
+    ``BUNDLE`` is a bundle's folder, or the name of one in ``bundles`` or that came with the package; an ``OVERLAY`` is
+    the name of a configuration of the bundle that goes over ``train.json``; ``KEY=VALUE`` is what ``--KEY VALUE`` is to
+    ``python -m monai.bundle run``. A key goes to each of training and evaluation that has it.
 
     Raises:
         ConfigError: for a bundle, an overlay or a key that does not exist, or one that the benchmark itself sets.
@@ -111,13 +112,12 @@ def read_variant(text: str) -> Variant:
 
 
 def _find_bundle(word: str) -> Path:
-    for folder in (Path(word), Path("bundles") / word):
+    for folder in (Path(word), Path("bundles") / word, bundles_dir() / word):
         if all((folder / "configs" / f"{name}.json").is_file() for name in ("train", "evaluate")):
             return folder
-    near = sorted(path.parts[1] for path in Path("bundles").glob("*/configs/train.json"))
-    known = f" here are {', '.join(near)}" if near else " give its folder"
     raise ConfigError(
-        f"--bundles: '{word}' is no bundle, it has no configs/train.json and configs/evaluate.json;{known}."
+        f"--bundles: '{word}' is no bundle, it has no configs/train.json and configs/evaluate.json; there are "
+        f"{', '.join(known_bundles())}, or give its folder."
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from monai_anomaly.apps.benchmark.variants import Variant, read_variant
 from monai_anomaly.handlers.training.time_budget import ENDLESS
+from monai_anomaly.utils.bundle_folders import bundles_dir
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
 
@@ -85,7 +86,7 @@ def test_fingerprint_changes_with_what_is_run(other):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sepiadd", "'sepiadd' is no bundle.*here are ocad"),
+        ("sepiadd", "'sepiadd' is no bundle.*there are ocad"),
         ("", "must be a bundle"),
         ("'sepiad", "must be a bundle"),
         ("sepiad few_normal", "'sepiad' has no overlay 'few_normal'; it has few_normals, multi_gpu_train, paper"),
@@ -102,6 +103,12 @@ def test_fingerprint_changes_with_what_is_run(other):
 def test_mistakes(text, message):
     with pytest.raises(ConfigError, match=message):
         read_variant(text)
+
+
+def test_a_bundle_that_came_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    variant = read_variant("ocad")
+    assert variant.name == "ocad" and variant.bundle == bundles_dir() / "ocad"
 
 
 def test_a_bundle_without_a_budget(other):
