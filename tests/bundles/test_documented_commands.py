@@ -38,6 +38,7 @@ NOT_RUN = {
     r"(python3|\S*bin/python) -m (venv|pip) |pip install ": "installs; the first thing that CI does",
     r"\S*python -m pytest|make ": "what runs this",
     r"tensorboard |mlflow ": "serves until it is ended",
+    r"eval ": "sets up the shell that it is typed into",
     r"torchrun ": "test_every_training runs these configurations in two processes",
 }
 """Beginnings of commands that are not run, and why."""
@@ -56,7 +57,7 @@ def cache(make_once) -> Path:
     def make(folder: Path) -> None:
         for kind in dict.fromkeys(KINDS.values()):
             size = {"num_train": 12, "num_val": 44, "num_test": 12, "progress": False}
-            pool = {"num_unlabeled": 160} if kind == "radiograph" else {}
+            pool = {"num_unlabeled": 180} if kind == "radiograph" else {}
             make_phantom(folder / f"{find_generator(kind).folder}-seed0", kind=kind, seed=5, **size, **pool)
 
     return make_once("cache", make)

@@ -55,6 +55,12 @@ def test_a_fifth_method_is_three_files():
     ]
 
 
+def test_the_notebook_has_the_same_network_and_objective():
+    notebook = (ROOT / "docs" / "notebooks" / "adding_a_method.md").read_text(encoding="utf-8")
+    classes = [text[text.index("class ") :] for name, text in FILES.items() if name.endswith(".py")]
+    assert len(classes) == 2 and all(text in notebook for text in classes)
+
+
 def test_the_page_says_how_many_lines_of_json_a_method_writes(repository):
     (stated, of_the_bundle) = map(int, re.findall(r"here (\d+) lines of JSON, and the bundle has (\d+)", PAGE)[0])
     texts = [text for name, text in bundle_files(repository / METHOD).items() if name.endswith(".json")]
