@@ -47,7 +47,9 @@ MORE_TINY: dict[str, dict[str, Any]] = {
     "ocad-paper": {**RECIPES["ocad-paper"].tiny, "weights": "resnet18.pth"},
 }
 COMMANDS = unseen_lines([block for page in PAGES for block in blocks(page, "bash")])
-PYTHON = [block for page in PAGES if page.name != "adding_a_method.md" for block in blocks(page, "python")]
+OF_THEIR_OWN = ("adding_a_method.md", "python.md")
+"""Pages whose Python has a test in tests/docs."""
+PYTHON = [block for page in PAGES if page.name not in OF_THEIR_OWN for block in blocks(page, "python")]
 
 
 @pytest.fixture(scope="session")
