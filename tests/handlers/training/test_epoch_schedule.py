@@ -18,7 +18,7 @@ def rates(cut_at: int | None) -> list[float]:
     seen: dict[int, float] = {}
 
     def run(first: int, cut: int | None) -> Engine:
-        engine = Engine(lambda e, b: None)
+        engine = Engine(lambda e, b: optimizer.step())
 
         @engine.on(Events.ITERATION_COMPLETED)
         def look(e):
