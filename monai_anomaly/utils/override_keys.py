@@ -78,6 +78,8 @@ def _check_type(key: str, value: Any, known: Mapping[str, Any]) -> None:
         raise ConfigError(f"--{key} {value} would be a text: write --{key} '$None'.")
     if isinstance(before, (int, float)):
         raise ConfigError(f"--{key} must be a number, got the text '{value}'.")
+    if before is None and key in known and key not in PATH_KEYS:  # no key but a path has a text where it could be null
+        raise ConfigError(f"--{key} must be a number, a list or '$None', got the text '{value}'.")
 
 
 def _check_argument(key: str, part: str, node: Mapping[str, Any]) -> None:

@@ -56,6 +56,7 @@ def test_a_list_has_no_such_entry():
         ("name", "false", "--name must be True or False, got the text 'false'; write --name False."),
         ("name", "null", "--name null would be a text: write --name '$None'."),
         ("nothing", "None", "--nothing None would be a text: write --nothing '$None'."),
+        ("nothing", "ten", "--nothing must be a number, a list or '$None', got the text 'ten'."),
         ("max_epochs", True, "--max_epochs must be a number, got True."),
         ("dataset_dir", 2024, "--dataset_dir must be a path and was read as 2024: write ./ before it."),
         ("dataset_dir", ("a", "b"), "--dataset_dir must be a path and was read as ('a', 'b'): write ./ before it."),
@@ -71,4 +72,5 @@ def test_every_key_reads_words_the_same_way(key, value, words):
 def test_what_is_meant_as_it_is_read_passes(tmp_path):
     known = {**KNOWN, "name": "a", "nothing": None, "dataset_dir": "$folder()"}
     check_keys({"name": "$None", "nothing": 3, "dataset_dir": tmp_path, "max_epochs": 2.0, "shuffle": False}, known)
-    check_keys({"dataset_dir": "2024"}, known)
+    check_keys({"dataset_dir": "2024", "nothing": [1, 2], "pool_dir": "pool"}, {**known, "pool_dir": None})
+    check_keys({"nothing": "@max_epochs"}, known)
