@@ -36,7 +36,7 @@ def is_picture(data: Any) -> bool:
 def memory_source(
     data: Any, reader: ClinicalImageReader, value_range: tuple[float, float] | None = None
 ) -> FrameSource:
-    """Return the frames of a picture in memory, for :meth:`ClinicalImageReader.read`.
+    """Return the frames of a picture in memory, for :meth:`.ClinicalImageReader.read`.
 
     A ``Dataset`` and a Pillow image go through the same decoders, checks and limits as a file. An image of Pillow is
     the one page that it shows.

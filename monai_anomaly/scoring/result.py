@@ -42,7 +42,7 @@ class Result:
     """All that is said of one input: a file, or a picture in memory.
 
     Args:
-        name: what the input is called in results; no part of :func:`repr`.
+        name: what the input is called in results; not shown when it is printed.
         status: ``"scored"``, ``"rejected"`` (the reader refused it) or ``"failed"`` (it was read, but the network
             raised, or its score or map is not finite).
         score: the image score, higher is more anomalous; of a cine its frames' scores, aggregated. None without one.
@@ -124,7 +124,7 @@ class Result:
 
     @cached_property
     def reconstruction(self) -> npt.NDArray[np.float32] | None:
-        """What the method expected in place of :attr:`image`, in its size and values; None where it expects none.
+        """What the method expected in place of ``image``, in its size and values; None where it expects none.
 
         It is computed when it is asked for first.
 
