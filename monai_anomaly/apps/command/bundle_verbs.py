@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,20 +16,17 @@ from monai_anomaly.apps.command.bundle_keys import bundle_keys
 from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
 from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
+from monai_anomaly.apps.command.inputs import check_checkpoint, check_inputs
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
-from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
+from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = [
     "BUNDLE_VERBS",
     "BundleVerb",
     "add_bundle",
     "add_keys",
-    "check_checkpoint",
-    "check_inputs",
-    "checkpoint_of",
-    "path_of",
     "wants_help",
 ]
 
@@ -131,47 +128,6 @@ def add_keys(parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Pa
     for key in bundle_keys(bundle, read_configs(files), names):
         text = f"{key.meaning} (default: {key.default})" if key.meaning else f"default: {key.default}"
         group.add_argument(f"--{key.name}", metavar="VALUE", help=text.replace("%", "%%"))
-
-
-def check_inputs(options: Mapping[str, str]) -> None:
-    """Refuse data that are not there.
-
-    Raises:
-        ConfigError: naming the path.
-    """
-    for key in ("dataset_dir", "pool_dir"):
-        value = options.get(key, "")
-        if _is_path(value) and not path_of(value).exists():
-            raise ConfigError(f"--{key}: there is no '{value}'.")
-
-
-def check_checkpoint(bundle: Bundle, options: Mapping[str, str]) -> None:
-    """Refuse to go on without a trained detector.
-
-    Raises:
-        CheckpointError: naming the file and what makes one.
-    """
-    value = checkpoint_of(bundle, options)
-    if _is_path(value) and not path_of(value).is_file():
-        raise CheckpointError(
-            f"there is no trained detector '{value}': make one with 'monai-anomaly train {bundle.name}', or name one "
-            "with --checkpoint."
-        )
-
-
-def checkpoint_of(bundle: Bundle, options: Mapping[str, str]) -> str:
-    """Return the checkpoint that a run will open: what it is told, or the bundle's own."""
-    root = options.get("bundle_root", bundle.folder.as_posix())
-    return options.get("checkpoint", f"{root}/models/model.pt")
-
-
-def path_of(value: str) -> Path:
-    """Return the path that a value names, which may be in quotes."""
-    return Path(value.strip("'\"")).expanduser()
-
-
-def _is_path(value: str) -> bool:
-    return bool(value) and not value.startswith(("$", "@", "%"))
 
 
 def wants_help(words: Sequence[str]) -> bool:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
-from monai_anomaly.apps.command.bundle_verbs import add_bundle, check_checkpoint, checkpoint_of
+from monai_anomaly.apps.command.bundle_verbs import add_bundle
 from monai_anomaly.apps.command.failing import usage_error
+from monai_anomaly.apps.command.inputs import check_checkpoint, checkpoint_of
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs

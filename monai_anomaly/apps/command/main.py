@@ -73,7 +73,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *others: Any) -> None:
         from monai_anomaly.apps.command.version import version_text
 
-        parser.exit(message=f"{version_text()}\n")
+        print(version_text())
+        parser.exit()
 
 
 def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:

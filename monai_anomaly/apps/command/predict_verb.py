@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai, option_words, places, run_line
-from monai_anomaly.apps.command.bundle_verbs import add_keys, check_checkpoint, check_inputs, checkpoint_of, path_of
+from monai_anomaly.apps.command.bundle_verbs import add_keys
 from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
+from monai_anomaly.apps.command.inputs import check_checkpoint, check_inputs, checkpoint_of, path_of
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from monai_anomaly.apps.command import bundle_run, bundle_verbs, export_verb, predict_verb
-from monai_anomaly.apps.command.main import main
+from monai_anomaly.apps.command.main import RUNNERS, main
 from monai_anomaly.utils import bundle_folders
+from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
 
 
@@ -177,3 +178,41 @@ def test_the_line_is_printed_and_then_run(capsys, monkeypatch):
     (line,) = capsys.readouterr().out.splitlines()
     assert shlex.split(line)[:3] == ["python", "-m", "monai.bundle"]
     assert ran == [["monai.bundle", *shlex.split(line)[3:]]]
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "needed"),
+    [
+        ({"imports": ["$import monai_anomaly.bundle", "$import torch", "$import os"]}, {}, False),
+        ({"imports": ["$import monai.handlers"]}, {"tracking": "mlflow"}, True),
+        ({"imports": ["$import monai_anomaly", "$import own_networks"]}, {}, True),
+        ({"imports": ["$from own import network"]}, {}, True),
+    ],
+)
+def test_a_run_that_may_need_it_gets_all_of_monai(config, options, needed):
+    assert bundle_run.needs_all_of_monai(config, options) is needed
+
+
+def test_an_interrupted_run_has_the_shells_code(monkeypatch):
+    def interrupted(words: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(RUNNERS, "train", interrupted)
+    assert main(["train", "sepiad"]) == 130
+
+
+def test_a_failure_of_the_run_is_an_exit_code_and_a_sentence(capsys, monkeypatch):
+    def failing(name: str, **_: object) -> None:
+        raise ConfigError("what is wrong.")
+
+    monkeypatch.setattr("runpy.run_module", failing)
+    assert bundle_run.run_line(["run"]) == 1
+    assert capsys.readouterr().err == "error: what is wrong.\n"
+
+
+def test_versions_and_the_device(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    lines = dict(line.split(" ", 1) for line in capsys.readouterr().out.splitlines())
+    assert ended.value.code == 0 and lines.keys() == {"monai_anomaly", "MONAI", "torch", "device"}
+    assert lines["device"].startswith(("cpu", "cuda"))

@@ -1,0 +1,55 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""What a run reads, looked for before anything heavy is imported; a value that is computed is left to the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from monai_anomaly.utils.bundle_folders import Bundle
+from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
+
+__all__ = ["check_checkpoint", "check_inputs", "checkpoint_of", "path_of"]
+
+
+def check_inputs(options: Mapping[str, str]) -> None:
+    """Refuse data that are not there.
+
+    Raises:
+        ConfigError: naming the path.
+    """
+    for key in ("dataset_dir", "pool_dir"):
+        value = options.get(key, "")
+        if _is_path(value) and not path_of(value).exists():
+            raise ConfigError(f"--{key}: there is no '{value}'.")
+
+
+def check_checkpoint(bundle: Bundle, options: Mapping[str, str]) -> None:
+    """Refuse to go on without a trained detector.
+
+    Raises:
+        CheckpointError: naming the file and what makes one.
+    """
+    value = checkpoint_of(bundle, options)
+    if _is_path(value) and not path_of(value).is_file():
+        raise CheckpointError(
+            f"there is no trained detector '{value}': make one with 'monai-anomaly train {bundle.name}', or name one "
+            "with --checkpoint."
+        )
+
+
+def checkpoint_of(bundle: Bundle, options: Mapping[str, str]) -> str:
+    """Return the checkpoint that a run will open: what it is told, or the bundle's own."""
+    root = options.get("bundle_root", bundle.folder.as_posix())
+    return options.get("checkpoint", f"{root}/models/model.pt")
+
+
+def path_of(value: str) -> Path:
+    """Return the path that a value names, which may be in quotes."""
+    return Path(value.strip("'\"")).expanduser()
+
+
+def _is_path(value: str) -> bool:
+    return bool(value) and not value.startswith(("$", "@", "%"))
