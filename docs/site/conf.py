@@ -15,6 +15,8 @@ import sys
 from pathlib import Path
 
 import numpy.typing
+from myst_nb.core import render
+from nbformat import NotebookNode
 from sphinx.application import Sphinx
 
 import monai_anomaly
@@ -44,8 +46,9 @@ myst_heading_anchors = 4
 nb_execution_mode = "force"
 nb_execution_in_temp = True
 nb_execution_raise_on_error = True
-nb_execution_timeout = 300  # seconds, of a cell
+nb_execution_timeout = 900  # seconds, of a cell; a busy machine takes many
 nb_merge_streams = True
+nb_render_markdown_format = "gfm"  # with tables
 nb_output_stderr = "remove"  # progress bars, and what libraries warn of; a cell that fails is an error all the same
 # Commands in the notebooks are those of this environment.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -87,6 +90,24 @@ if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an 
         "ignite": ("https://docs.pytorch.org/ignite", None),
         "pydicom": ("https://pydicom.github.io/pydicom/stable", None),
     }
+
+
+def join_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Return the outputs of a cell with one stream of each name, as it was written."""
+    joined: list[NotebookNode] = []
+    streams: dict[str, NotebookNode] = {}
+    for output in outputs:
+        name = output.get("name", "")
+        if output["output_type"] == "stream" and name in streams:
+            streams[name]["text"] += output["text"]
+            continue
+        if output["output_type"] == "stream":
+            streams[name] = output
+        joined.append(output)
+    return joined
+
+
+render.coalesce_streams = join_streams  # MyST-NB's breaks the line where a piece of a stream ends
 
 
 def keep_prose(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:

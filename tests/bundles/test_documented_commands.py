@@ -35,7 +35,7 @@ pytestmark = pytest.mark.commands
 KINDS = {"sepiad": "ultrasound", "simsid": "radiograph", "sagan": "radiograph", "ocad": "skin"}
 """The phantom of each bundle."""
 NOT_RUN = {
-    r"(python3|\S*bin/python) -m (venv|pip) |pip install ": "installs; the first thing that CI does",
+    r"\S*python3? -m (venv|pip) |pip install ": "installs; the first thing that CI does",
     r"\S*python -m pytest|make ": "what runs this",
     r"tensorboard |mlflow ": "serves until it is ended",
     r"eval ": "sets up the shell that it is typed into",
