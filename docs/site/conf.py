@@ -32,7 +32,7 @@ root_doc = "docs/index"
 include_patterns = ["docs/*.md", "docs/notebooks/*.md", "docs/api.rst", "docs/api/*.rst"]
 include_patterns += ["bundles/*/docs/README.md", "*.md"]
 exclude_patterns = [".venv", "build", "docs/_build", "README.md"]  # the front page is docs/index.md
-source_suffix = {".md": "myst-nb", ".rst": "restructuredtext"}
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}  # in this order: autosummary writes the first
 
 extensions = [
     "myst_nb",
