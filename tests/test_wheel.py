@@ -57,11 +57,11 @@ def test_the_wheel_holds_each_bundle_as_it_is_and_the_command(wheel):
 def test_an_installed_wheel_trains_evaluates_and_scores_in_an_empty_folder(wheel, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     programs = tmp_path / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", str(wheel)], check=True)
     work = tmp_path / "work"
     work.mkdir()
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     kept["MONAI_ANOMALY_CACHE"] = str(tmp_path / "cache")
+    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", str(wheel)], env=kept, check=True)
 
     def command(*words: str) -> str:
         done = subprocess.run(
