@@ -67,7 +67,7 @@ class ScoreBins:
 def bin_scores(labels: npt.NDArray[np.int64], scores: Floats, marks: Iterable[float] = ()) -> ScoreBins:
     """Count the scores of both classes in bins.
 
-    The axis has all values that are within :data:`REACH` typical distances of the middle of one of the classes; a
+    The axis has all values that are within ``REACH`` typical distances of the middle of one of the classes; a
     typical distance is the median one from the class's median. One score, however far, moves neither.
 
     Args:
