@@ -50,7 +50,7 @@ def folder_names(text: str) -> tuple[str, ...]:
     """Return names of folders, written as a bundle's key takes them: one, or several in a list."""
     from fire.parser import DefaultParseValue
 
-    from monai_anomaly.data.lists.folder_names import check_folders
+    from monai_anomaly.data.lists.folders.folder_names import check_folders
 
     try:
         return check_folders(DefaultParseValue(text))

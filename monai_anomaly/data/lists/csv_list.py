@@ -28,7 +28,7 @@ from monai_anomaly.data.lists.entries import (
     refuse_repeats,
 )
 from monai_anomaly.data.lists.files import walk_files
-from monai_anomaly.data.lists.folder_names import is_no_image, section_of
+from monai_anomaly.data.lists.folders.folder_names import is_no_image, section_of
 from monai_anomaly.data.lists.patient_split import split_patients
 from monai_anomaly.data.lists.patients import add_patients, add_patients_to_entries
 from monai_anomaly.data.lists.section import Section

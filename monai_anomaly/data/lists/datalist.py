@@ -16,19 +16,19 @@ from monai_anomaly.data.lists.checks import check_apart, check_both_classes, che
 from monai_anomaly.data.lists.columns import COLUMN, check_columns, require_columns
 from monai_anomaly.data.lists.csv_list import LABELS_NAME, read_labels
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
-from monai_anomaly.data.lists.folder_names import check_folders
-from monai_anomaly.data.lists.folder_tree import find_class_folders, read_tree
-from monai_anomaly.data.lists.json_list import LIST_NAME, read_list
-from monai_anomaly.data.lists.left_out import ItemList, count_left_out
-from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES, check_shares
-from monai_anomaly.data.lists.patients import add_patients, add_patients_of_pool
-from monai_anomaly.data.lists.plain_folder import (
+from monai_anomaly.data.lists.folders.folder_names import check_folders
+from monai_anomaly.data.lists.folders.folder_tree import find_class_folders, read_tree
+from monai_anomaly.data.lists.folders.plain_folder import (
     has_splits,
     is_plain_tree,
     list_normals,
     list_to_score,
     read_plain_tree,
 )
+from monai_anomaly.data.lists.json_list import LIST_NAME, read_list
+from monai_anomaly.data.lists.left_out import ItemList, count_left_out
+from monai_anomaly.data.lists.patient_split import DEFAULT_SHARES, check_shares
+from monai_anomaly.data.lists.patients import add_patients, add_patients_of_pool
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 from monai_anomaly.data.lists.selection import select_entries

@@ -13,7 +13,7 @@ from typing import Any
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.frame_rule import check_frame_rule
-from monai_anomaly.data.lists.folder_names import class_of, is_finding, section_of
+from monai_anomaly.data.lists.folders.folder_names import class_of, is_finding, section_of
 from monai_anomaly.utils.identity import site_hash
 
 __all__ = [

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monai_anomaly.data.lists.entries import Entry, Naming
-from monai_anomaly.data.lists.folder_names import is_no_image
+from monai_anomaly.data.lists.folders.folder_names import is_no_image
 
 __all__ = ["iterate_files", "list_files", "list_folders", "walk_files"]
 

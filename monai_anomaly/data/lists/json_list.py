@@ -23,7 +23,7 @@ from monai_anomaly.data.lists.entries import (
     place_inside,
     refuse_repeats,
 )
-from monai_anomaly.data.lists.folder_names import POOL_NAMES
+from monai_anomaly.data.lists.folders.folder_names import POOL_NAMES
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.files import list_folders
-from monai_anomaly.data.lists.folder_names import EVERY, class_of, is_finding, section_of
-from monai_anomaly.data.lists.folder_summary import describe_folder
+from monai_anomaly.data.lists.folders.folder_names import EVERY, class_of, is_finding, section_of
+from monai_anomaly.data.lists.folders.folder_summary import describe_folder
 
 __all__ = ["ClassFolders", "find_classes", "is_class", "take_only"]
 
@@ -35,8 +35,8 @@ def find_classes(root: Path, parent: Path, naming: Naming, abnormal_folders: Seq
         parent: the folder to look into.
         naming: how folders are called in messages.
         abnormal_folders: names of further abnormal folders, see
-            :func:`~monai_anomaly.data.lists.folder_names.check_folders`. They win over our own names; with
-            :data:`~monai_anomaly.data.lists.folder_names.EVERY` all folders beside a normal one are abnormal.
+            :func:`~monai_anomaly.data.lists.folders.folder_names.check_folders`. They win over our own names; with
+            :data:`~monai_anomaly.data.lists.folders.folder_names.EVERY` all folders beside a normal one are abnormal.
 
     Raises:
         DataListError: for two folders of one meaning, or a folder without one beside a class.

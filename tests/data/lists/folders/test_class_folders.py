@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from monai_anomaly.data.lists.datalist import load_datalist
-from monai_anomaly.data.lists.folder_names import check_folders, is_finding
+from monai_anomaly.data.lists.folders.folder_names import check_folders, is_finding
 from monai_anomaly.data.lists.pool import load_pool
 from tests.helpers.data_lists import load, make_tree, names, refusal
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists.class_folders import ClassFolders, find_classes, is_class, take_only
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
 from monai_anomaly.data.lists.files import list_files, list_folders
-from monai_anomaly.data.lists.folder_names import EVERY, POOL_NAMES, SPLITS, class_of, section_of
-from monai_anomaly.data.lists.folder_summary import describe_folder
+from monai_anomaly.data.lists.folders.class_folders import ClassFolders, find_classes, is_class, take_only
+from monai_anomaly.data.lists.folders.folder_names import EVERY, POOL_NAMES, SPLITS, class_of, section_of
+from monai_anomaly.data.lists.folders.folder_summary import describe_folder
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 
@@ -30,7 +30,7 @@ def read_tree(root: Path, naming: Naming, section: Section, abnormal_folders: Se
         section: what will be taken of it. Training, and validation and normals without validation images, need normal
             training images; other sections do without. Files are listed as unlabeled for that section only, which alone
             does without any split.
-        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.folders.class_folders.find_classes`.
 
     Raises:
         DataListError: for a tree with folders whose meaning is open, such as classes beside the splits, or whose folder
@@ -122,7 +122,7 @@ def find_class_folders(
         root: the folder that holds the splits.
         section: training, validation or test.
         naming: how folders are called in messages.
-        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.folders.class_folders.find_classes`.
 
     Returns:
         None when there is no such split or, for a test split only, it has no class folders (images to be scored).

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists import folder_summary
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.entries import Naming
-from monai_anomaly.data.lists.folder_tree import read_tree
+from monai_anomaly.data.lists.folders import folder_summary
+from monai_anomaly.data.lists.folders.folder_tree import read_tree
 from monai_anomaly.data.lists.section import Section
 from tests.helpers.data_lists import load, make_tree, names, refusal
 

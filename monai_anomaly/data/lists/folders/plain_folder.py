@@ -11,11 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from monai_anomaly.data.errors import DataListError
-from monai_anomaly.data.lists.class_folders import find_classes, is_class
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
 from monai_anomaly.data.lists.files import list_files, list_folders
-from monai_anomaly.data.lists.folder_names import SPLITS, section_of
-from monai_anomaly.data.lists.folder_tree import find_class_folders, find_split, list_classes, list_pool, read_tree
+from monai_anomaly.data.lists.folders.class_folders import find_classes, is_class
+from monai_anomaly.data.lists.folders.folder_names import SPLITS, section_of
+from monai_anomaly.data.lists.folders.folder_tree import (
+    find_class_folders,
+    find_split,
+    list_classes,
+    list_pool,
+    read_tree,
+)
 from monai_anomaly.data.lists.patient_split import split_patients
 from monai_anomaly.data.lists.patients import add_patients_of_pool, add_patients_to_entries
 from monai_anomaly.data.lists.section import Section
@@ -56,7 +62,7 @@ def read_plain_tree(
         naming: how files and folders are called in messages.
         seed: draws the split; see :func:`~monai_anomaly.data.lists.patient_split.split_patients`.
         shares: of training, validation and test.
-        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.folders.class_folders.find_classes`.
         pool: give the section ``unlabeled``, without patients of validation and test; it is empty otherwise.
         quiet: do not say how patients are dealt out.
 
@@ -123,7 +129,7 @@ def list_to_score(root: Path, naming: Naming, abnormal_folders: Sequence[str] = 
     Args:
         root: the folder.
         naming: how files and folders are called in messages.
-        abnormal_folders: see :func:`~monai_anomaly.data.lists.class_folders.find_classes`.
+        abnormal_folders: see :func:`~monai_anomaly.data.lists.folders.class_folders.find_classes`.
 
     Raises:
         DataListError: when there are none.
