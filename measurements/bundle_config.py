@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,9 @@ from monai.bundle import ConfigParser
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["read_config"]
+__all__ = ["read_config", "run_training"]
+
+LAST_STAGE = "$@train::trainer.run()"  # as MONAI writes "#" when it reads a file
 
 
 def read_config(
@@ -40,3 +42,21 @@ def read_config(
     for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **settings}.items():
         config[key] = value
     return config
+
+
+def run_training(config: ConfigParser, before_last_stage: Callable[[], None]) -> None:
+    """Train as the bundle does, and do something more right before its last stage runs.
+
+    Args:
+        config: a bundle's ``train`` configuration.
+        before_last_stage: what to do, such as attaching a handler behind all others.
+
+    Raises:
+        ConfigError: when no step of ``training`` runs the trainer.
+    """
+    if LAST_STAGE not in config["training"]:
+        raise ConfigError(f"the bundle's 'training' has no step '{LAST_STAGE}'; name a bundle that has.")
+    for step, expression in enumerate(config["training"]):
+        if expression == LAST_STAGE:
+            before_last_stage()
+        config.get_parsed_content(f"training#{step}")

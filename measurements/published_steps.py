@@ -27,6 +27,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser
 
+from measurements.bundle_config import run_training
 from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
 from measurements.comparison import Comparison, format_table, write_numbers
 from measurements.epoch_timer import EpochTimer
@@ -121,15 +122,15 @@ def _run(config: ConfigParser, iterations: int, workers: int) -> dict[str, Compa
         ConfigError: when the trainer has no SAGAN or no pool.
     """
     config.get_parsed_content("initialize")
-    steps = len(config["training"])
-    for step in range(steps - 1):
-        config.get_parsed_content(f"training#{step}")
-    trainer = config.get_parsed_content("train#trainer")
-    if not isinstance(trainer.objective, SAGANObjective) or not trainer.objective.adversarial:
-        raise ConfigError("the published steps are those of SAGAN with a pool; name a bundle and data of that.")
     timer = _Timer(_generators(config.get_parsed_content("network_args")), iterations, workers)
-    timer.attach(trainer)
-    config.get_parsed_content(f"training#{steps - 1}")
+
+    def attach() -> None:
+        trainer = config.get_parsed_content("train#trainer")
+        if not isinstance(trainer.objective, SAGANObjective) or not trainer.objective.adversarial:
+            raise ConfigError("the published steps are those of SAGAN with a pool; name a bundle and data of that.")
+        timer.attach(trainer)
+
+    run_training(config, attach)
     return timer.comparisons
 
 

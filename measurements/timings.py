@@ -27,7 +27,7 @@ import torch
 from monai.bundle import ConfigParser
 from torch import Tensor
 
-from measurements.bundle_config import read_config
+from measurements.bundle_config import read_config, run_training
 from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
 from measurements.comparison import Comparison, format_table, write_numbers
 from measurements.compute_floor import ComputeFloor
@@ -147,12 +147,8 @@ def compare_training(
         config["weights"] = str(folder / "features.pt")
         torch.save(config.get_parsed_content("network_def").features.state_dict(), folder / "features.pt")
     config.get_parsed_content("initialize")
-    steps = len(config["training"])
-    for step in range(steps - 1):
-        config.get_parsed_content(f"training#{step}")
     timer = _TrainingTimer(Comparison("training iteration", TRAINING_BAR, per=iterations))
-    timer.attach(config.get_parsed_content("train#trainer"))
-    config.get_parsed_content(f"training#{steps - 1}")
+    run_training(config, lambda: timer.attach(config.get_parsed_content("train#trainer")))
     return timer.finish(epoch_length)
 
 
