@@ -26,7 +26,7 @@ def describe_data_set(dataset_dir: PathLike | str, *, source_names: bool = False
         source_names: whether a report may hold names of folders, which can be those of persons.
 
     Returns:
-        such as ``"labels.csv"``, ``"folder tree"``, ``"dataset.json of breast_2024"`` or ``"generated phantom"``.
+        such as ``"labels.csv"``, ``"folder"``, ``"dataset.json of breast_2024"`` or ``"generated phantom"``.
     """
     root = Path(dataset_dir).expanduser().absolute()
     if root.is_file():
@@ -36,7 +36,7 @@ def describe_data_set(dataset_dir: PathLike | str, *, source_names: bool = False
     elif (root / LIST_NAME).is_file():
         kind = "generated phantom" if _name_of(root / LIST_NAME) == PHANTOM_NAME else LIST_NAME
     else:
-        kind = "folder tree"
+        kind = "folder"
     return f"{kind} of {root.name}" if source_names else kind
 
 

@@ -15,7 +15,7 @@ from monai_anomaly.phantom.phantom import make_phantom
         ({"labels.csv": "file,label\n"}, "labels.csv"),
         ({"dataset.json": '{"name": "MUELLER^HANS"}'}, "dataset.json"),
         ({"dataset.json": "[1"}, "dataset.json"),
-        ({}, "folder tree"),
+        ({}, "folder"),
     ],
 )
 def test_a_data_set_is_called_by_its_kind_and_by_its_name_on_demand(tmp_path, files, kind):
