@@ -11,6 +11,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.override_keys import check_keys
 
 __all__ = ["read_config", "run_training"]
 
@@ -29,16 +30,15 @@ def read_config(
         overrides: the user's, by key.
 
     Raises:
-        ConfigError: when `bundle` is no bundle with such a configuration, or that does not know an override.
+        ConfigError: when `bundle` is no bundle with such a configuration, or that does not know an override or its
+            type.
     """
     path = Path(bundle) / "configs" / f"{name}.json"
     if not path.is_file():
         raise ConfigError(f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{name}.json'; name another folder.")
     config = ConfigParser()
     config.read_config(path)
-    unknown = sorted(set(overrides or {}) - set(config.get()))
-    if unknown:
-        raise ConfigError(f"{path.name} has no '{unknown[0]}' to override; its keys are {', '.join(config.get())}.")
+    check_keys(overrides or {}, config.get())
     for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **settings}.items():
         config[key] = value
     return config

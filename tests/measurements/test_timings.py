@@ -52,7 +52,7 @@ def test_both_ratios_are_measured_and_nothing_is_left(phantom, temporary, tmp_pa
 
 
 def test_an_error_leaves_nothing_either(phantom, temporary):
-    with pytest.raises(ConfigError, match=r"inference\.json has no 'batch_sise'"):
+    with pytest.raises(ConfigError, match="no key 'batch_sise'; the nearest known is 'batch_size'"):
         time_bundle(
             BUNDLE,
             images=1,
