@@ -63,7 +63,7 @@ class Result:
         box: ``(x0, y0, x1, y1)``, half open: the part of the stored frame that the network saw.
         anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
         image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
-        origin: gives picture and reconstruction when they are asked for; does not travel when the result is pickled.
+        origin: gives picture and reconstruction when they are asked for; does not travel with a copy of the result.
     """
 
     name: str

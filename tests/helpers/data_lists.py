@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,18 @@ def remove_labels(listed: Sections) -> None:
 
 def remove_pool(listed: Sections) -> None:
     del listed["unlabeled"]
+
+
+def record_listings(monkeypatch) -> list[str]:
+    """Return the folders that are listed from now on, as they come."""
+    listed: list[str] = []
+    walk, iterdir = os.walk, Path.iterdir
+
+    def recorded_walk(top, **options):
+        for step in walk(top, **options):
+            listed.append(str(step[0]))
+            yield step
+
+    monkeypatch.setattr(os, "walk", recorded_walk)
+    monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(str(self)) or iterdir(self))
+    return listed

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists import patients
 from monai_anomaly.data.lists.datalist import load_labeled_pool
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
-from tests.helpers.data_lists import load, make_list, make_tree, names, refusal
+from tests.helpers.data_lists import load, make_list, make_tree, names, record_listings, refusal
 from tests.helpers.dicom_files import make_dataset, save
 
 PICTURE = np.arange(64, dtype=np.uint8).reshape(8, 8)
@@ -352,16 +351,7 @@ def test_the_folder_of_the_pool_is_not_listed_for_other_sections(tmp_path: Path,
     make_tree(tmp_path, *TREE)
     before = everything(tmp_path)
     make_tree(tmp_path, "unlabeled/p1/x.png", "unlabeled/weird/y.png", "unlabeled/test/normal/z.png")
-    listed: list[str] = []
-    walk, iterdir = os.walk, Path.iterdir
-
-    def recorded_walk(top, **options):
-        for step in walk(top, **options):
-            listed.append(str(step[0]))
-            yield step
-
-    monkeypatch.setattr(os, "walk", recorded_walk)
-    monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(str(self)) or iterdir(self))
+    listed = record_listings(monkeypatch)
     assert everything(tmp_path) == before
     assert not [place for place in listed if "unlabeled" in place]
     load(tmp_path, "unlabeled")

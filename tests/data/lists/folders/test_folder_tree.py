@@ -16,7 +16,7 @@ from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.folders import folder_summary
 from monai_anomaly.data.lists.folders.folder_tree import read_tree
 from monai_anomaly.data.lists.section import Section
-from tests.helpers.data_lists import load, make_tree, names, refusal
+from tests.helpers.data_lists import load, make_tree, names, record_listings, refusal
 
 JANE = "DOE_JANE"
 BENIGN = tuple(f"Train/Benign/{n:02d}.png" for n in range(20))
@@ -78,16 +78,7 @@ def test_training_and_validation_do_not_depend_on_the_cancerous_images_of_train(
 def test_the_cancerous_folder_of_train_is_listed_to_be_counted_alone(tmp_path: Path, monkeypatch):
     """What the rights of a folder cannot show where the tests run as root."""
     make_tree(tmp_path, *BENIGN, "Train/Cancerous/p/x.png", *TEST)
-    listed: list[str] = []
-    walk, iterdir = os.walk, Path.iterdir
-
-    def recorded_walk(top, **options):
-        for step in walk(top, **options):
-            listed.append(str(step[0]))
-            yield step
-
-    monkeypatch.setattr(os, "walk", recorded_walk)
-    monkeypatch.setattr(Path, "iterdir", lambda self: listed.append(str(self)) or iterdir(self))
+    listed = record_listings(monkeypatch)
     for section in ("validation", "test", "normals"):
         load(tmp_path, section)
     assert str(tmp_path / "Train/Benign") in listed and str(tmp_path / "Test/Cancerous") in listed
