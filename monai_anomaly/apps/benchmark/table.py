@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +14,7 @@ import numpy as np
 from monai_anomaly.metrics.bootstrap import Bootstrap, bootstrap
 from monai_anomaly.metrics.checked_scores import ScoreTable, check_scores
 from monai_anomaly.metrics.image_level import area_under_roc
+from monai_anomaly.utils import spreadsheet
 
 __all__ = ["COLUMNS", "Method", "Table", "csv_text", "markdown", "summarize"]
 
@@ -144,11 +143,7 @@ def _bootstrap(scored: ScoreTable) -> Bootstrap:
 
 def csv_text(table: Table) -> str:
     """``results.csv``: a row for each cell, and for each baseline and statistic."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table.rows)
-    return stream.getvalue()
+    return spreadsheet.csv_text(COLUMNS, table.rows)
 
 
 def markdown(table: Table, *, max_minutes: float, threads: str) -> str:

@@ -4,9 +4,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import math
@@ -43,6 +41,7 @@ from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import CalibrationError
+from monai_anomaly.utils.spreadsheet import csv_text
 
 __all__ = ["EvaluationReport"]
 
@@ -240,11 +239,7 @@ class EvaluationReport:
         return None if self.training is None else sum(fingerprint(pixels) in self.training for pixels in self._hashes)
 
     def _csv(self) -> str:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(("image", *Case._fields[1:]))
-        writer.writerows(self._cases)
-        return stream.getvalue()
+        return csv_text(("image", *Case._fields[1:]), self._cases)
 
     def _print(self, numbers: Mapping[str, Any]) -> None:
         """Print, because this is the result that the person at the terminal waits for."""

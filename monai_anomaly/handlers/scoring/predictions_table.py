@@ -4,12 +4,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
 from monai_anomaly.handlers.scoring.record_file import read_records
 from monai_anomaly.utils.atomic import atomic_path
-from monai_anomaly.utils.spreadsheet import as_text
+from monai_anomaly.utils.spreadsheet import csv_lines
 
 __all__ = ["COLUMNS", "write_predictions"]
 
@@ -35,7 +34,7 @@ def write_predictions(records: Path, path: Path) -> None:
     """Write a row for each record, whole or not at all.
 
     Numbers are written so that they are read back as they are; what is null is empty. See
-    :func:`monai_anomaly.utils.spreadsheet.as_text` for texts.
+    :func:`monai_anomaly.utils.spreadsheet.csv_lines`.
 
     Args:
         records: the ``records.jsonl``.
@@ -48,8 +47,4 @@ def write_predictions(records: Path, path: Path) -> None:
         atomic_path(path) as temporary,
         open(temporary, "w", encoding="utf-8", errors="backslashreplace", newline="") as file,
     ):
-        table = csv.writer(file)  # with RFC 4180's line ends, or a name with one in it would not be quoted
-        table.writerow(COLUMNS)
-        for record in read_records(records):
-            values = (record[column] for column in COLUMNS)
-            table.writerow([as_text(value) if isinstance(value, str) else value for value in values])
+        file.writelines(csv_lines(COLUMNS, read_records(records)))

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import logging
 import math
@@ -33,6 +31,7 @@ from monai_anomaly.metrics.study_score import aggregate as aggregate_frames
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.spreadsheet import csv_text
 
 __all__ = ["ScoreTerms"]
 
@@ -216,11 +215,7 @@ class ScoreTerms:
         return dict(zip(MEASURES, values, strict=True))
 
     def _csv(self, names: Sequence[str]) -> str:
-        stream = io.StringIO()
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow((*_Row._fields[:-1], *names))
-        writer.writerows((*row[:-1], *row.terms) for row in self._rows)
-        return stream.getvalue()
+        return csv_text((*_Row._fields[:-1], *names), ((*row[:-1], *row.terms) for row in self._rows))
 
 
 def _term_names(network: nn.Module) -> tuple[str, ...]:

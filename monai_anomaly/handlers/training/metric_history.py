@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from ignite.engine import Engine, Events
 
 from monai_anomaly.handlers.training.scalars import scalars
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.spreadsheet import csv_text
 
 __all__ = ["MetricHistory"]
 
@@ -78,11 +77,7 @@ class MetricHistory:
     def table(self) -> str:
         """Return the rows as CSV."""
         names = list(dict.fromkeys(name for row in self.rows for name in row))
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: _plain(v) for k, v in row.items()} for row in self.rows)
-        return text.getvalue()
+        return csv_text(names, ({k: _plain(v) for k, v in row.items()} for row in self.rows))
 
 
 def _plain(value: float) -> float | int | str:
