@@ -21,6 +21,7 @@ from tqdm.auto import tqdm
 from monai_anomaly.bundle.picture_items import Pictures, picture_items, single_picture
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
+from monai_anomaly.data.sets.input_digest import InputDigests
 from monai_anomaly.data.sets.records import read_record
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, describe_failure
 from monai_anomaly.engines.image_inferer import ImageInferer
@@ -92,6 +93,7 @@ class AnomalyDetector:
         self._preprocessing = trained.preprocessing
         self._inferer = ImageInferer()
         self._score = ScoreFromMap()
+        self._digests = InputDigests()
 
     def __repr__(self) -> str:
         """Return what it is and how it decides."""
@@ -231,7 +233,7 @@ class AnomalyDetector:
     def _read(self, item: dict[str, Any]) -> dict[str, Any]:
         if item.get("status") == "rejected":
             return item
-        return read_record(item, self._preprocessing, self._preprocessing.image_shape)
+        return read_record(item, self._preprocessing, self._preprocessing.image_shape, self._digests)
 
     def _map(self, batch: Sequence[dict[str, Any]], strict: bool) -> None:
         """Put map, score and, where the network raised, its error into the items that were read."""

@@ -18,6 +18,7 @@ from PIL import Image
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.decision import decide
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.sets.input_digest import INPUT_DIGEST
 from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.study import Study
 from monai_anomaly.transforms.source_map import map_on_source
@@ -61,6 +62,8 @@ class Result:
         warnings: what the reader had to assume; None for nothing.
         source_shape: rows and columns of the stored frame; None where it was not read.
         box: ``(x0, y0, x1, y1)``, half open: the part of the stored frame that the network saw.
+        input_digest: of the bytes of the file that was scored: their HMAC-SHA256 with this site's key. None where there
+            is no file, or it could not be read.
         anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
         image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
         origin: gives picture and reconstruction when they are asked for; does not travel with a copy of the result.
@@ -83,6 +86,7 @@ class Result:
     warnings: str | None = None
     source_shape: tuple[int, int] | None = None
     box: tuple[int, int, int, int] | None = None
+    input_digest: str | None = None
     anomaly_map: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     image: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     origin: Origin | None = field(default=None, compare=False)
@@ -191,6 +195,7 @@ class Result:
             "warnings": self.warnings,
             "source_shape": _list(self.source_shape),
             "box": _list(self.box),
+            "input_digest": self.input_digest,
         }
 
 
@@ -221,9 +226,10 @@ def judge(
         "source_shape": (rows, columns) if rows else None,
         "box": (x0, y0, x1, y1) if rows else None,
     }
-    problem = study.problem
+    digest, problem = str(top.get(INPUT_DIGEST) or "") or None, study.problem
     if problem is not None:
-        return Result(**known, status=problem.status, code=problem.code, reason=study.reason)
+        bytes_read = digest if problem.status == "failed" else None
+        return Result(**known, status=problem.status, code=problem.code, reason=study.reason, input_digest=bytes_read)
     score = study.score(aggregate)
     decided = decide(score, calibration, alpha, refusal=study.refusal)
     return Result(
@@ -237,6 +243,7 @@ def judge(
         false_alarm_rate=decided.false_alarm_rate,
         map_range=map_range,
         frame_scores=tuple(frame.score for frame in study.frames) if several else None,
+        input_digest=digest,
         anomaly_map=_pixels(top["pred"])[0],
         image=_pixels(top["image"]),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from monai_anomaly.data.lists.frame_items import FRAMES_OF_STUDY
+from monai_anomaly.data.sets.input_digest import INPUT_DIGEST
 from monai_anomaly.engines.evaluator import FORWARD_ERROR
 from monai_anomaly.metrics.study_score import aggregate
 
@@ -72,10 +73,18 @@ class Study:
     def add(self, item: dict[str, Any], refusal: str = "") -> None:
         """Take the next frame, and why the method does not apply to it."""
         self.refusal = self.refusal or refusal
-        frame = _judge(item)
+        frame = self._same_file(item, _judge(item))
         if not self.frames or frame.score > max(known.score for known in self.frames):
             self.top = item
         self.frames.append(frame)
+
+    def _same_file(self, item: dict[str, Any], frame: Frame) -> Frame:
+        """Return the frame, refused where its file had other bytes than it had for the frames before."""
+        now, before = item.get(INPUT_DIGEST), self.top.get(INPUT_DIGEST)
+        if not (now and before) or now == before:
+            return frame
+        text = "the file was changed while its frames were read; score it when it is whole."
+        return Frame(frame.index, math.nan, "rejected", "inconsistent", text)
 
 
 class StudyCollector:

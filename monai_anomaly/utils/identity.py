@@ -16,16 +16,18 @@ import secrets
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["KEY_VARIABLE", "keyed_hash", "site_hash", "site_key"]
+__all__ = ["KEY_VARIABLE", "keyed_hash", "site_hash", "site_key", "stream_digest"]
 
 KEY_VARIABLE = "MONAI_ANOMALY_KEY_FILE"
 """Environment variable with the path of the key file, where it is not in the user's configuration folder."""
 
 _LEAST_KEY = 16
 _DIGITS = 16
+_PIECE = 2**18
 
 
 def keyed_hash(text: str, key: bytes, kind: str = "") -> str:
@@ -38,6 +40,28 @@ def keyed_hash(text: str, key: bytes, kind: str = "") -> str:
     """
     message = f"{kind}\0{text}".encode("utf-8", errors="surrogateescape")
     return hmac.new(key, message, hashlib.sha256).hexdigest()[:_DIGITS]
+
+
+def stream_digest(stream: BinaryIO, key: bytes, limit: int | None = None) -> str:
+    """Return the 64 hexadecimal digits of the HMAC-SHA256 of what a stream holds from here to its end.
+
+    It is read in pieces of 256 KiB. A plain SHA-256 of a picture would tell everybody who has the picture that it is
+    this one.
+
+    Args:
+        stream: open for reading.
+        key: the secret.
+        limit: bytes after which it ends; None for all of them.
+    """
+    digest, piece = hmac.new(key, b"input\0", hashlib.sha256), memoryview(bytearray(_PIECE))
+    left = limit
+    while left is None or left > 0:
+        n_read = stream.readinto(piece if left is None else piece[: min(_PIECE, left)])  # type: ignore[attr-defined]
+        if not n_read:
+            break
+        digest.update(piece[:n_read])
+        left = None if left is None else left - n_read
+    return digest.hexdigest()
 
 
 def site_hash(kind: str) -> Callable[[str], str]:

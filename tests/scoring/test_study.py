@@ -105,3 +105,13 @@ def test_a_run_that_ends_within_a_study_is_an_error(tmp_path):
         _records(tmp_path, _items()[:-2])
     with pytest.raises(RuntimeError, match="ended within a study"):
         make_evaluator(_items()[:-2], [EvaluationReport(tmp_path)]).run()
+
+
+def test_frames_of_other_bytes_are_no_study(tmp_path):
+    items = _items(input_digest="a")
+    items[3] |= {"input_digest": "b"}  # study 1, frame 4
+    records = _records(tmp_path, items)
+    assert [r["input_digest"] for r in records] == ["a", None, "a", "a"]
+    assert [r["status"] for r in records] == ["scored", "rejected", "scored", "scored"]
+    assert (records[1]["code"], records[1]["score"]) == ("inconsistent", None)
+    assert records[1]["reason"].startswith("frame 4: the file was changed while its frames were read")

@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
+from monai_anomaly.data.sets.input_digest import INPUT_DIGEST, InputDigests
 from monai_anomaly.data.sets.quarantine import as_read_error
 
 __all__ = ["RecordDataset", "read_record", "rejected_record"]
@@ -31,6 +32,8 @@ class RecordDataset(Dataset[dict[str, Any]]):
         data: items of a data list.
         transform: e.g. :class:`~monai_anomaly.transforms.preprocessing.Preprocessing`.
         image_shape: ``(C, H, W)`` that the transform returns.
+        input_digest: give each record ``input_digest``, too: which bytes were read, or empty; see
+            :class:`~monai_anomaly.data.sets.input_digest.InputDigests`.
     """
 
     def __init__(
@@ -38,8 +41,11 @@ class RecordDataset(Dataset[dict[str, Any]]):
         data: Sequence[Mapping[str, Any]],
         transform: Callable[[Any], Any],
         image_shape: Sequence[int],
+        *,
+        input_digest: bool = False,
     ) -> None:
         self.data = data
+        self.digests = InputDigests() if input_digest else None
         self.transform = transform
         self.image_shape = tuple(int(n) for n in image_shape)
         if len(self.image_shape) != 3 or min(self.image_shape) < 1:
@@ -54,25 +60,35 @@ class RecordDataset(Dataset[dict[str, Any]]):
         Raises:
             Exception: whatever the transform raises that is not about reading the file.
         """
-        return read_record(self.data[index], self.transform, self.image_shape)
+        return read_record(self.data[index], self.transform, self.image_shape, self.digests)
 
 
-def read_record(item: Mapping[str, Any], transform: Callable[[Any], Any], image_shape: Sequence[int]) -> dict[str, Any]:
+def read_record(
+    item: Mapping[str, Any],
+    transform: Callable[[Any], Any],
+    image_shape: Sequence[int],
+    digests: InputDigests | None = None,
+) -> dict[str, Any]:
     """Return the record of one item; see :class:`RecordDataset`.
 
     Raises:
         Exception: whatever the transform raises that is not about reading the file.
     """
+    known: dict[str, Any] = {} if digests is None else {INPUT_DIGEST: ""}
     try:
-        record = dict(transform(dict(item)))
+        if digests is None:
+            record = dict(transform(dict(item)))
+        else:
+            read, known[INPUT_DIGEST] = digests.read(item, transform)
+            record = dict(read)
     except Exception as error:
         failure = as_read_error(error)
         if failure is None:
             raise
-        return rejected_record(item, failure, image_shape)
+        return {**rejected_record(item, failure, image_shape), **known}
     record.setdefault("warnings", "")
     record.setdefault("frame", -1)
-    return {**PICTURE_FACTS, **PICTURE_PLACE, **record, "status": "ok", "code": "", "reason": ""}
+    return {**PICTURE_FACTS, **PICTURE_PLACE, **record, **known, "status": "ok", "code": "", "reason": ""}
 
 
 def rejected_record(item: Mapping[str, Any], failure: ImageReadError, image_shape: Sequence[int]) -> dict[str, Any]:
