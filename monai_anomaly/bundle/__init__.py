@@ -12,6 +12,7 @@ from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.resuming import check_resumable
+from monai_anomaly.bundle.system import expand_user, has_file, local_device
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 from monai_anomaly.bundle.verbosity import set_verbosity
 from monai_anomaly.utils.bundle_folders import find_bundle_root
@@ -25,7 +26,10 @@ __all__ = [
     "check_overrides",
     "check_resumable",
     "check_weights",
+    "expand_user",
     "find_bundle_root",
+    "has_file",
+    "local_device",
     "open_detector",
     "prepare_features",
     "read_calibration",

@@ -109,4 +109,4 @@ def test_the_published_recipe_has_the_published_networks():
 def test_overlays_go_together_with_several_processes(overlay):
     imports = set(parse("sagan", overlay).get("imports"))
     both = set(parse("sagan", overlay, "multi_gpu_train").get("imports"))
-    assert both == {*imports, "$import os", "$import torch.distributed"}
+    assert both == {*imports, "$import torch.distributed"}
