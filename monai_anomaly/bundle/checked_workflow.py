@@ -38,3 +38,11 @@ class CheckedWorkflow(ConfigWorkflow):
             end_with_a_sentence()
         check_workflow_arguments({"config_file": config_file, **options})
         super().__init__(config_file, **options)
+
+    def run(self) -> Any:
+        """Run it, and let other runs into its folders, however it ends: a program may go on after an error."""
+        try:
+            return super().run()
+        finally:
+            if "lock" in self.parser:
+                self.parser.get_parsed_content("lock").release()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import runpy
 import sys
@@ -106,6 +107,8 @@ def sentence(monkeypatch, capfd) -> Callable[..., str]:
         capfd.readouterr()
         sys.excepthook(caught.type, caught.value, caught.tb)
         printed = capfd.readouterr().err
+        del caught
+        gc.collect()  # nothing is left of the run, as when its process ends
         assert printed.startswith("error: ") and printed.count("\n") == 1, printed
         assert not PYTHON.search(printed), printed
         return printed

@@ -27,6 +27,7 @@ from monai_anomaly.apps.benchmark.variants import Variant, read_variant
 from monai_anomaly.phantom.phantom import phantom_dir
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.folder_lock import LOCK_NAME, FolderLock
 
 __all__ = ["run_benchmark"]
 
@@ -63,7 +64,8 @@ def run_benchmark(
         whether all cells are done.
 
     Raises:
-        ConfigError: for a variant that does not exist, or an `output_dir` of another protocol; nothing was run by then.
+        ConfigError: for a variant that does not exist, or an `output_dir` of another protocol or that another benchmark
+            is writing into; nothing was run by then.
         DataListError: for a data set that cannot be used; nothing was run by then.
     """
     if not hasattr(os, "wait4"):
@@ -73,11 +75,12 @@ def run_benchmark(
     _refuse_equal("--bundles", [variant.name for variant in variants])
     _refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     cells = [*_cells(variants, data, seeds, max_minutes)]
-    output = _open_output(Path(output_dir), _protocol(variants, data, max_minutes))
-    try:
-        _run_all(cells, output / "cells", runner)
-    finally:
-        complete = _write_tables(cells, output, max_minutes)
+    with FolderLock({"--output_dir": output_dir}):
+        output = _open_output(Path(output_dir), _protocol(variants, data, max_minutes))
+        try:
+            _run_all(cells, output / "cells", runner)
+        finally:
+            complete = _write_tables(cells, output, max_minutes)
     return complete
 
 
@@ -114,7 +117,7 @@ def _protocol(variants: Sequence[Variant], data: Sequence[DataSet], max_minutes:
 
 
 def _open_output(folder: Path, protocol: dict[str, Any]) -> Path:
-    """Make the folder, or see that what is in it belongs to the same protocol; bundles and data may come on top."""
+    """Begin a folder, or see that what is in it belongs to the same protocol; bundles and data may come on top."""
     path = folder / "protocol.json"
     cure = "name another --output_dir"
     if path.is_file():
@@ -132,7 +135,7 @@ def _open_output(folder: Path, protocol: dict[str, Any]) -> Path:
                     what = f"'{name}' has changed since"
                     raise ConfigError(f"--output_dir holds a benchmark of another protocol ({what}); {cure}.")
             protocol[key] = before[key] | protocol[key]
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif any(entry.name != LOCK_NAME for entry in folder.iterdir()):
         raise ConfigError(f"--output_dir is not empty and holds no benchmark; {cure}.")
     (folder / "cells").mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps(protocol, indent=1) + "\n")

@@ -14,11 +14,12 @@ from typing import Any
 from monai_anomaly.apps.command.bundle_run import file_words, option_words, places, run_line
 from monai_anomaly.apps.command.bundle_verbs import add_bundle
 from monai_anomaly.apps.command.failing import usage_error
-from monai_anomaly.apps.command.inputs import check_checkpoint, checkpoint_of
+from monai_anomaly.apps.command.inputs import check_checkpoint, checkpoint_of, path_of
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.folder_lock import FolderLock
 
 __all__ = ["add_export", "run_export"]
 
@@ -55,14 +56,17 @@ def run_export(words: Sequence[str]) -> int:
     check_checkpoint(bundle, options)
     if kind == "onnx" and find_spec("onnx") is None:
         raise ConfigError("--format onnx needs packages that are not installed: pip install 'monai_anomaly[onnx]'.")
-    return run_line([FORMATS[kind], "network_def", *_export_words(bundle, config, kind, filepath, options)])
+    path = path_of(filepath or checkpoint_of(bundle, options))
+    path = path if filepath else path.with_suffix(f".{kind}")
+    with FolderLock({"--filepath": path.parent}):
+        return run_line([FORMATS[kind], "network_def", *_export_words(bundle, config, kind, path, options)])
 
 
-def _export_words(bundle: Bundle, config: Path, kind: str, path: str | None, options: Mapping[str, str]) -> list[str]:
+def _export_words(bundle: Bundle, config: Path, kind: str, path: Path, options: Mapping[str, str]) -> list[str]:
     """Return what MONAI's command is told: the checkpoint, which also says how the network is made, twice."""
     checkpoint = checkpoint_of(bundle, options)
     told = {
-        "filepath": path or Path(checkpoint).with_suffix(f".{kind}").as_posix(),
+        "filepath": path.as_posix(),
         "ckpt_file": checkpoint,
         "meta_file": bundle.config("metadata").as_posix(),
         "key_in_ckpt": "model",
