@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from monai_anomaly.bundle.calibration import calibration_normals, calibration_path, read_calibration
+from monai_anomaly.bundle.calibration import calibration_folder, calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
@@ -21,6 +21,7 @@ __all__ = [
     "CheckedWorkflow",
     "TrainedDetector",
     "calibrate_command",
+    "calibration_folder",
     "calibration_normals",
     "calibration_path",
     "check_overrides",

@@ -14,6 +14,7 @@ from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 
 __all__ = [
+    "calibration_folder",
     "calibration_normals",
     "calibration_path",
     "read_calibration",
@@ -25,6 +26,11 @@ SECTIONS = ("validation", "normals")
 def calibration_path(checkpoint: str | os.PathLike[str]) -> str:
     """Where the calibration of a checkpoint is unless the user says otherwise: beside it."""
     return os.path.join(os.path.dirname(checkpoint), "calibration.json")
+
+
+def calibration_folder(calibration: str | os.PathLike[str]) -> str:
+    """Where a calibration is written: the folder of its file."""
+    return os.path.dirname(calibration) or os.curdir
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
