@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "atomic_write"]
+__all__ = ["atomic_path", "atomic_write", "sync_folder"]
 
 TEMPORARY_MARK = ".tmp-"
 """Every temporary name is ``.<name>.tmp-<random>``: hidden, and recognizable after a kill."""
@@ -60,7 +60,7 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -86,7 +86,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the file system knows how."""
     if os.name == "nt":  # Windows cannot open a folder
         return

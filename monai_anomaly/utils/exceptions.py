@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["CalibrationError", "CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
+__all__ = ["AuditError", "CalibrationError", "CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
 
 
 class ConfigError(ValueError):
     """A configuration key or value that makes no sense."""
+
+
+class AuditError(RuntimeError):
+    """An audit log that cannot be written, continued or read."""
 
 
 class CalibrationError(ValueError):

@@ -4,7 +4,8 @@
 """``monai-anomaly``, also ``python -m monai_anomaly``: the command line is looked at before anything heavy is imported.
 
 Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
-``inspect`` also has 3 some files were refused, 141 the reader of the output has gone.
+``inspect`` also has 3 some files were refused, 141 the reader of the output has gone; ``audit verify`` has 3 a log is
+not whole.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from monai_anomaly.apps.command.audit_verb import add_audit
 from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
 from monai_anomaly.apps.command.bundles_verb import add_bundles
@@ -24,7 +26,14 @@ from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
 from monai_anomaly.apps.command.report_verb import add_report
-from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError
+from monai_anomaly.utils.exceptions import (
+    AuditError,
+    CalibrationError,
+    CheckpointError,
+    ConfigError,
+    TrainingError,
+    WeightsError,
+)
 
 __all__ = ["main"]
 
@@ -37,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words)
-    except (CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError) as error:
+    except (AuditError, CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError) as error:
         return fail(error, 1)
     except KeyboardInterrupt:
         return 130
@@ -97,5 +106,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_report(verbs)
     add_bundles(verbs)
     add_inspect(verbs)
+    add_audit(verbs)
     add_benchmark(verbs)
     return parser, list(verbs.choices)
