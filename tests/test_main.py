@@ -51,7 +51,18 @@ def test_without_words_it_prints_its_help(capsys):
 
 def test_help_names_the_verbs_without_importing_monai():
     ((code, printed, _, heavy),) = ends_of(["--help"])
-    verbs = ("train", "evaluate", "calibrate", "predict", "report", "export", "bundles", "inspect", "benchmark")
+    verbs = (
+        "train",
+        "evaluate",
+        "calibrate",
+        "predict",
+        "report",
+        "export",
+        "bundles",
+        "inspect",
+        "audit",
+        "benchmark",
+    )
     assert all(f"\n    {verb}" in printed for verb in verbs)
     assert (code, heavy) == (0, [])
 

@@ -26,11 +26,13 @@ from monai_anomaly.data.sets.records import read_record
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, describe_failure
 from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.scoring.audit_trail import AuditTrail
 from monai_anomaly.scoring.guarding import check_frames
 from monai_anomaly.scoring.result import Result, judge
 from monai_anomaly.scoring.study import StudyCollector
 from monai_anomaly.transforms.score import ScoreFromMap
 from monai_anomaly.utils.exceptions import CalibrationError
+from monai_anomaly.utils.identity import site_hash
 
 __all__ = ["AnomalyDetector"]
 
@@ -53,6 +55,7 @@ class AnomalyDetector:
         frames: which frames of a cine are scored.
         aggregate: how frames' scores make a cine's.
         batch_size: frames that are read before they are scored together.
+        audit: the audit log, which has a result before it is returned, its name hashed; None keeps none.
 
     Attributes:
         threshold: the score from which on an image is called anomalous; None without a calibration.
@@ -74,6 +77,7 @@ class AnomalyDetector:
         frames: str,
         aggregate: str,
         batch_size: int,
+        audit: AuditTrail | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive whole number, got {batch_size!r}.")
@@ -86,6 +90,7 @@ class AnomalyDetector:
         self.frames = frames
         self.aggregate = aggregate
         self.batch_size = batch_size
+        self.audit = audit
         self.threshold = None if calibration is None else calibration.require_rate(false_alarm_rate)
         self.map_range = trained.map_range
         # as the bundles' configurations have it; all that is made late is made here, before there are threads
@@ -228,7 +233,13 @@ class AnomalyDetector:
                 study = collector.add(item, refusal)
                 if study is not None:
                     result = judge(study, calibration=self.calibration, map_range=self.map_range, **rules)
+                    self._log(result)
                     yield replace(result, origin=_Origin(self, study.top["origin"]))
+
+    def _log(self, result: Result) -> None:
+        """Write a result to the audit log; its name is a path, which is hashed."""
+        if self.audit is not None:
+            self.audit.add({**result.record(), "image": site_hash("file")(result.name)}, self.calibration)
 
     def _read(self, item: dict[str, Any]) -> dict[str, Any]:
         if item.get("status") == "rejected":

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from monai_anomaly.bundle.anomaly_detector import AnomalyDetector
+from monai_anomaly.bundle.auditing import open_audit
 from monai_anomaly.bundle.calibration import calibration_path, read_calibration
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
@@ -34,6 +35,8 @@ def load(
     frames: str | None = None,
     aggregate: str = "max",
     batch_size: int = 32,
+    audit: PathLike | None = None,
+    operator: str | None = None,
 ) -> AnomalyDetector:
     """Open a trained detector, with the calibration that lies beside it and the input guard that it holds.
 
@@ -49,8 +52,11 @@ def load(
             the training's rule.
         aggregate: how frames' scores make a cine's: ``"max"``, ``"mean"`` or ``"quantile:Q"``.
         batch_size: frames that are read before they are scored together.
+        audit: an audit log, to which each result is written before it is returned; None keeps none.
+        operator: who runs the program, for the audit log, which needs it.
 
     Raises:
+        AuditError: for an audit log without an operator.
         CheckpointError: when there is no such file, it is damaged, or something else made it.
         CalibrationError: when the calibration is damaged, of other weights or rules, or has too few patients for the
             false-alarm rate.
@@ -68,6 +74,7 @@ def load(
         guard=trained.guard if guard else None,
         device=device,
         batch_size=batch_size,
+        audit=open_audit(audit, operator, trained, false_alarm_rate=false_alarm_rate, guard=guard, **rules),
         **rules,
     )
 

@@ -97,6 +97,11 @@ class Calibration:
         """Of how many patients they are."""
         return 1 + int(max(self.groups, default=-1))
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of its content, as its file has it under ``checksum``."""
+        return checksum(self._content())
+
     @property
     def all_equal(self) -> bool:
         """Whether the detector gave every normal the same score: p-values are then 1 or 1/(K + 1)."""

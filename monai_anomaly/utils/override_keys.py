@@ -16,7 +16,10 @@ from monai_anomaly.utils.exceptions import ConfigError
 __all__ = ["PATH_KEYS", "TRACKING_KEYS", "check_keys"]
 
 PATH_KEYS = frozenset(
-    ("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "checkpoint", "calibration", "pool_dir", "weights")
+    (
+        *("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "checkpoint", "calibration", "pool_dir", "weights"),
+        "audit",
+    )
 )
 """Keys whose value is a path, or may be one."""
 TRACKING_KEYS = frozenset(

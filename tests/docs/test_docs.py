@@ -56,10 +56,10 @@ def options(text: str) -> list[str]:
 def verb_options() -> set[str]:
     """Return the options of the verbs of ``python -m monai_anomaly``, from its help texts."""
     found: set[str] = set()
-    for verb in ("train", "predict", "report", "export", "inspect", "benchmark"):
+    for verb in ("train", "predict", "report", "export", "inspect", "audit verify", "benchmark"):
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
-            main([verb, "--help"])
+            main([*verb.split(), "--help"])
         found |= set(options(printed.getvalue()))
     return found
 

@@ -67,6 +67,8 @@ def run_predict(words: Sequence[str]) -> int:
     options = {**places(bundle, ("checkpoint", "output_dir/inference"), overrides), **overrides}
     check_inputs(options)
     check_checkpoint(bundle, options)
+    if "audit" in options and not options.get("operator", "").strip():
+        return usage_error("an audit log says who ran the program: give --operator NAME beside --audit FILE.")
     _check_calibration(bundle, options)
     words = ["run", *file_words(files), *option_words(options)]
     return run_line(words, lean=not needs_all_of_monai(config, overrides))

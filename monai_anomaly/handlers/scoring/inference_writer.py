@@ -27,6 +27,7 @@ from monai_anomaly.handlers.scoring.record_file import RecordFile, read_records
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.inference_page import InferenceFacts, render_inference
 from monai_anomaly.report.page_head import make_head
+from monai_anomaly.scoring.audit_trail import AuditTrail
 from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.result import judge
 from monai_anomaly.scoring.source_pictures import SourcePictures
@@ -102,11 +103,13 @@ class InferenceWriter:
         data_set: what the page calls the images; empty says nothing.
         details: what a reader of the page must know of the run, as a table.
         unfinished: what of the training a time budget cut short, or empty; the page warns of it.
+        audit: the audit log, which has each result before its files and its record are written; None keeps none.
 
     Raises:
         ValueError: when ``map_range`` is not two rising finite numbers, ``aggregate`` or ``maps`` is unknown, ``alpha``
             is not in (0, 1), ``gallery`` is negative, or overlays are wanted without sources.
         CalibrationError: at the start of the run, when the calibration has too few patients for ``alpha``.
+        AuditError: when a result cannot be written to the audit log; the run ends before it is given out.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class InferenceWriter:
         data_set: str = "",
         details: Mapping[str, Any] | None = None,
         unfinished: str = "",
+        audit: AuditTrail | None = None,
     ) -> None:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -142,6 +146,7 @@ class InferenceWriter:
         self.data_set = data_set
         self.details = dict(details or {})
         self.unfinished = unfinished
+        self.audit = audit
         self._pictures = PictureFiles(
             self.output_dir, maps=maps, overlays=overlays, sources=sources, map_range=self.map_range
         )
@@ -203,6 +208,8 @@ class InferenceWriter:
         rules: dict[str, Any] = {"alpha": self.alpha, "aggregate": self.aggregate, "map_range": self.map_range}
         result = judge(study, calibration=self._calibration, **rules)
         record = result.record()
+        if self.audit is not None:
+            self.audit.add(record, self._calibration)
         if result.status == "failed":
             self._first_failure = self._first_failure or result.reason
         if result.status == "scored":
