@@ -27,7 +27,15 @@ _PACKAGES = (
     *("monai", "torch", "torchvision", "pytorch-ignite", "numpy", "scipy", "scikit-learn"),
     *("scikit-image", "pillow", "pydicom", "nibabel", "itk", "tifffile"),
 )
-_DECODERS = ("python-gdcm", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls")
+_DECODERS = (
+    "python-gdcm",
+    "pylibjpeg",
+    "pylibjpeg-libjpeg",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+    "pyjpegls",
+    "simplejpeg",
+)
 _EXTRAS = ("highdicom", "mlflow", "onnx", "onnxruntime")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.rasters.pillow_image import load_page, open_picture
+from monai_anomaly.data.rasters.whole import check_whole
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["read_mask"]
@@ -29,7 +30,8 @@ def read_mask(stream: BinaryIO, limits: ReadLimits) -> np.ndarray:
     Raises:
         ImageReadError: whatever is wrong with the file.
     """
-    image, frames = open_picture(stream)
+    image, frames = open_picture(stream, limits)
+    check_whole(stream)
     image = load_page(image, 0, frames, limits)
     with boundary("decoding the mask"):
         lossy = image.format == "JPEG"

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.pixel_values import check_finite, scale
+from monai_anomaly.data.rasters.whole import check_whole
 from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
 __all__ = ["RasterSource", "decode_picture", "load_page", "open_picture"]
@@ -33,43 +35,47 @@ class RasterSource:
     """
 
     def __init__(self, stream: BinaryIO, limits: ReadLimits) -> None:
+        self._stream = stream
         self._limits = limits
-        self._image, self.frames = open_picture(stream)
+        self._image, self.frames = open_picture(stream, limits)
 
     def decode(self, index: int) -> DecodedImage:
         """Decode one page; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
+        notes = check_whole(self._stream)
         page = load_page(self._image, index, self.frames, self._limits)
-        return decode_picture(page, frames=self.frames, frame=index)
+        return decode_picture(page, frames=self.frames, frame=index, notes=notes)
 
 
-def decode_picture(image: Image.Image, *, frames: int, frame: int) -> DecodedImage:
+def decode_picture(image: Image.Image, *, frames: int, frame: int, notes: Iterable[str] = ()) -> DecodedImage:
     """Turn a loaded page into pixels.
 
     Args:
         image: the page, which stays as it is.
         frames: number of pages of the file.
         frame: the page's index.
+        notes: what was tolerated in the file.
 
     Raises:
         ImageReadError: whatever is wrong with its pixels.
     """
     mode = image.mode
-    notes: list[str] = []
+    warnings = list(notes)
     if "exif" in image.info:
         with boundary("turning the image upright"):
             image = ImageOps.exif_transpose(image)
     if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
         with boundary("converting the colors"):
-            image, notes = _convert(image)
+            image, more = _convert(image)
+        warnings += more
     with boundary("decoding the image"):
         values = np.asarray(image)
     return DecodedImage(
-        pixels=_to_unit(values, notes), kind="raster", photometric=mode, frames=frames, frame=frame, warnings=notes
+        pixels=_to_unit(values), kind="raster", photometric=mode, frames=frames, frame=frame, warnings=warnings
     )
 
 
-def open_picture(stream: BinaryIO) -> tuple[Image.Image, int]:
-    """Open a file without decoding; returns it with the number of pages."""
+def open_picture(stream: BinaryIO, limits: ReadLimits) -> tuple[Image.Image, int]:
+    """Open a file without decoding; returns it with the number of pages, after a look at the size of the first."""
     with boundary("reading the image's header"):
         try:
             image = Image.open(stream, formats=FORMATS)
@@ -77,7 +83,9 @@ def open_picture(stream: BinaryIO) -> tuple[Image.Image, int]:
             raise ImageReadError("budget", "the image is beyond Pillow's own limit; export a smaller one.") from None
         except UnidentifiedImageError:
             raise ImageReadError("decode_failed", "the header of the image is damaged; copy the file again.") from None
-        return image, int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+        frames = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
+        check_budget(limits, rows=image.height, columns=image.width, frames=frames, bytes_per_pixel=4)
+        return image, frames
 
 
 def load_page(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
@@ -110,7 +118,7 @@ def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return image.convert("L" if gray else "RGB"), notes
 
 
-def _to_unit(values: np.ndarray, notes: list[str]) -> np.ndarray:
+def _to_unit(values: np.ndarray) -> np.ndarray:
     """Scale decoded values by the nominal range of their type; return float32 ``(C, H, W)``."""
     if values.ndim == 3:
         values = np.ascontiguousarray(values.transpose(2, 0, 1))

@@ -1,0 +1,100 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Whether a JPEG is whole: its decoders fill what is missing with gray and say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import simplejpeg
+
+from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.jpeg_stream import END, SCAN, FrameHeader, Part, is_frame_header, read_frame_header, walk_jpeg
+from monai_anomaly.data.jpeg_tables import lost_in_zeros
+
+__all__ = ["check_jpeg"]
+
+DCT = {0xC0: "sequential", 0xC1: "sequential", 0xC2: "progressive", 0xC9: "sequential", 0xCA: "progressive"}
+ARITHMETIC = (0xC9, 0xCA)
+COEFFICIENTS = 64
+HARMLESS = ("Invalid SOS parameters", "Unknown Adobe color transform", "Warning: unknown JFIF revision")
+"""What libjpeg warns of where the picture is whole."""
+CURE = "copy or export the file again"
+
+
+def check_jpeg(code: bytes) -> tuple[str, ...]:
+    """Refuse a JPEG of which a part is missing or damaged, as far as that can be told: it holds no checksum.
+
+    libjpeg counts the blocks of the picture, and warns where there is too little or too much data for them; decoders
+    for Python keep those warnings to themselves, but for simplejpeg. What libjpeg does not notice is looked for here:
+    frequencies or colors that no scan holds, and zeros that a broken copy left, which it takes for noise.
+
+    Args:
+        code: the JPEG, of 8 bits and with the cosine transform, whose size has been checked.
+
+    Returns:
+        What was tolerated.
+
+    Raises:
+        ImageReadError: ``truncated``, ``decode_failed`` or ``budget``.
+    """
+    parts = list(walk_jpeg(code))
+    header = _frame_header(code, parts)
+    scans = [part for part in parts if part.marker == SCAN]
+    _check_coverage(code, header, scans)
+    code = code[: parts[-1].end]
+    warning = _decode(code, len(header.components))
+    if "extraneous" in warning:
+        code = _without_padding(code, scans[-1])
+        warning = _decode(code, len(header.components))
+    if "remature" in warning:
+        raise ImageReadError("truncated", f"the JPEG ends before its last pixel; {CURE}.")
+    if warning and not warning.startswith(HARMLESS):
+        raise ImageReadError("decode_failed", f"the compressed data of the JPEG are damaged; {CURE}.")
+    if header.marker not in ARITHMETIC and lost_in_zeros(code, progressive=DCT[header.marker] == "progressive"):
+        raise ImageReadError("decode_failed", f"a part of the JPEG is lost, with zeros in its place; {CURE}.")
+    return ("the JPEG departs from its standard, so that damage could not be looked for",) if warning else ()
+
+
+def _frame_header(code: bytes, parts: Iterable[Part]) -> FrameHeader:
+    """Return the one frame header."""
+    headers = [part for part in parts if is_frame_header(part.marker)]
+    header = read_frame_header(code, headers[0]) if len(headers) == 1 else None
+    if header is None or not header.components:
+        raise ImageReadError("decode_failed", f"the header of the JPEG is damaged; {CURE}.")
+    if header.marker not in DCT or header.precision != 8:
+        raise ImageReadError("unsupported", "the JPEG is lossless, or has not 8 bits; save the image as PNG.")
+    return header
+
+
+def _check_coverage(code: bytes, header: FrameHeader, scans: Iterable[Part]) -> None:
+    """Refuse a picture without all of its colors, frequencies and bits, of which libjpeg says nothing."""
+    open_bits = {(name, band): 1 for name, _, _ in header.components for band in range(COEFFICIENTS)}
+    for scan in scans:
+        body = code[scan.body : scan.end]
+        count = body[0] if body else 0
+        if len(body) < 4 + 2 * count:
+            raise ImageReadError("decode_failed", f"a part of the JPEG is damaged; {CURE}.")
+        first, last, bits = body[1 + 2 * count : 4 + 2 * count]
+        if DCT[header.marker] == "sequential":
+            first, last, bits = 0, COEFFICIENTS - 1, 0
+        for name in body[1 : 1 + 2 * count : 2]:
+            for band in range(first, min(last, COEFFICIENTS - 1) + 1):
+                open_bits[name, band] = bits & 15
+    if any(open_bits.values()):
+        raise ImageReadError("truncated", f"the JPEG ends before its last scan; {CURE}.")
+
+
+def _without_padding(code: bytes, scan: Part) -> bytes:
+    """Return the JPEG without the zeros that some writers put between its data and its end."""
+    return code[: scan.end] + code[scan.end : scan.behind].rstrip(b"\0") + bytes((0xFF, END))
+
+
+def _decode(code: bytes, components: int) -> str:
+    """Return the first warning of libjpeg about a JPEG, empty without one; the picture is decoded at an eighth."""
+    try:
+        simplejpeg.decode_jpeg(code, "CMYK" if components == 4 else "GRAY", min_height=1, min_width=1)
+    except ValueError as error:
+        return str(error) or "unknown"
+    return ""
