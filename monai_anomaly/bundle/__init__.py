@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from monai_anomaly.bundle.calibration import calibration_folder, calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.auditing import open_audit
+from monai_anomaly.bundle.calibration import calibration_folder, calibration_normals, calibration_path, read_calibration
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data

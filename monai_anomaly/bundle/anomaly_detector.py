@@ -55,6 +55,7 @@ class AnomalyDetector:
         frames: which frames of a cine are scored.
         aggregate: how frames' scores make a cine's.
         batch_size: frames that are read before they are scored together.
+        decode_limit: seconds of computing for a file, in a process of its own; None decodes in this one.
         audit: the audit log, which has a result before it is returned, its name hashed; None keeps none.
 
     Attributes:
@@ -77,6 +78,7 @@ class AnomalyDetector:
         frames: str,
         aggregate: str,
         batch_size: int,
+        decode_limit: float | None,
         audit: AuditTrail | None = None,
     ) -> None:
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
@@ -95,7 +97,7 @@ class AnomalyDetector:
         self.map_range = trained.map_range
         # as the bundles' configurations have it; all that is made late is made here, before there are threads
         self._network = trained.detector.to(device=self.device).to(memory_format=torch.channels_last)
-        self._preprocessing = trained.preprocessing
+        self._preprocessing = trained.preprocessing_within(decode_limit)
         self._inferer = ImageInferer()
         self._score = ScoreFromMap()
         self._digests = InputDigests()
@@ -287,7 +289,7 @@ class _Origin:
 
     def picture(self, frame: int | None) -> npt.NDArray[np.float32]:
         """Read the picture again."""
-        return self._detector.trained.preprocessing.reader.read(self._picture, frame).pixels
+        return self._detector._preprocessing.reader.read(self._picture, frame).pixels
 
     def reconstruct(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
         """Ask the network."""

@@ -35,6 +35,7 @@ def load(
     frames: str | None = None,
     aggregate: str = "max",
     batch_size: int = 32,
+    decode_limit: float | None = 10,
     audit: PathLike | None = None,
     operator: str | None = None,
 ) -> AnomalyDetector:
@@ -52,6 +53,9 @@ def load(
             the training's rule.
         aggregate: how frames' scores make a cine's: ``"max"``, ``"mean"`` or ``"quantile:Q"``.
         batch_size: frames that are read before they are scored together.
+        decode_limit: seconds of computing for a file, which is decoded in a process of its own; a file that takes
+            longer or breaks the process is refused. None decodes in this process, for files that can be trusted.
+            Pictures in memory are decoded in this process.
         audit: an audit log, to which each result is written before it is returned; None keeps none.
         operator: who runs the program, for the audit log, which needs it.
 
@@ -74,6 +78,7 @@ def load(
         guard=trained.guard if guard else None,
         device=device,
         batch_size=batch_size,
+        decode_limit=decode_limit,
         audit=open_audit(audit, operator, trained, false_alarm_rate=false_alarm_rate, guard=guard, **rules),
         **rules,
     )

@@ -120,7 +120,15 @@ class TrainedDetector:
     @cached_property
     def preprocessing(self) -> Preprocessing:
         """From a file to what the detector sees."""
-        return Preprocessing(**self.spec["preprocessing"])
+        return self.preprocessing_within(None)
+
+    def preprocessing_within(self, decode_limit: float | None) -> Preprocessing:
+        """Return the preprocessing for files that nobody vouches for.
+
+        Args:
+            decode_limit: seconds of computing for a file, in a process of its own; None is without.
+        """
+        return Preprocessing(**self.spec["preprocessing"], decode_limit=decode_limit)
 
     @cached_property
     def detector(self) -> Detector:

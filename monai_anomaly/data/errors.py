@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -65,7 +66,7 @@ def boundary(what: str) -> Iterator[None]:
         yield
     except (ImageReadError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ImageReadError("not_found", "the file does not exist; correct the path or remove the entry.") from None
     except PermissionError:
         raise ImageReadError("unreadable", "the file may not be read; grant permission to read it.") from None
@@ -73,8 +74,22 @@ def boundary(what: str) -> Iterator[None]:
         raise ImageReadError("unreadable", "this is a folder, not a file; list the files in it.") from None
     except MemoryError:
         raise ImageReadError("budget", f"{what} ran out of memory; export a smaller file.") from None
+    except RecursionError:
+        raise ImageReadError(
+            "budget", f"{what} went deeper than any image needs, into parts within parts; export the image again."
+        ) from None
     except EOFError:
         raise ImageReadError("truncated", f"the file ended while {what}; copy or export it again.") from None
+    except OSError as error:  # also of decoders, which set no number
+        if error.errno is None:
+            raise _failed(what, error) from None
+        reason = os.strerror(error.errno)
+        raise ImageReadError(
+            "unreadable", f"the file cannot be read ({reason}); make it readable, or remove it."
+        ) from None
     except BaseException as error:  # decoders raise almost anything, StopIteration and RecursionError included
-        reason = type(error).__name__
-        raise ImageReadError("decode_failed", f"{what} failed ({reason}); export the file again.") from None
+        raise _failed(what, error) from None
+
+
+def _failed(what: str, error: BaseException) -> ImageReadError:
+    return ImageReadError("decode_failed", f"{what} failed ({type(error).__name__}); export the file again.")

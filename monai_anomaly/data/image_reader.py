@@ -5,25 +5,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from monai.data.image_reader import ImageReader
 
-from monai_anomaly.data.arrays.itk_image import ItkSource
-from monai_anomaly.data.arrays.nifti import NiftiSource
 from monai_anomaly.data.channels import convert_channels
-from monai_anomaly.data.dicom.dicom_image import DicomSource
-from monai_anomaly.data.errors import ImageReadError, boundary
-from monai_anomaly.data.file_kind import SUFFIXES, check_regular, find_kind
+from monai_anomaly.data.decoding.jobs import COUNT, FRAME, MASK, Job, do_job
+from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited
+from monai_anomaly.data.decoding.open_file import ReadRules, open_dicom, tell_kind
+from monai_anomaly.data.errors import boundary
+from monai_anomaly.data.file_kind import SUFFIXES
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.frame_source import DecodedImage, FrameSource
-from monai_anomaly.data.rasters.lesion_mask import read_mask
-from monai_anomaly.data.rasters.pillow_image import RasterSource
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.utils.identity import site_key
 
@@ -49,9 +47,12 @@ class ClinicalImageReader(ImageReader):
         max_pixels: largest frame that is read.
         max_frames: most frames of a file that is read.
         max_bytes: most bytes of a file, decoded.
+        decode_limit: seconds of computing for a file, which is then decoded in a process of its own, so that one that
+            takes longer, takes too much memory or crashes a decoder is refused like any other; None decodes in this
+            process, without a limit on time. Pictures in memory are always decoded in this process.
 
     Raises:
-        ValueError: for ``channels`` other than 1, 3 and None, or a limit below 1.
+        ValueError: for ``channels`` other than 1, 3 and None, or a limit that is none.
         ConfigError: when a DICOM file is read and there is no key for the hashes of its identifiers.
 
     Example:
@@ -75,6 +76,7 @@ class ClinicalImageReader(ImageReader):
         max_pixels: int = ReadLimits.max_pixels,
         max_frames: int = ReadLimits.max_frames,
         max_bytes: int = ReadLimits.max_bytes,
+        decode_limit: float | None = None,
     ) -> None:
         super().__init__()
         if channels not in (1, 3, None):
@@ -86,6 +88,7 @@ class ClinicalImageReader(ImageReader):
         self.voi = voi
         self.masks = masks
         self.for_processing = for_processing
+        self.decode_limit = check_decode_limit(decode_limit)
         self.frames_axis = frames_axis
         self.value_range = value_range
         self.limits = ReadLimits(max_pixels, max_frames, max_bytes)
@@ -108,11 +111,14 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the file; the only exception that a file can cause.
         """
-        with self._open(_one_path(data)) as source:
-            return source.decode(choose_frame(frame, source.frames))
+        path = _one_path(data)
+        if isinstance(path, (str, PathLike)):
+            return cast(DecodedImage, self._ask(FRAME, path, frame))
+        with boundary("reading the picture"):
+            return path.decode(choose_frame(frame, path.frames))
 
     def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
-        """Decode several frames of a file one after the other; the header is checked once.
+        """Decode several frames of a file one after the other.
 
         Args:
             path: the file's path.
@@ -123,9 +129,8 @@ class ClinicalImageReader(ImageReader):
             ValueError: for an unknown rule.
         """
         check_frame_rule(rule)
-        with self._open(path) as source:
-            for index in select_frames(rule, source.frames):
-                yield source.decode(index)
+        for index in select_frames(rule, self.count_frames(path)):
+            yield self.read(path, index)
 
     def count_frames(self, path: PathLike | str | FrameSource) -> int:
         """Return the number of frames of a file from its header; no pixel is decoded.
@@ -133,36 +138,7 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the header.
         """
-        with self._open(path) as source:
-            return source.frames
-
-    @contextmanager
-    def _open(self, path: PathLike | str | FrameSource) -> Iterator[FrameSource]:
-        """Open a file with the decoder that its content asks for; every error in the block becomes one class."""
-        if not isinstance(path, (str, PathLike)):  # open already
-            with boundary("reading the picture"):
-                yield path
-            return
-        with boundary("reading the file"):
-            check_regular(path)
-            stream = open(path, "rb")
-        with stream:
-            with boundary("reading the file"):
-                kind = find_kind(stream, path)
-            key = site_key() if kind == "dicom" else b""  # its error is the site's, not the file's
-            with boundary("reading the file"):
-                yield self._make_source(kind, stream, key)
-
-    def _make_source(self, kind: str, stream: BinaryIO, key: bytes) -> FrameSource:
-        """Return the decoder for one of the kinds that :func:`~monai_anomaly.data.file_kind.find_kind` tells apart."""
-        if kind == "raster":
-            return RasterSource(stream, self.limits)
-        if kind == "dicom":
-            return self.open_dicom(stream, key)
-        arrays: dict[str, Any] = {"frames_axis": self.frames_axis, "value_range": self.value_range}
-        if kind in ("nrrd", "metaimage"):
-            return ItkSource(stream, stream.name, self.limits, kind=kind, **arrays)
-        return NiftiSource(stream, self.limits, voi=self.voi, **arrays)
+        return int(self._ask(COUNT, path)) if isinstance(path, (str, PathLike)) else path.frames
 
     def open_dicom(self, stream: BinaryIO, key: bytes | None = None) -> FrameSource:
         """Return the decoder of a DICOM file that is open, by this reader's rules.
@@ -174,8 +150,27 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the header.
         """
-        rules = {"voi": self.voi, "masks": self.masks, "for_processing": self.for_processing}
-        return DicomSource(stream, self.limits, key=key, **rules)
+        return open_dicom(stream, self._rules, key)
+
+    def _ask(self, task: str, path: PathLike | str, frame: int | None = None) -> Any:
+        """Return the answer to a question about a file, from this process or from one with limits."""
+        kind, key = "", b""
+        if task != MASK:
+            kind = tell_kind(path)
+            key = site_key() if kind == "dicom" else b""  # its error is the site's, not the file's
+        job = Job(task, os.path.abspath(path), self._rules, kind, key, frame)
+        return do_job(job) if self.decode_limit is None else decode_limited(job, self.decode_limit)
+
+    @property
+    def _rules(self) -> ReadRules:
+        return ReadRules(
+            voi=self.voi,
+            masks=self.masks,
+            for_processing=self.for_processing,
+            frames_axis=self.frames_axis,
+            value_range=self.value_range,
+            limits=self.limits,
+        )
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:
         """Crop to the trusted region, convert to the wanted channels and collect the meta data.
@@ -230,12 +225,7 @@ class ClinicalImageReader(ImageReader):
         Raises:
             ImageReadError: whatever is wrong with the file.
         """
-        with boundary("reading the mask"):
-            check_regular(path)
-            with open(path, "rb") as stream:
-                if find_kind(stream, path) != "raster":
-                    raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
-                return read_mask(stream, self.limits)
+        return cast(np.ndarray, self._ask(MASK, path))
 
 
 def _one_path(data: Sequence[PathLike | str] | PathLike | str | FrameSource) -> PathLike | str | FrameSource:

@@ -68,6 +68,8 @@ class Preprocessing(Compose):
         meta_key: where to put the reader's meta data; None leaves them out.
         sharpness: blur images that are sharper than this, at ``image_size`` and before the intensity is normalized; see
             :class:`~monai_anomaly.transforms.sharpness.EqualizeSharpness`. None leaves them as they are.
+        decode_limit: seconds of computing for a file, in a process of its own; None decodes in this one, see
+            :class:`~monai_anomaly.data.image_reader.ClinicalImageReader`. It changes no pixel and is not in ``spec``.
 
     Attributes:
         reader: the :class:`~monai_anomaly.data.image_reader.ClinicalImageReader` that it reads with.
@@ -91,6 +93,7 @@ class Preprocessing(Compose):
         value_range: tuple[float, float] | None = None,
         meta_key: str | None = None,
         sharpness: float | None = None,
+        decode_limit: float | None = None,
     ) -> None:
         if channels not in (1, 3):
             raise ValueError(f"channels must be 1 or 3, got {channels!r}.")
@@ -104,7 +107,13 @@ class Preprocessing(Compose):
             "frames_axis": frames_axis,
             "value_range": value_range,
         }
-        load = LoadClinicalImaged(("image",), channels, crop_region, min_size=min_size, meta_key=meta_key, **reader)
+        load = LoadClinicalImaged(
+            *(("image",), channels, crop_region),
+            min_size=min_size,
+            meta_key=meta_key,
+            decode_limit=decode_limit,
+            **reader,
+        )
         equalize = None if sharpness is None else EqualizeSharpness(sharpness)
         super().__init__([load, _Fit(image_size, NormalizeImage(intensity), equalize)])
         self.reader = load.loader.reader

@@ -53,6 +53,13 @@ def add_inspect(verbs: Any) -> None:
     )
     for name in ("pixels", "frames", "bytes"):
         reading.add_argument(f"--max-{name}", type=count, metavar="N", help=f"largest number of {name} that is read")
+    reading.add_argument(
+        "--decode-limit",
+        type=finite,
+        default=10,
+        metavar="SECONDS",
+        help="seconds of computing for a file, decoded in a process of its own (default: 10); 0 decodes without",
+    )
     parser.set_defaults(verb=_inspect)
 
 
@@ -66,6 +73,7 @@ def _inspect(
     as_json: bool,
     sheet: str | None,
     sheet_limit: int,
+    decode_limit: float,
     **reading: Any,
 ) -> int:
     from monai_anomaly.apps.inspection.inspect_paths import inspect_paths
@@ -76,7 +84,9 @@ def _inspect(
     given = {name: value for name, value in reading.items() if value is not None}
     usual_size = 1 if "min_size" in given else signature(Preprocessing).parameters["min_size"].default
     try:
-        load = LoadClinicalImage(channels, not no_crop, voi=not no_voi, masks=not no_masks, **given)
+        load = LoadClinicalImage(
+            *(channels, not no_crop), voi=not no_voi, masks=not no_masks, decode_limit=decode_limit or None, **given
+        )
     except ValueError as error:
         return fail(error, 2)
     try:

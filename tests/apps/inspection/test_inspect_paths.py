@@ -72,7 +72,7 @@ STATUS = {
     "DOE_JANE/us.dcm": "read",
     "dangling.dcm": "not_found",
     "empty.dcm": "not_dicom",
-    "loop.dcm": "decode_failed",
+    "loop.dcm": "unreadable",
     "notes.txt": "not_dicom",
     "pipe.dcm": "unreadable",
     "small.png": "too_small",
