@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -18,10 +18,12 @@ from PIL import Image
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.decision import decide
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
 from monai_anomaly.data.sets.input_digest import INPUT_DIGEST
 from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.study import Study
 from monai_anomaly.transforms.source_map import map_on_source
+from monai_anomaly.utils.identity import site_hash
 
 __all__ = ["Origin", "Result", "judge"]
 
@@ -64,6 +66,10 @@ class Result:
         box: ``(x0, y0, x1, y1)``, half open: the part of the stored frame that the network saw.
         input_digest: of the bytes of the file that was scored: their HMAC-SHA256 with this site's key. None where there
             is no file, or it could not be read.
+        facts: size, color and gray values of the part that the network saw; see
+            :func:`monai_anomaly.data.picture_facts.picture_facts`. None where it was not read.
+        device: keyed hash of the device that made it, of a DICOM file; None where it is not known.
+        patient: keyed hash of the patient, of the header, else of what the data list says; None where it is not known.
         anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
         image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
         origin: gives picture and reconstruction when they are asked for; does not travel with a copy of the result.
@@ -87,6 +93,9 @@ class Result:
     source_shape: tuple[int, int] | None = None
     box: tuple[int, int, int, int] | None = None
     input_digest: str | None = None
+    facts: Mapping[str, float] | None = None
+    device: str | None = None
+    patient: str | None = None
     anomaly_map: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     image: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     origin: Origin | None = field(default=None, compare=False)
@@ -196,6 +205,9 @@ class Result:
             "source_shape": _list(self.source_shape),
             "box": _list(self.box),
             "input_digest": self.input_digest,
+            "facts": None if self.facts is None else dict(self.facts),
+            "device": self.device,
+            "patient": self.patient,
         }
 
 
@@ -225,6 +237,9 @@ def judge(
         "warnings": top.get("warnings") or None,
         "source_shape": (rows, columns) if rows else None,
         "box": (x0, y0, x1, y1) if rows else None,
+        "facts": {key: float(top[key]) for key in PICTURE_FACTS if key in top} if rows else None,
+        "device": str(top.get("device_hash") or "") or None,
+        "patient": _patient(top),
     }
     digest, problem = str(top.get(INPUT_DIGEST) or "") or None, study.problem
     if problem is not None:
@@ -247,6 +262,12 @@ def judge(
         anomaly_map=_pixels(top["pred"])[0],
         image=_pixels(top["image"]),
     )
+
+
+def _patient(item: Mapping[str, Any]) -> str | None:
+    """Return a keyed hash of an item's patient; what a data list says may be a name."""
+    known, group = str(item.get("patient_hash") or ""), str(item.get("group") or "")
+    return known or (site_hash("patient")(group) if group else None)
 
 
 def _pixels(value: Any) -> npt.NDArray[np.float32]:

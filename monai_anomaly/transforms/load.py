@@ -17,7 +17,7 @@ from monai.transforms.transform import MapTransform, Transform
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE, picture_facts
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE, picture_facts
 
 __all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
 
@@ -75,9 +75,8 @@ class LoadClinicalImaged(MapTransform):
 
     The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
     that nothing is marked. ``frame`` becomes the frame that was read, ``warnings`` every fallback of the reader as one
-    string. ``rows``, ``columns`` and ``colored`` are the first image's
-    :func:`~monai_anomaly.data.picture_facts.picture_facts`, ``source_shape`` and ``box`` say where it was in the stored
-    frame; all items have these keys.
+    string. All items have the first image's :mod:`~monai_anomaly.data.picture_facts`: its numbers, ``source_shape`` and
+    ``box``, which say where it was in the stored frame, and the hashes ``device_hash`` and ``patient_hash``.
 
     Args:
         keys: keys of the images.
@@ -124,9 +123,10 @@ class LoadClinicalImaged(MapTransform):
             item[self.mask_key] = self._load_mask(item[self.mask_key], first)
         item["warnings"] = "; ".join(notes)
         item["frame"] = first["frame"] if first is not None else -1
-        item.update(PICTURE_FACTS | PICTURE_PLACE)
+        item.update(PICTURE_FACTS | PICTURE_PLACE | PICTURE_ORIGIN)
         if first is not None:
             item.update({key: first[key] for key in PICTURE_FACTS})
+            item.update({key: first["identifiers"].get(key.removesuffix("_hash"), "") for key in PICTURE_ORIGIN})
             item.update(source_shape=tuple(first["shape"]), box=tuple(first["box"]))
         if self.meta_key is not None:
             item[self.meta_key] = first

@@ -16,8 +16,10 @@ from sklearn.metrics import roc_auc_score
 import monai_anomaly as ma
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.data.errors import DataListError, ImageReadError
+from monai_anomaly.data.picture_facts import picture_facts
 from monai_anomaly.transforms.source_map import map_on_source
 from monai_anomaly.utils.exceptions import CalibrationError
+from monai_anomaly.utils.identity import keyed_hash, site_key
 from tests.helpers.dicom_files import make_dataset, make_region, save
 from tests.helpers.doors import calibrate, write_model
 
@@ -248,3 +250,17 @@ def test_no_name_is_printed(detector, pictures, tmp_path):
     save(path, make_dataset(GRAY[0]))
     result = detector.score(path)
     assert "CANARY" not in f"{result}{result!r}" and result.name == str(path)
+
+
+def test_a_result_has_the_numbers_of_its_picture_and_hashes_of_device_and_patient(detector, tmp_path):
+    header = {"StationName": "ROOM7", "PatientID": "ZZ17"}
+    path = save(tmp_path / "a.dcm", make_dataset(GRAY[0], **header))
+    result = detector.score(path)
+    facts = picture_facts(detector.trained.preprocessing.reader.read(path).pixels)
+    assert dict(result.facts) == pytest.approx(facts) and facts["gray_mean"] > 0.3
+    assert result.device == keyed_hash("\\\\\\ROOM7", site_key(), "device")
+    assert result.patient == keyed_hash("ZZ17", site_key(), "patient")
+    record = result.record()
+    assert record["device"] == result.device and record["patient"] == result.patient
+    assert record["facts"] == result.facts and "ROOM7" not in str(record)
+    assert detector.score(GRAY[0]).device is None

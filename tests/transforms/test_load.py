@@ -14,7 +14,7 @@ from pydicom import examples
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE
 from monai_anomaly.transforms.load import LoadClinicalImage, LoadClinicalImaged
 from tests.helpers.dicom_files import make_dataset, make_region, save
 
@@ -44,7 +44,7 @@ def test_item_is_not_changed_in_place(tmp_path: Path):
     item = {"image": str(tmp_path / "a.png"), "label": 0}
     loaded = LoadClinicalImaged(meta_key="meta")(item)
     assert item == {"image": str(tmp_path / "a.png"), "label": 0}
-    more = {"warnings", "frame", "meta", *PICTURE_FACTS, *PICTURE_PLACE}
+    more = {"warnings", "frame", "meta", *PICTURE_FACTS, *PICTURE_PLACE, *PICTURE_ORIGIN}
     assert set(loaded) == {"image", "label", *more}
     assert str(tmp_path) not in str({k: v for k, v in loaded.items() if k != "image"})
 

@@ -13,14 +13,17 @@ from monai_anomaly.utils.identity import keyed_hash
 
 __all__ = ["hash_identifiers"]
 
+DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "StationName")
 UIDS = {"instance": "SOPInstanceUID", "series": "SeriesInstanceUID", "study": "StudyInstanceUID"}
 
 
 def hash_identifiers(dataset: Dataset, key: bytes) -> tuple[dict[str, str], list[str]]:
-    """Return the keyed hashes ``instance``, ``series``, ``study`` and ``patient`` of a header, and warnings.
+    """Return keyed hashes of a header, ``instance``, ``series``, ``study``, ``patient`` and ``device``, and warnings.
 
     The patient is the Patient ID (0010,0020), followed by ``\\`` and the Issuer of Patient ID (0010,0021) where there
-    is one: the same number from two hospitals is two patients. An absent identifier, or a UID that is none, is left
+    is one: the same number from two hospitals is two patients. The device is Manufacturer (0008,0070), Manufacturer's
+    Model Name (0008,1090), Device Serial Number (0018,1000) and Station Name (0008,1010), as far as they are there. An
+    absent identifier, or a UID that is none, is left
     out.
 
     Args:
@@ -38,4 +41,7 @@ def hash_identifiers(dataset: Dataset, key: bytes) -> tuple[dict[str, str], list
     patient, issuer = word(dataset, "PatientID"), word(dataset, "IssuerOfPatientID")
     if patient:
         texts["patient"] = f"{patient}\\{issuer}" if issuer else patient
+    device = [word(dataset, keyword) or "" for keyword in DEVICE]
+    if any(device):
+        texts["device"] = "\\".join(device)
     return {kind: keyed_hash(text, key, kind) for kind, text in texts.items()}, notes

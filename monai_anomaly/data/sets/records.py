@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import Dataset
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE
 from monai_anomaly.data.sets.input_digest import INPUT_DIGEST, InputDigests
 from monai_anomaly.data.sets.quarantine import as_read_error
 
@@ -88,12 +88,28 @@ def read_record(
         return {**rejected_record(item, failure, image_shape), **known}
     record.setdefault("warnings", "")
     record.setdefault("frame", -1)
-    return {**PICTURE_FACTS, **PICTURE_PLACE, **record, **known, "status": "ok", "code": "", "reason": ""}
+    return {
+        **PICTURE_FACTS,
+        **PICTURE_PLACE,
+        **PICTURE_ORIGIN,
+        **record,
+        **known,
+        "status": "ok",
+        "code": "",
+        "reason": "",
+    }
 
 
 def rejected_record(item: Mapping[str, Any], failure: ImageReadError, image_shape: Sequence[int]) -> dict[str, Any]:
     """Return the record of an item that cannot be read."""
-    record = {"frame": -1, **PICTURE_FACTS, **PICTURE_PLACE, **item, "image": torch.zeros(*image_shape)}
+    record = {
+        "frame": -1,
+        **PICTURE_FACTS,
+        **PICTURE_PLACE,
+        **PICTURE_ORIGIN,
+        **item,
+        "image": torch.zeros(*image_shape),
+    }
     if "mask" in item:
         record["mask"] = torch.zeros(1, *image_shape[1:])
     return {**record, "warnings": "", "status": "rejected", "code": failure.code, "reason": failure.message}

@@ -62,3 +62,17 @@ def test_a_missing_key_is_not_the_file_s_fault(tmp_path: Path, monkeypatch: pyte
         read(path)
     with pytest.raises(ConfigError, match="key file"):
         list(ClinicalImageReader().read_frames(path))
+
+
+def test_a_device_is_what_its_header_says_of_it(tmp_path: Path, key_file: Path):
+    found = []
+    for more in (
+        {},
+        {"StationName": "US2"},
+        {"ManufacturerModelName": "US2"},
+        {"Manufacturer": "GE", "StationName": "US2"},
+    ):
+        _, meta = read(save(tmp_path / "a.dcm", make_dataset(PICTURE, **more)))
+        found.append(meta["identifiers"].get("device"))
+    assert found[0] is None and len(set(found)) == 4
+    assert found[3] == keyed_hash("GE\\\\\\US2", KEY, "device")

@@ -12,7 +12,7 @@ from monai.data import DataLoader
 from PIL import Image
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_PLACE
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
@@ -36,7 +36,9 @@ def test_same_as_the_transform_in_order(items, workers):
         expected = transform(item)
         got = dataset[number]
         torch.testing.assert_close(got.pop("image"), expected.pop("image"), rtol=0, atol=0)
-        assert got == {k: v for k, v in expected.items() if k not in PICTURE_PLACE} | {"row": number}
+        assert got == {k: v for k, v in expected.items() if k not in {**PICTURE_PLACE, **PICTURE_ORIGIN}} | {
+            "row": number
+        }
 
 
 def test_row_is_the_place_in_the_tensor_also_where_files_share_an_index_or_are_left_out(items):

@@ -17,6 +17,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from monai_anomaly.data.errors import DataListError, ImageReadError
+from monai_anomaly.data.picture_facts import PICTURE_FACTS
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
 from monai_anomaly.data.sets.epoch_sampler import EpochSampler
@@ -189,10 +190,10 @@ def test_a_cine_with_missing_frames_is_never_passed_over(tmp_path: Path, workers
 
 def test_nothing_kept_is_a_path(tmp_path: Path):
     (item,) = make_items(tmp_path, 1, ())
-    item |= {"mask": "", "frames": "all", "source": str(tmp_path), "patient": "DOE"}
+    item |= {"mask": "", "frames": "all", "source": str(tmp_path), "patient": "DOE", "patient_hash": "DOE"}
     dataset = cache([item])
-    facts = {"rows", "columns", "colored"}
-    assert set(dataset[0]) == {"image", "name", "label", "group", "index", "row", "frame", "warnings"} | facts
+    known = {"image", "name", "label", "group", "index", "row", "frame", "warnings", *PICTURE_FACTS}
+    assert set(dataset[0]) == known
     Image.fromarray(np.full((40, 40), 255, np.uint8)).save(tmp_path / "mask.png")
     for name in ("0.png", "none.png"):
         listed = {"image": str(tmp_path / name), "mask": str(tmp_path / "mask.png"), "name": "id0", "index": 0}

@@ -52,7 +52,10 @@ def test_scored_files_have_a_score_and_a_map_on_the_fixed_scale(tmp_path):
     assert [r["image"] for r in records] == [item["name"] for item in items]
     for record, item in zip(records, items, strict=True):
         anomaly_map = 2 * item["image"][0]
-        assert ",".join(record) == f"{KEYS},frames,frame_scores,warnings,source_shape,box,input_digest"
+        assert (
+            ",".join(record)
+            == f"{KEYS},frames,frame_scores,warnings,source_shape,box,input_digest,facts,device,patient"
+        )
         assert record["status"] == "scored" and record["code"] is None and record["reason"] is None
         assert record["score"] == float(anomaly_map.mean(dtype=torch.float64))
         assert record["map_range"] == [0.0, 2.0]
