@@ -27,6 +27,7 @@ __all__ = [
     "check_rate",
     "conformal_p_values",
     "conformal_threshold",
+    "left_out_p_values",
     "p_value_steps",
     "patients_needed",
     "smallest_rate",
@@ -80,6 +81,31 @@ def conformal_threshold(
         (3.0000000000000004, None)
     """
     return step_threshold(alpha, *p_value_steps(normal_scores, groups))
+
+
+def left_out_p_values(scores: npt.ArrayLike, groups: npt.ArrayLike) -> Floats:
+    """Return the p-value of each normal by the normals of all other patients, ``(N,)`` float64 in (0, 1].
+
+    Args:
+        scores: ``(N,)``, finite.
+        groups: ``(N,)``, the patient of each; two patients at least.
+
+    Raises:
+        ValueError: as in :func:`conformal_p_values`.
+
+    Example:
+        >>> left_out_p_values([1.0, 2.0, 3.0], ["a", "b", "c"])
+        array([1.        , 0.66666667, 0.33333333])
+    """
+    values, owners = _finite(scores, "scores"), np.unique(np.asarray(groups), return_inverse=True)[1]
+    n_patients = int(owners.max()) + 1
+    as_high = conformal_p_values(values, values, owners) * (n_patients + 1) - 1  # the sum over all patients
+    own = np.empty_like(values)
+    for patient in range(n_patients):
+        mine = np.flatnonzero(owners == patient)
+        rising = np.sort(values[mine])
+        own[mine] = (len(mine) - np.searchsorted(rising, values[mine], side="left")) / len(mine)
+    return np.asarray((1 + as_high - own) / n_patients)
 
 
 def step_threshold(alpha: float, values: Floats, p_values: Floats) -> float | None:

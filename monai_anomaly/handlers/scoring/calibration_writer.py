@@ -22,8 +22,10 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import patients_needed
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
+from monai_anomaly.handlers.scoring.calibration_records import CalibrationRecords, records_path
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.metrics.study_score import check_aggregate
+from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.environment import package_versions
 from monai_anomaly.utils.exceptions import CalibrationError
@@ -60,7 +62,7 @@ class DetectorIdentity(NamedTuple):
 
 
 class CalibrationWriter:
-    """Writes ``calibration.json`` from the scores of normals, when an evaluator completes.
+    """Writes ``calibration.json`` from the scores of normals, when an evaluator completes, and their records beside it.
 
     Nothing is trained. A file that cannot be read is left out and counted. A normal without a finite score ends the
     run: to leave it out would make the calibration look better than the detector is. Patients of whom an image was in
@@ -76,6 +78,7 @@ class CalibrationWriter:
             then. A detector without fingerprints is said in a warning.
         frames: the rule that took frames from a cine.
         aggregate: how the scores of a study's frames make its score.
+        guard: says of the records which normals it refuses; the calibration is made of all. None refuses none.
 
     Raises:
         ValueError: for an unknown rule.
@@ -88,11 +91,13 @@ class CalibrationWriter:
         identify: Callable[[], DetectorIdentity],
         frames: str,
         aggregate: str = "max",
+        guard: Guard | None = None,
     ) -> None:
         self.path = Path(path).expanduser().absolute()
         self.identify = identify
         self.frames = check_frame_rule(frames)
         self.aggregate = check_aggregate(aggregate)
+        self.guard = guard
 
     def attach(self, engine: Engine) -> None:
         """Attach the writer to an evaluator."""
@@ -118,17 +123,20 @@ class CalibrationWriter:
         self._hashes: list[str] = []
         self._n_items = 0
         self._rows: list[_Row] = []
+        self._records = CalibrationRecords(self.aggregate)
         self._refused: Counter[str] = Counter()
         self._failures: list[str] = []
 
     def collect(self, engine: Engine) -> None:
         """Take the scores and the hashes of one batch."""
-        for item in evaluated_items(engine):
+        items = evaluated_items(engine)
+        for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
             self._n_items += 1
             self._hashes.append(pixel_hash(torch.as_tensor(item["image"]).detach().float().cpu()))
-            study = self._studies.add(item)
+            study = self._studies.add(item, refusal)
             if study is not None:
                 self._take(study)
+                self._records.add(study)
 
     def _take(self, study: Study) -> None:
         hashes, self._hashes = self._hashes, []
@@ -162,6 +170,8 @@ class CalibrationWriter:
                 "first."
             )
         calibration = self._calibrate()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._records.write(records_path(self.path), {row.group for row in self._rows if row.trained_on})
         calibration.save(self.path)
         self._print(calibration)
 
@@ -212,4 +222,5 @@ class CalibrationWriter:
                 "All scores are equal: the detector does not tell these normals apart, and every p-value is 1 or %.3g.",
                 1 / (calibration.n_patients + 1),
             )
+        print(f"records            {records_path(self.path)}")
         print(f"calibration        {self.path}")

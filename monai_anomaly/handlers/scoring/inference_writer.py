@@ -64,7 +64,9 @@ class InferenceWriter:
     * ``frames`` and ``frame_scores``: all frames that were scored and their scores, or null for a single one;
     * ``warnings``: what the reader had to assume, and why there is no overlay where there should be one, or null;
     * ``source_shape`` and ``box``: rows and columns of the stored frame, and ``[x0, y0, x1, y1]``, half open, the part
-      of it that the network saw and the map shows; null where the file was not read.
+      of it that the network saw and the map shows; null where the file was not read;
+    * ``input_digest``: which bytes the file had; ``facts``: size, color and gray values of the part that was scored;
+      ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`.
 
     A map has the size of the source picture (see :func:`monai_anomaly.transforms.source_map.map_on_source`) and is a
     palette PNG, an NPZ archive with the network's own map beside it, or a NIfTI file; see

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from monai_anomaly.calibration.calibration import Calibration
+from monai_anomaly.calibration.conformal import conformal_p_values
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.engines.evaluator import isolate_failures
 from monai_anomaly.handlers.scoring.calibration_writer import CalibrationWriter, DetectorIdentity
@@ -59,6 +60,35 @@ def test_the_order_of_the_images_does_not_matter(tmp_path):
     assert (one.scores, one.groups, one.data_hash) == (other.scores, other.groups, other.data_hash)
     different = calibrate(tmp_path / "c.json", [*items[:-1], *items_of([0.8])])
     assert different.data_hash != one.data_hash
+
+
+class RefusesLarge:
+    def check_all(self, images, facts):
+        return ["it is bright" if image.max() > 0.55 else "" for image in images]
+
+
+def test_the_records_are_those_of_the_normals_with_p_values_by_the_other_patients(tmp_path):
+    items = items_of([0.1, 0.3, 0.2, 0.6, 0.4, 0.5, 0.05, 0.15])
+    items[2] |= {"status": "rejected", "code": "truncated", "reason": "The file ends early."}
+    detector = DetectorIdentity(MODEL, SPEC, fingerprints(items[6:]), "")
+    writer = CalibrationWriter(
+        tmp_path / "new" / "c.json", identify=lambda: detector, frames="middle", guard=RefusesLarge()
+    )
+    make_evaluator(items, [writer], iteration_update=isolate_failures).run()
+    lines = (tmp_path / "new" / "c_records.jsonl").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert [record["image"] for record in records] == [item["name"] for item in items[:6]]
+    assert [record["status"] for record in records] == ["scored", "scored", "rejected", *["scored"] * 3]
+    decisions = ["uncalibrated", "uncalibrated", None, "not_applicable", "uncalibrated", "uncalibrated"]
+    assert [record["decision"] for record in records] == decisions
+    scored = [record for record in records if record["score"] is not None]
+    for record in scored:
+        others = [each for each in scored if each["patient"] != record["patient"]]
+        assert len(others) in (3, 4)
+        expected = conformal_p_values(
+            [record["score"]], [each["score"] for each in others], [each["patient"] for each in others]
+        )
+        assert record["p_value"] == pytest.approx(expected[0])
 
 
 def test_frames_make_one_score(tmp_path):
