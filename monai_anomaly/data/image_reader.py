@@ -214,13 +214,14 @@ class ClinicalImageReader(ImageReader):
         return pixels, meta
 
     def read_mask(self, path: PathLike | str) -> np.ndarray:
-        """Read a lesion mask from a PNG, JPEG, BMP or TIFF, uncropped.
+        """Read a lesion mask from a file of any kind with one picture, uncropped.
 
         Args:
             path: the mask's path.
 
         Returns:
-            bool ``(H, W)``: every pixel that is not 0 (in a JPEG: at least half of white).
+            bool ``(H, W)``: every pixel that is not 0 (in a JPEG: at least half of white; in an array or a DICOM file:
+            above 0).
 
         Raises:
             ImageReadError: whatever is wrong with the file.

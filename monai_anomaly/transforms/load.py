@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -73,10 +73,11 @@ class LoadClinicalImage(Transform):
 class LoadClinicalImaged(MapTransform):
     """Dictionary form of :class:`LoadClinicalImage`; honors ``frame`` and loads ``mask`` beside the image.
 
-    The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image. An empty mask path means
-    that nothing is marked. ``frame`` becomes the frame that was read, ``warnings`` every fallback of the reader as one
-    string. All items have the first image's :mod:`~monai_anomaly.data.picture_facts`: its numbers, ``source_shape`` and
-    ``box``, which say where it was in the stored frame, and the hashes ``device_hash`` and ``patient_hash``.
+    The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image; what one of several masks
+    marks is marked. An empty mask path means that nothing is marked. ``frame`` becomes the frame that was read,
+    ``warnings`` every fallback of the reader as one string. All items have the first image's
+    :mod:`~monai_anomaly.data.picture_facts`: its numbers, ``source_shape`` and ``box``, which say where it was in the
+    stored frame, and the hashes ``device_hash`` and ``patient_hash``.
 
     Args:
         keys: keys of the images.
@@ -120,7 +121,7 @@ class LoadClinicalImaged(MapTransform):
             first = first or meta
             notes += meta["warnings"]
         if first is not None and self.mask_key in item:
-            item[self.mask_key] = self._load_mask(item[self.mask_key], first)
+            item[self.mask_key] = self._load_masks(item[self.mask_key], first)
         item["warnings"] = "; ".join(notes)
         item["frame"] = first["frame"] if first is not None else -1
         item.update(PICTURE_FACTS | PICTURE_PLACE | PICTURE_ORIGIN)
@@ -132,11 +133,17 @@ class LoadClinicalImaged(MapTransform):
             item[self.meta_key] = first
         return item
 
-    def _load_mask(self, path: PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
-        """Return the mask of the picture that was cut out of the image's stored frame."""
+    def _load_masks(self, paths: Sequence[PathLike | str] | PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
+        """Return what any of the masks marks, in the picture that was cut out of the image's stored frame."""
+        listed: Sequence[PathLike | str] = [paths] if isinstance(paths, (str, PathLike)) else paths
         x0, y0, x1, y1 = meta["box"]
-        if not path:
-            return torch.zeros(1, y1 - y0, x1 - x0)
+        joined = torch.zeros(1, y1 - y0, x1 - x0)
+        for path in (path for path in listed if path):
+            joined = torch.maximum(joined, self._load_mask(path, meta))
+        return joined
+
+    def _load_mask(self, path: PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
+        x0, y0, x1, y1 = meta["box"]
         mask = self.loader.reader.read_mask(path)
         if list(mask.shape) == meta["shape"]:
             mask = mask[y0:y1, x0:x1]

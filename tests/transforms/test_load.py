@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import itk
+import nibabel as nib
 import numpy as np
 import pytest
 import torch
@@ -116,3 +118,34 @@ def test_missing_key(tmp_path: Path):
     with pytest.raises(KeyError):
         LoadClinicalImaged()({"label": 0})
     assert LoadClinicalImaged(allow_missing_keys=True)({"label": 0})["label"] == 0
+
+
+def test_what_one_of_several_masks_marks_is_marked(tmp_path: Path):
+    Image.fromarray(np.zeros((40, 56), np.uint8)).save(tmp_path / "a.png")
+    halves = np.zeros((3, 40, 56), np.uint8)
+    halves[0, :20], halves[1, :, :28] = 1, 255  # the third marks nothing
+    paths = [str(tmp_path / f"m{number}.png") for number in range(3)]
+    for half, path in zip(halves, paths, strict=True):
+        Image.fromarray(half).save(path)
+    item = LoadClinicalImaged()({"image": str(tmp_path / "a.png"), "mask": paths})
+    np.testing.assert_array_equal(item["mask"][0].numpy(), halves.any(axis=0))
+
+
+@pytest.mark.parametrize("name", ["m.nii.gz", "m.dcm", "m.mha"])
+def test_a_mask_may_have_another_format_than_its_image(tmp_path: Path, name: str):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    if name.endswith("gz"):
+        nib.save(nib.Nifti1Image((MASK.T // 85).astype(np.int16), np.eye(4)), tmp_path / name)  # labels 0 and 3
+    elif name.endswith("mha"):
+        itk.imwrite(itk.image_from_array((MASK // 85).astype(np.int16)), str(tmp_path / name))
+    else:
+        save(tmp_path / name, make_dataset(MASK // 255))
+    item = LoadClinicalImaged()({"image": str(tmp_path / "a.png"), "mask": str(tmp_path / name)})
+    np.testing.assert_array_equal(item["mask"][0].numpy(), MASK / 255)
+
+
+def test_a_mask_is_one_picture(tmp_path: Path):
+    Image.fromarray(MASK).save(tmp_path / "a.png")
+    save(tmp_path / "m.dcm", make_dataset(np.stack([MASK, MASK])))
+    with pytest.raises(ImageReadError, match="a mask must be one picture"):
+        LoadClinicalImaged()({"image": str(tmp_path / "a.png"), "mask": str(tmp_path / "m.dcm")})

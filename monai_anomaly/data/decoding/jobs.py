@@ -13,7 +13,7 @@ import numpy as np
 from monai_anomaly.data.decoding.open_file import ReadRules, open_file, open_mask
 from monai_anomaly.data.frame_rule import choose_frame
 from monai_anomaly.data.frame_source import DecodedImage
-from monai_anomaly.data.rasters.lesion_mask import read_mask
+from monai_anomaly.data.rasters.lesion_mask import mask_of, read_mask
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["COUNT", "FRAME", "MASK", "Job", "do_job"]
@@ -63,8 +63,8 @@ def do_job(job: Job) -> DecodedImage | np.ndarray | int:
         ImageReadError: whatever is wrong with the file.
     """
     if job.task == MASK:
-        with open_mask(job.path) as stream:
-            return read_mask(stream, job.rules.limits)
+        with open_mask(job.path, job.rules) as (stream, source):
+            return read_mask(stream, job.rules.limits) if source is None else mask_of(source)
     with open_file(job.path, job.kind, job.rules, job.key) as source:
         if job.task == COUNT:
             return source.frames

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any, BinaryIO
 
 from monai_anomaly.data.arrays.itk_image import ItkSource
 from monai_anomaly.data.arrays.nifti import NiftiSource
 from monai_anomaly.data.dicom.dicom_image import DicomSource
-from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.file_kind import check_regular, find_kind
 from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.rasters.pillow_image import RasterSource
@@ -74,21 +74,27 @@ def open_dicom(stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSo
 
 
 @contextmanager
-def open_mask(path: PathLike | str) -> Iterator[BinaryIO]:
-    """Open a file that is to be a mask; every error in the block becomes one class.
+def open_mask(path: PathLike | str, rules: ReadRules) -> Iterator[tuple[BinaryIO, FrameSource | None]]:
+    """Open a file that is to be a mask; a picture file is as it is, any other has its decoder, for stored values.
+
+    Every error in the block becomes one class.
+
+    Args:
+        path: the file.
+        rules: how images are read; windows and ranges are theirs, not a mask's.
 
     Raises:
-        ImageReadError: for what is no picture file.
+        ImageReadError: whatever is wrong with the file.
     """
     with boundary("reading the mask"):
         check_regular(path)
         with open(path, "rb") as stream:
-            if find_kind(stream, path) != "raster":
-                raise ImageReadError("unsupported", "a mask must be a PNG, JPEG, BMP or TIFF; convert it.")
-            yield stream
+            kind = find_kind(stream, path)
+            stored = replace(rules, voi=False, masks=False, value_range=(0.0, 1.0))  # what is above 0 is above black
+            yield stream, None if kind == "raster" else _make_source(kind, stream, stored, None)
 
 
-def _make_source(kind: str, stream: BinaryIO, rules: ReadRules, key: bytes) -> FrameSource:
+def _make_source(kind: str, stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSource:
     if kind == "raster":
         return RasterSource(stream, rules.limits)
     if kind == "dicom":

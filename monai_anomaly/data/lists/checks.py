@@ -10,10 +10,13 @@ from pathlib import Path
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.entries import Entry, Naming
+from monai_anomaly.data.lists.folders.folder_names import is_no_image
+from monai_anomaly.data.lists.folders.helper_files import find_helpers
+from monai_anomaly.data.lists.folders.helper_names import folder_word, helped_stems, stem_of
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 
-__all__ = ["check_apart", "check_both_classes", "check_files"]
+__all__ = ["check_apart", "check_both_classes", "check_files", "refuse_helpers"]
 
 
 def check_apart(listed: EntriesBySection, naming: Naming) -> None:
@@ -44,12 +47,40 @@ def check_files(root: Path, entries: Sequence[Entry], naming: Naming) -> None:
         DataListError: names the first one.
     """
     for entry in entries:
-        for what, name in (("image", entry.name), ("mask", entry.mask)):
+        for what, name in (("image", entry.name), *(("mask", mask) for mask in (entry.mask, *entry.more_masks))):
             if name and not (root / name).is_file():
                 called = f" {name!r}" if naming.source_names else ""
                 raise DataListError(
                     f"the {what}{called} of {naming.place(entry)} does not exist; add the file or remove the entry."
                 )
+
+
+def refuse_helpers(root: Path, listed: EntriesBySection, naming: Naming) -> None:
+    """Refuse a list that names a mask, or another helper of an image, as an image.
+
+    Raises:
+        DataListError: says how many, and where the first one is.
+    """
+    everything = [*listed.training, *listed.validation, *listed.test, *listed.inference, *listed.unlabeled]
+    suspected = {entry.name: entry for entry in everything if _may_be_helper(entry.name)}
+    names = {entry.name for entry in everything}
+    for folder in {name.rpartition("/")[0] for name in suspected}:
+        if (root / folder).is_dir():
+            files = [path.name for path in (root / folder).iterdir() if path.is_file()]
+            names.update(f"{folder}/{name}" if folder else name for name in files)
+    images = (name for name in names if not is_no_image(Path(name)))
+    helpers = [suspected[helper.path] for helper in find_helpers(images) if helper.path in suspected]
+    if helpers:
+        raise DataListError(
+            f"{len(helpers)} listed images are called as masks or other helpers of an image are that lies beside them "
+            f"({naming.place(helpers[0])} first), and a helper is no image; take them off the list, list masks as "
+            f"mask of their images, or rename them{naming.hint}."
+        )
+
+
+def _may_be_helper(name: str) -> bool:
+    *folders, file = name.split("/")
+    return any(helped_stems(stem_of(file))) or any(map(folder_word, folders))
 
 
 def check_both_classes(entries: Sequence[Entry]) -> None:

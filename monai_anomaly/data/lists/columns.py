@@ -51,6 +51,7 @@ def read_columns(values: Any, columns: Sequence[str], where: str) -> tuple[tuple
     for name in columns:
         value = known.get(name, known.get(name.lower()))
         text = "" if value is None else str(value).strip()
+        text = text.lower() if text.lower() in ("true", "false") else text  # as JSON has it, whoever wrote it
         if not isinstance(value, (str, int, float, type(None))) or len(text) > LONGEST:
             raise DataListError(
                 f"{name} of {where} must be a number or a text of at most {LONGEST} letters; correct it."

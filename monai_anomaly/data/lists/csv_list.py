@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,11 +23,12 @@ from monai_anomaly.data.lists.entries import (
     check_frames,
     fill_masks,
     parse_label,
-    place_inside,
     refuse_repeats,
 )
 from monai_anomaly.data.lists.files import walk_files
 from monai_anomaly.data.lists.folders.folder_names import is_no_image, section_of
+from monai_anomaly.data.lists.folders.helper_files import find_helpers
+from monai_anomaly.data.lists.listed_paths import ListedPaths
 from monai_anomaly.data.lists.patient_split import split_patients
 from monai_anomaly.data.lists.patients import add_patients, add_patients_to_entries
 from monai_anomaly.data.lists.section import Section
@@ -41,7 +41,6 @@ KEYS = {"file": "", "sop_instance_uid": "SOPInstanceUID", "study_instance_uid": 
 """Columns that say which image a row is about, with the DICOM element that they stand for."""
 
 COLUMNS = (*KEYS, "label", "split", "group", "mask", "frame", "frames")
-WHOLE = re.compile(r"\d{1,7}(\.0)?")
 logger = logging.getLogger(__name__)
 
 
@@ -64,6 +63,7 @@ class _ListedImage(NamedTuple):
 def read_labels(
     root: Path,
     naming: Naming,
+    paths: ListedPaths,
     *,
     seed: int,
     shares: Sequence[float],
@@ -85,6 +85,7 @@ def read_labels(
     Args:
         root: the folder that holds ``labels.csv``.
         naming: how files are called in messages.
+        paths: finds the files that the table names.
         seed: draws the split.
         shares: of training, validation and test.
         columns: further columns to keep; upper and lower case do not matter.
@@ -97,7 +98,7 @@ def read_labels(
     rows = read_table(root / LABELS_NAME, (*COLUMNS, *(column.lower() for column in columns)), "label")
     key = _find_key(rows[0])
     folder = _list_folder(root, key)
-    images = _match(root, rows, key, folder, naming, columns)
+    images = _match(root, rows, key, folder, naming, paths, columns)
     refuse_repeats([image.entry for image in images], naming)
     _report_unused(images, folder)
     outside = [image for image in images if not _is_in_pool(image.row)]
@@ -124,15 +125,21 @@ def _find_key(row: Row) -> str:
 
 
 def _match(
-    root: Path, rows: Sequence[Row], key: str, folder: _Folder, naming: Naming, columns: Sequence[str]
+    root: Path,
+    rows: Sequence[Row],
+    key: str,
+    folder: _Folder,
+    naming: Naming,
+    paths: ListedPaths,
+    columns: Sequence[str],
 ) -> list[_ListedImage]:
     """Return the images of all rows, sorted by name, so that the order of the rows does not matter."""
     _refuse_repeated_rows(rows, key)
     images: list[_ListedImage] = []
     unmatched: list[int] = []
     for row in rows:
-        entry = replace(_read_row(root, row, naming), columns=read_columns(row.values, columns, LABELS_NAME))
-        files = _find_files(root, row, key, folder, naming)
+        entry = replace(_read_row(row, naming, paths), columns=read_columns(row.values, columns, LABELS_NAME))
+        files = _find_files(root, row, key, folder, paths)
         images += [_ListedImage(replace(entry, name=name), row) for name in files]
         if not files:
             unmatched.append(row.line)
@@ -150,7 +157,7 @@ def _where(row: Row) -> str:
     return f"line {row.line} of {LABELS_NAME}"
 
 
-def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
+def _read_row(row: Row, naming: Naming, paths: ListedPaths) -> Entry:
     """Return what a row says, still without its file."""
     where = _where(row)
     label = _read_label(row, naming)
@@ -161,7 +168,7 @@ def _read_row(root: Path, row: Row, naming: Naming) -> Entry:
         where=where,
         label=label,
         group=row.values.get("group") or None,
-        mask=None if mask is None else place_inside(root, mask, f"mask of {where}", naming),
+        mask=None if mask is None else paths.place(mask, f"mask of {where}"),
         frame=frame,
         frames=frames,
     )
@@ -183,11 +190,7 @@ def _read_label(row: Row, naming: Naming) -> int:
 
 def _read_frames(row: Row, naming: Naming) -> tuple[int | None, str | None]:
     """Return the frame and the frame rule of a row, of which it has at most one."""
-    number = row.values.get("frame") or None
-    if number is not None and not WHOLE.fullmatch(number):
-        raise DataListError(f"frame of {_where(row)} must be a whole number from 0{naming.got(number)}; correct it.")
-    frame = None if number is None else int(float(number))
-    return check_frames(_where(row), frame, row.values.get("frames") or None, naming)
+    return check_frames(_where(row), row.values.get("frame") or None, row.values.get("frames") or None, naming)
 
 
 def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
@@ -207,15 +210,12 @@ def _refuse_repeated_rows(rows: Sequence[Row], key: str) -> None:
             raise DataListError(f"{_where(row)} {how}; remove one of the two.")
 
 
-def _find_files(root: Path, row: Row, key: str, folder: _Folder, naming: Naming) -> list[str]:
+def _find_files(root: Path, row: Row, key: str, folder: _Folder, paths: ListedPaths) -> list[str]:
     """Return the names of the files that a row is about."""
     value = row.values[key]
     if key != "file":
         return folder.by_key.get(value, [])
-    what = f"file of {_where(row)}"
-    name = place_inside(root, value, what, naming)
-    if not (root / name).is_file() and "\\" in value:  # a table from Windows
-        name = place_inside(root, value.replace("\\", "/"), what, naming)
+    name = paths.place(value, f"file of {_where(row)}")
     return [name] if (root / name).is_file() else []
 
 
@@ -231,7 +231,8 @@ def _name_files(root: Path, folder: _Folder, key: str) -> None:
     """Find what the table calls each file, from its header; say how many it calls nothing, and why."""
     instances: set[str] = set()
     blank = copies = 0
-    for name in sorted(folder.files):
+    helpers = {helper.path for helper in find_helpers(folder.files)}
+    for name in sorted(folder.files - helpers):
         try:
             names = read_names(root / name)
         except ImageReadError:
@@ -249,6 +250,7 @@ def _name_files(root: Path, folder: _Folder, key: str) -> None:
             folder.by_key.setdefault(uid, []).append(name)
     folder.by_key.pop("", None)
     for count, what in (
+        (len(helpers), "files are called as masks or other helpers of an image are"),
         (folder.unreadable, "DICOM headers could not be read"),
         (blank, f"DICOM files hold no picture (no {element('Rows')})"),
         (copies, f"DICOM files have the {element('SOPInstanceUID')} of another, of which the first by name is taken"),

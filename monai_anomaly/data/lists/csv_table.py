@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +19,10 @@ from monai_anomaly.data.errors import DataListError
 __all__ = ["Row", "read_table"]
 
 MAX_BYTES = 64 * 2**20
+DELIMITERS = ",;\t"
+SEPARATOR = re.compile(r'"?sep=([,;\t| ])"?[;,\t]*(?:\r\n|\r|\n)', re.IGNORECASE)
+"""The line by which Excel is told, and tells, the separator."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -28,7 +34,9 @@ class Row(NamedTuple):
 
 
 def read_table(path: Path, columns: Sequence[str], required: str) -> list[Row]:
-    """Read a CSV file with a header row, in UTF-8, with commas or semicolons.
+    """Read a CSV file with a header row, in UTF-8, with commas, semicolons, tabs or what its ``sep=`` line names.
+
+    What a spreadsheet saves as "Unicode text", in UTF-16 with a byte order mark, is read, too.
 
     Args:
         path: the file.
@@ -45,7 +53,8 @@ def read_table(path: Path, columns: Sequence[str], required: str) -> list[Row]:
     """
     name = path.name
     text = _read_text(path)
-    delimiter, header = _find_header(text, required, name)
+    text, first, named = _take_separator(text)
+    delimiter, header = _find_header(text, required, name, named or DELIMITERS)
     repeated = sorted({column for column in header if column in columns and header.count(column) > 1})
     if repeated:
         raise DataListError(f"{name} has the column {', '.join(repeated)} twice; keep one.")
@@ -53,8 +62,8 @@ def read_table(path: Path, columns: Sequence[str], required: str) -> list[Row]:
     if unknown:
         logger.warning("%d columns of %s are not used; known are %s.", len(unknown), name, ", ".join(columns))
     rows = []
-    for line, values in _lines(text, delimiter, name):
-        if line == 1 or not any(value.strip() for value in values):
+    for line, values in _lines(text, delimiter, name, first):
+        if line == first or not any(value.strip() for value in values):
             continue
         if len(values) != len(header):
             raise DataListError(
@@ -75,6 +84,8 @@ def _read_text(path: Path) -> str:
         raise DataListError(
             f"{path.name} is larger than {MAX_BYTES // 2**20} MiB; keep only the columns that are read."
         )
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _decode_wide(content, path.name)
     if b"\0" in content:
         line = content[: content.index(b"\0")].count(b"\n") + 1
         raise DataListError(f"line {line} of {path.name} holds a NUL byte; save the table as CSV in UTF-8.")
@@ -85,25 +96,38 @@ def _read_text(path: Path) -> str:
         raise DataListError(f"line {line} of {path.name} is not UTF-8; save the table as CSV in UTF-8.") from None
 
 
-def _find_header(text: str, required: str, name: str) -> tuple[str, list[str]]:
+def _decode_wide(content: bytes, name: str) -> str:
+    try:
+        return content.decode("utf-16")
+    except UnicodeDecodeError:
+        raise DataListError(f"{name} is neither UTF-8 nor UTF-16; save the table as CSV in UTF-8.") from None
+
+
+def _take_separator(text: str) -> tuple[str, int, str]:
+    """Return the table, the number of its first line, and the separator that a line ``sep=;`` before it names."""
+    match = SEPARATOR.match(text)
+    return (text, 1, "") if match is None else (text[match.end() :], 2, match[1])
+
+
+def _find_header(text: str, required: str, name: str, delimiters: str) -> tuple[str, list[str]]:
     """Return the separator and the column names in lower case."""
-    for delimiter in ",;":
+    for delimiter in delimiters:
         for _, values in _lines(text, delimiter, name):
             header = [value.strip().lower() for value in values]
             if required in header and len(header) > 1:
                 return delimiter, header
             break
     raise DataListError(
-        f"the first line of {name} must name its columns, separated by commas or semicolons, among them {required!r}; "
-        "add it."
+        f"the first line of {name} must name its columns, separated by commas, semicolons or tabs, among them "
+        f"{required!r}; add it."
     )
 
 
-def _lines(text: str, delimiter: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each row with the line on which it starts."""
+def _lines(text: str, delimiter: str, name: str, first: int = 1) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row with the line on which it starts, the first one's being `first`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
-        line = reader.line_num + 1
+        line = reader.line_num + first
         try:
             values = next(reader)
         except StopIteration:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.lists.folders.folder_names import class_of, is_finding, section_of
+from monai_anomaly.data.lists.folders.helper_files import Helper
 from monai_anomaly.utils.identity import site_hash
 
 __all__ = [
@@ -23,10 +24,10 @@ __all__ = [
     "check_frames",
     "fill_masks",
     "parse_label",
-    "place_inside",
     "refuse_repeats",
 ]
 
+WHOLE = re.compile(r"\d{1,7}(\.0)?")
 NO_LABEL = -1
 """The label of an image that has none, or whose label is not told."""
 
@@ -43,6 +44,8 @@ class Entry:
         folder: the folder of a tree that stands for a patient, where there is one.
         private: the group came from a header, so that it is hashed even where source names are asked for.
         mask: the mask's path relative to the folder, empty where nothing is marked, None without a mask.
+        more_masks: further masks of the image; what one of them marks is marked.
+        helpers: files of a folder that belong to the image, its masks among them.
         frame: the frame of a cine that the entry stands for.
         frames: the entry's own frame rule.
         columns: further columns that were asked for, name and text; an empty text where the entry has none.
@@ -55,6 +58,8 @@ class Entry:
     folder: str | None = None
     private: bool = False
     mask: str | None = None
+    more_masks: tuple[str, ...] = ()
+    helpers: tuple[Helper, ...] = ()
     frame: int | None = None
     frames: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
@@ -110,36 +115,8 @@ class Naming:
         return "" if self.source_names else " ('python -m monai_anomaly inspect FOLDER' lists each file with its id)"
 
 
-def place_inside(root: Path, value: str, what: str, naming: Naming) -> str:
-    """Return a listed path relative to the folder, with ``/``.
-
-    Links below the folder are the user's and not followed here.
-
-    Args:
-        root: the data set's folder.
-        value: what the list says.
-        what: the path, for messages, e.g. ``mask of line 3 of labels.csv``.
-        naming: whether the path may be quoted.
-
-    Raises:
-        DataListError: when it leaves the folder or is no path.
-    """
-    base = os.path.normpath(root)
-    path = os.path.normpath(os.path.join(base, value))
-    if not _is_path(value) or path == base or not Path(path).is_relative_to(base):
-        raise DataListError(f"{what} leaves dataset_dir{naming.got(value)}; move the file into it.")
-    return Path(path).relative_to(base).as_posix()
-
-
-def _is_path(value: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(value)
-    except UnicodeEncodeError:  # half of a pair of code units, which JSON can hold and no file is called
-        return False
-
-
 def parse_label(value: Any) -> int | None:
-    """Return 0 or 1 for a number, its text or the name of a class; None for anything else.
+    """Return 0 or 1 for a number, a truth value, the text of either or the name of a class; None for anything else.
 
     ``benign`` names a class in a tree, where it stands beside ``cancerous`` alone; in a list it may be a finding
     beside normal images, and nothing says which class it is.
@@ -148,7 +125,7 @@ def parse_label(value: Any) -> int | None:
         return int(value)
     if isinstance(value, str):
         text = value.strip()
-        known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "benign": None}
+        known = {"0": 0, "1": 1, "0.0": 0, "1.0": 1, "false": 0, "true": 1, "benign": None}
         return known[text.lower()] if text.lower() in known else class_of(text)
     return None
 
@@ -165,9 +142,11 @@ def check_frames(where: str, frame: Any, frames: Any, naming: Naming) -> tuple[i
     Raises:
         DataListError: for both, or for a value that is no frame or no rule.
     """
+    frame, frames = (None if value == "" else value for value in (frame, frames))
     if frame is not None and frames is not None:
         raise DataListError(f"{where} has frame and frames; keep one: frame is one index, frames a rule.")
-    if frame is not None and (not isinstance(frame, int) or isinstance(frame, bool) or frame < 0):
+    index = None if frame is None else _whole(frame)
+    if frame is not None and index is None:
         raise DataListError(f"frame of {where} must be a whole number from 0{naming.got(frame)}; correct the entry.")
     if frames is not None:
         try:
@@ -177,7 +156,16 @@ def check_frames(where: str, frame: Any, frames: Any, naming: Naming) -> tuple[i
                 f'frames of {where} must be "middle", "all", "every:N" or "spaced:N" with N >= 1{naming.got(frames)}; '
                 "correct the entry."
             ) from None
-    return frame, frames
+    return index, frames
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number from 0 that a list gives as a number or, as a table does, as its text; None else."""
+    if isinstance(value, str) and WHOLE.fullmatch(value.strip()):
+        return int(float(value))
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e7 and value == int(value):
+        return int(value)
+    return None
 
 
 def refuse_repeats(entries: Sequence[Entry], naming: Naming) -> None:

@@ -20,11 +20,12 @@ from monai_anomaly.data.lists.entries import (
     check_frames,
     fill_masks,
     parse_label,
-    place_inside,
     refuse_repeats,
 )
 from monai_anomaly.data.lists.folders.folder_names import POOL_NAMES
+from monai_anomaly.data.lists.listed_paths import ListedPaths
 from monai_anomaly.data.lists.section import Section
+from monai_anomaly.data.lists.section_names import check_sections
 from monai_anomaly.data.lists.sections import EntriesBySection
 
 __all__ = ["LIST_NAME", "read_list"]
@@ -32,12 +33,15 @@ __all__ = ["LIST_NAME", "read_list"]
 LIST_NAME = "dataset.json"
 
 
-def read_list(root: Path, naming: Naming, columns: Sequence[str] = (), *, pool: bool = False) -> EntriesBySection:
+def read_list(
+    root: Path, naming: Naming, paths: ListedPaths, columns: Sequence[str] = (), *, pool: bool = False
+) -> EntriesBySection:
     """Return the sections as they are listed.
 
     Args:
         root: the folder that holds ``dataset.json``; entries are relative to it.
         naming: how files are called in messages.
+        paths: finds the files that the list names.
         columns: further keys of the entries to keep.
         pool: read the section ``unlabeled`` too, which may be called ``unlabelled``. Its labels may be anything and its
             masks are not read; a label that is neither class is :data:`~monai_anomaly.data.lists.entries.NO_LABEL`.
@@ -45,7 +49,9 @@ def read_list(root: Path, naming: Naming, columns: Sequence[str] = (), *, pool: 
     Raises:
         DataListError: whatever is wrong with the list.
     """
-    return _ListReader(root, _read_json(root / LIST_NAME), naming, columns).read(pool)
+    content = _read_json(root / LIST_NAME)
+    check_sections(content, LIST_NAME)
+    return _ListReader(content, naming, paths, columns).read(pool)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -65,16 +71,16 @@ class _ListReader:
     """Turns the content of the list into entries.
 
     Args:
-        root: the data set's folder.
         content: of the list.
         naming: how files are called in messages.
+        paths: finds the files.
         columns: further keys of the entries to keep.
     """
 
-    def __init__(self, root: Path, content: dict[str, Any], naming: Naming, columns: Sequence[str]) -> None:
-        self._root = root
+    def __init__(self, content: dict[str, Any], naming: Naming, paths: ListedPaths, columns: Sequence[str]) -> None:
         self._content = content
         self._naming = naming
+        self._paths = paths
         self._columns = columns
 
     def read(self, pool: bool) -> EntriesBySection:
@@ -114,23 +120,31 @@ class _ListReader:
         frame, frames = check_frames(where, fields.get("frame"), fields.get("frames"), self._naming)
         group = fields.get("group")
         # whether there is a mask says what is in the image, which nobody shall know of the pool
-        mask = fields.get("mask") if section is not Section.UNLABELED else None
+        masks = self._read_masks(fields.get("mask"), where) if section is not Section.UNLABELED else []
         return Entry(
-            name=place_inside(self._root, fields["image"], f"image of {where}", self._naming),
+            name=self._paths.place(fields["image"], f"image of {where}"),
             where=where,
             label=self._read_label(section, fields.get("label"), where),
             group=None if group in (None, "") else str(group).encode(errors="replace").decode(),
-            mask=place_inside(self._root, str(mask), f"mask of {where}", self._naming) if mask else None,
+            mask=masks[0] if masks else None,
+            more_masks=tuple(masks[1:]),
             frame=frame,
             frames=frames,
         )
+
+    def _read_masks(self, value: Any, where: str) -> list[str]:
+        """Return the paths of an entry's masks: of none, one or several."""
+        masks = value if isinstance(value, list) else [value] if value not in (None, "") else []
+        if not all(isinstance(mask, str) and mask for mask in masks):
+            raise DataListError(f"mask of {where} must be a path or a list of paths; correct the entry.")
+        return [self._paths.place(mask, f"mask of {where}") for mask in masks]
 
     def _read_label(self, section: Section, value: Any, where: str) -> int:
         """Return 0 or 1, or NO_LABEL for an image without label that is only to be scored or learned from."""
         label = parse_label(value)
         if section is Section.UNLABELED:
             return NO_LABEL if label is None else label
-        if value is None:
+        if value is None or value == "":
             if section is Section.TRAINING:
                 return 0
             if section is Section.INFERENCE:

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.data.lists.entries import Entry
-from monai_anomaly.data.lists.files import walk_files
+from monai_anomaly.data.lists.folders.folder_entries import find_images
+from monai_anomaly.data.lists.folders.helper_files import find_helpers
+from monai_anomaly.data.lists.folders.tally import HELPERS, Tally
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 
@@ -31,28 +33,33 @@ class ItemList(list[dict[str, Any]]):
 
 
 def count_left_out(
-    listed: EntriesBySection, section: Section, kept: list[Entry], abnormal: Iterable[Path]
+    listed: EntriesBySection, section: Section, kept: list[Entry], abnormal: Iterable[Path], tally: Tally
 ) -> dict[str, int]:
-    """Return how many images of a section are left out, by the reason.
+    """Return how many images and other files of a section are left out, by the reason.
 
     Args:
         listed: all sections.
         section: the one that was asked for.
         kept: its entries.
-        abnormal: folders of abnormal training images of a tree, whose files are counted; other forms list them.
+        abnormal: folders of abnormal training images of a tree, whose images are counted; other forms list them.
+        tally: what was passed over in the folders.
     """
+    images = {}
     if section is Section.TRAINING:
-        unlisted = sum(map(_count_files, abnormal))
+        unlisted = sum(map(_count_images, abnormal))
         count = len(listed.training) - len(listed.training_normals) + unlisted
-        return {"abnormal training images, which are never opened": count}
+        images = {"abnormal training images, which are never opened": count}
     if section is Section.UNLABELED:
-        return {"images of the pool, whose patients are held out for validation": len(listed.unlabeled) - len(kept)}
-    return {}
+        count = len(listed.unlabeled) - len(kept)
+        images = {"images of the pool, whose patients are held out for validation": count}
+    helpers = sum(len(entry.helpers) for entry in kept)
+    return images | {HELPERS: helpers} | tally.of(section)
 
 
-def _count_files(folder: Path) -> int:
-    """Return how many files are below a folder; 0 for one that may not be listed, since nothing of it is needed."""
+def _count_images(folder: Path) -> int:
+    """Return how many images are below a folder; 0 for one that may not be listed, since nothing of it is needed."""
     try:
-        return len(walk_files(folder))
+        paths = [path.as_posix() for path in find_images(folder, every=True)[0]]
     except OSError:
         return 0
+    return len(paths) - len(find_helpers(paths))

@@ -35,6 +35,7 @@ def load_pool(
     required: bool = False,
     source_names: bool = False,
     abnormal_folders: Sequence[str] | str = (),
+    allow_outside: Sequence[PathLike[str] | str] | PathLike[str] | str | None = None,
 ) -> list[dict[str, Any]]:
     """Return images of a data set's pool, its section ``unlabeled``, all of them with the label -1.
 
@@ -54,6 +55,7 @@ def load_pool(
         required: refuse a data set without a pool, which is a warning otherwise.
         source_names: name files as they are called.
         abnormal_folders: as in `load_datalist`.
+        allow_outside: as in `load_datalist`.
 
     Returns:
         Items in the order of the data set, whatever was drawn.
@@ -72,6 +74,7 @@ def load_pool(
         "split_shares": split_shares,
         "source_names": source_names,
         "abnormal_folders": abnormal_folders,
+        "allow_outside": allow_outside,
     }
     if anomaly_ratio is None:
         items = load_datalist(dataset_dir, Section.UNLABELED, **options)
@@ -156,6 +159,7 @@ def with_pool(
     *,
     pool: Sequence[Mapping[str, Any]] | None = None,
     source_names: bool = False,
+    allow_outside: Sequence[PathLike[str] | str] | PathLike[str] | str | None = None,
 ) -> list[dict[str, Any]]:
     """Return the normal images of a validation section, then the images of the pool with the label -1.
 
@@ -167,6 +171,7 @@ def with_pool(
         pool_dir: folder of the pool: any files, or a data set with an ``inference`` section (else its test section).
         pool: without `pool_dir`, the items of the pool, such as those of :func:`load_pool`.
         source_names: name files as they are called.
+        allow_outside: folders that a list in `pool_dir` may point to besides its own.
 
     Raises:
         DataListError: without a pool, or without a normal validation image.
@@ -182,6 +187,6 @@ def with_pool(
     if len(normals) < len(validation):
         logger.warning("%d abnormal validation images are left out: a pool is used.", len(validation) - len(normals))
     if pool_dir is not None:
-        pool = load_datalist(pool_dir, Section.INFERENCE, source_names=source_names)
+        pool = load_datalist(pool_dir, Section.INFERENCE, source_names=source_names, allow_outside=allow_outside)
     unlabeled = [{**item, "label": NO_LABEL, "index": len(validation) + item["index"]} for item in pool or ()]
     return normals + unlabeled

@@ -23,7 +23,7 @@ from monai_anomaly.__main__ import main
 from monai_anomaly.apps.inspection.contact_sheet import GAP, MARGIN, TILE
 from monai_anomaly.apps.inspection.inspector import RECORD_KEYS
 from monai_anomaly.apps.inspection.listed_files import list_paths
-from monai_anomaly.data.lists.files import list_files
+from monai_anomaly.data.lists.folders.folder_entries import list_files
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
 from tests.helpers.dicom_files import make_dataset, make_region, save

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def test_quoted_fields_byte_order_mark_and_line_breaks(tmp_path: Path):
     [
         ("", "first line of labels.csv must name its columns"),
         ("label\n0\n", "first line"),
-        ("file|label\na.png|0\n", "separated by commas or semicolons"),
+        ("file|label\na.png|0\n", "separated by commas, semicolons or tabs"),
         ("file,label\n", "no rows"),
         ("file,label,label\na.png,0,0\n", "column label twice"),
         ("name,label\na.png,0\n", "exactly one of the columns file, sop_instance_uid, study_instance_uid, it has 0"),
@@ -195,7 +196,8 @@ def test_quoted_fields_byte_order_mark_and_line_breaks(tmp_path: Path):
         ('file,label\na.png,0\n"a.png,0\n', "line 3 of labels.csv cannot be read"),
         ('file,label\na.png,0\n"a"x,0\n', "line 3 of labels.csv cannot be read"),
         (b"file,label\na.png,0\n\xe4.png,0\n", "line 3 of labels.csv is not UTF-8"),
-        ("file,label\na.png,0\n".encode("utf-16"), "line 1 of labels.csv holds a NUL byte"),
+        ("file,label\na.png,0\n".encode("utf-16-le"), "line 1 of labels.csv holds a NUL byte"),
+        (b"\xff\xfef", "labels.csv is neither UTF-8 nor UTF-16"),
         ("file,label\n" + "a" * 200_000 + ",0\n", "line 2 of labels.csv cannot be read"),
         ("study_instance_uid,label\n1.2.3,0\n", "1 rows of labels.csv match no file"),
     ],
@@ -234,3 +236,61 @@ def test_labels_are_not_needed_for_inference(tmp_path: Path):
     write(tmp_path, "file,label\na.png,\n")
     assert found(tmp_path, "inference") == [("a.png", -1)]
     assert "no normal training images" in refusal(tmp_path, "training")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file\tlabel\tsplit\na.png\t0\ttest\nb.png\t1\ttest\n",
+        "sep=;\r\nfile;label;split\r\na.png;0;test\r\nb.png;1;test\r\n",
+        '"sep=,"\nfile,label,split\n"a.png",0,test\nb.png,1,test\n',
+        "SEP=|\nfile|label|split\na.png|0|test\nb.png|1|test\n",
+        "\ufefffile;label;split\na.png;false;test\nb.png;TRUE;test\n",
+        "file,Label ,split\na.png,0,test\nb.png,1,test\n".encode("utf-16"),
+        "file\tlabel\tsplit\r\na.png\t0\ttest\r\nb.png\t1\ttest\r\n".encode("utf-16"),
+    ],
+)
+def test_tables_as_spreadsheets_write_them(tmp_path: Path, text):
+    make_tree(tmp_path, "a.png", "b.png")
+    assert found(write(tmp_path, text), "test") == [("a.png", 0), ("b.png", 1)]
+
+
+def test_lines_are_counted_with_the_one_that_names_the_separator(tmp_path: Path):
+    make_tree(tmp_path, "a.png")
+    assert "label of line 3 of labels.csv" in refusal(write(tmp_path, "sep=;\nfile;label\na.png;2\n"))
+
+
+@pytest.mark.parametrize(
+    ("table", "entry"),
+    [
+        ({"label": "true"}, {"label": True}),
+        ({"label": "FALSE"}, {"label": False}),
+        ({"label": "1", "frame": "2.0"}, {"label": "1", "frame": 2.0}),
+        ({"label": "1", "frame": "2"}, {"label": 1.0, "frame": "2"}),
+        ({"label": "0", "frame": "", "group": "7"}, {"label": 0, "frame": "", "group": 7}),
+        ({"label": "1", "mask": "sub\\m.png"}, {"label": 1, "mask": "sub\\m.png"}),
+        ({"label": "0", "old": "TRUE"}, {"label": 0, "old": True}),
+    ],
+)
+def test_a_value_means_the_same_in_a_table_and_in_a_list(tmp_path: Path, table, entry):
+    columns = ["old"] if "old" in table else []
+    loaded = []
+    for form in ("csv", "json"):
+        root = make_tree(tmp_path / form, "a.png", "sub/m.png")
+        if form == "csv":
+            write(
+                root, ",".join(["file", "split", *table]) + "\n" + ",".join(["a.png", "test", *table.values()]) + "\n"
+            )
+        else:
+            (root / "dataset.json").write_text(json.dumps({"test": [{"image": "a.png", **entry}]}))
+        item = load(root, "test", columns=columns)[0]
+        loaded.append({key: str(value).replace(str(root), "") for key, value in item.items()})
+    assert loaded[0] == loaded[1]
+
+
+def test_masks_beside_images_are_not_taken_by_their_uids(tmp_path: Path, caplog):
+    for name in ("a.dcm", "a_mask.dcm"):
+        save(tmp_path / name, make_dataset(PICTURE, StudyInstanceUID="1.2.9", SOPInstanceUID=f"1.2.9.{len(name)}"))
+    write(tmp_path, "study_instance_uid,label,split\n1.2.9,0,test\n")
+    assert found(tmp_path, "test") == [("a.dcm", 0)]
+    assert "1 files are called as masks or other helpers of an image are; these files are not used." in caplog.text

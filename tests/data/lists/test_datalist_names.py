@@ -142,10 +142,10 @@ def test_the_id_is_that_of_inspect(tmp_path: Path):
 def test_unreadable_folder(tmp_path: Path, monkeypatch):
     make_tree(tmp_path, f"train/normal/{JANE}/a.png")
 
-    def refuse(_):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied", f"/x/{JANE}")
 
-    monkeypatch.setattr("monai_anomaly.data.lists.files.walk_files", refuse)
+    monkeypatch.setattr("monai_anomaly.data.lists.folders.folder_entries.walk_files", refuse)
     with pytest.raises(DataListError, match="Permission denied") as caught:
         load_datalist(tmp_path, "training")
     assert JANE not in "".join(traceback.format_exception(caught.value))

@@ -33,13 +33,13 @@ def test_abnormal_training_images_of_a_tree_are_counted_and_may_be_closed(tmp_pa
     for place in ("train/normal/a.png", "train/normal/b.png", "Train/abnormal/1/x.png", "val/normal/c.png"):
         path = tmp_path / place.replace("Train", "train")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.write_bytes(b"x")
     assert load_datalist(tmp_path, "training").left_out == {ABNORMAL: 1}
 
-    def refuse(folder):
+    def refuse(folder, **_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("monai_anomaly.data.lists.left_out.walk_files", refuse)
+    monkeypatch.setattr("monai_anomaly.data.lists.left_out.find_images", refuse)
     assert load_datalist(tmp_path, "training").left_out == {}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,11 @@ from monai_anomaly.data.lists.entries import Naming
 from monai_anomaly.data.lists.files import list_folders
 from monai_anomaly.data.lists.folders.folder_names import EVERY, class_of, is_finding, section_of
 from monai_anomaly.data.lists.folders.folder_summary import describe_folder
+from monai_anomaly.data.lists.folders.helper_names import folder_word
 
 __all__ = ["ClassFolders", "find_classes", "is_class", "take_only"]
+
+logger = logging.getLogger(__name__)
 
 
 class ClassFolders(NamedTuple):
@@ -36,7 +40,8 @@ def find_classes(root: Path, parent: Path, naming: Naming, abnormal_folders: Seq
         naming: how folders are called in messages.
         abnormal_folders: names of further abnormal folders, see
             :func:`~monai_anomaly.data.lists.folders.folder_names.check_folders`. They win over our own names; with
-            :data:`~monai_anomaly.data.lists.folders.folder_names.EVERY` all folders beside a normal one are abnormal.
+            :data:`~monai_anomaly.data.lists.folders.folder_names.EVERY` all folders beside a normal one are abnormal,
+            but for those of masks (``masks``, ``ground_truth``, ...).
 
     Raises:
         DataListError: for two folders of one meaning, or a folder without one beside a class.
@@ -46,7 +51,11 @@ def find_classes(root: Path, parent: Path, naming: Naming, abnormal_folders: Seq
     others = [folder for folder in folders if folder not in named]
     normal = take_only([folder for folder in others if class_of(folder.name) == 0], root)
     if normal and EVERY in abnormal_folders:
-        return ClassFolders(normal, tuple(folder for folder in folders if folder != normal))
+        beside = [folder for folder in folders if folder != normal]
+        classes = [folder for folder in beside if folder in named or folder_word(folder.name) is None]
+        if len(classes) < len(beside):
+            logger.warning("%d folders of masks beside the classes are passed over.", len(beside) - len(classes))
+        return ClassFolders(normal, tuple(classes))
     abnormal = take_only([folder for folder in others if class_of(folder.name) == 1], root)
     found = ClassFolders(normal, (*named, *([abnormal] if abnormal else [])))
     if not any(found):

@@ -5,23 +5,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.lists.entries import NO_LABEL, Entry, Naming
-from monai_anomaly.data.lists.files import list_files, list_folders
+from monai_anomaly.data.lists.files import count_of_system, list_folders
 from monai_anomaly.data.lists.folders.class_folders import ClassFolders, find_classes, is_class, take_only
+from monai_anomaly.data.lists.folders.folder_entries import list_files, take_masks
 from monai_anomaly.data.lists.folders.folder_names import EVERY, POOL_NAMES, SPLITS, class_of, section_of
 from monai_anomaly.data.lists.folders.folder_summary import describe_folder
+from monai_anomaly.data.lists.folders.tally import OF_SYSTEM, Tally
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
 
 __all__ = ["find_class_folders", "find_split", "list_classes", "list_pool", "read_tree"]
 
 
-def read_tree(root: Path, naming: Naming, section: Section, abnormal_folders: Sequence[str] = ()) -> EntriesBySection:
+def read_tree(
+    root: Path, naming: Naming, section: Section, abnormal_folders: Sequence[str] = (), tally: Tally | None = None
+) -> EntriesBySection:
     """Return the sections that the tree has; ``inference`` is always empty.
 
     Args:
@@ -31,6 +36,7 @@ def read_tree(root: Path, naming: Naming, section: Section, abnormal_folders: Se
             training images; other sections do without. Files are listed as unlabeled for that section only, which alone
             does without any split.
         abnormal_folders: see :func:`~monai_anomaly.data.lists.folders.class_folders.find_classes`.
+        tally: counts what is passed over.
 
     Raises:
         DataListError: for a tree with folders whose meaning is open, such as classes beside the splits, or whose folder
@@ -46,8 +52,10 @@ def read_tree(root: Path, naming: Naming, section: Section, abnormal_folders: Se
             f"{describe_folder(root, naming)}"
         )
     _check_names(folders, abnormal_folders)
-    training, validation, test = (_list_split(root, folders[split], split, naming) for split in SPLITS)
-    unlabeled = list_pool(root, pool, naming) if pool else []
+    tally = tally or Tally()
+    tally.at(None)[OF_SYSTEM] += count_of_system(root)
+    training, validation, test = (_list_split(root, folders[split], split, naming, tally) for split in SPLITS)
+    unlabeled = list_pool(root, pool, naming, tally) if pool else []
     needed = section is Section.TRAINING or (section in (Section.VALIDATION, Section.NORMALS) and not validation)
     if needed and not training:
         _refuse_empty(root, folders[Section.TRAINING])
@@ -66,17 +74,24 @@ def _refuse_mixed(root: Path, naming: Naming, abnormal_folders: Sequence[str]) -
         )
 
 
-def _list_split(root: Path, folders: ClassFolders | None, split: Section, naming: Naming) -> list[Entry]:
+def _list_split(root: Path, folders: ClassFolders | None, split: Section, naming: Naming, tally: Tally) -> list[Entry]:
     """Return the images of a split, normal ones first; abnormal ones of training are not even listed."""
     if folders is None:
         return []
-    return list_classes(root, folders if split is not Section.TRAINING else folders._replace(abnormal=()), naming)
+    counts = tally.at(split)
+    counts[OF_SYSTEM] += count_of_system(
+        next(folder for folder in (folders.normal, *folders.abnormal) if folder).parent
+    )
+    listed = folders if split is not Section.TRAINING else folders._replace(abnormal=())
+    return take_masks(list_classes(root, listed, naming, counts), split)
 
 
-def list_classes(root: Path, folders: ClassFolders, naming: Naming) -> list[Entry]:
-    """Return the images of class folders, normal ones first."""
+def list_classes(root: Path, folders: ClassFolders, naming: Naming, counts: Counter[str] | None = None) -> list[Entry]:
+    """Return the images of class folders, normal ones first; what is passed over is added to the counts."""
     labeled = [(folders.normal, 0), *((folder, 1) for folder in folders.abnormal)]
-    listed = [list_files(root, folder, label=label, naming=naming) for folder, label in labeled if folder]
+    listed = [
+        list_files(root, folder, label=label, naming=naming, counts=counts) for folder, label in labeled if folder
+    ]
     return [entry for entries in listed for entry in entries]
 
 
@@ -87,10 +102,10 @@ def _refuse_empty(root: Path, folders: ClassFolders | None) -> None:
         raise DataListError(f"{place} holds no images; put the normal training images there.")
 
 
-def list_pool(root: Path, pool: Path, naming: Naming) -> list[Entry]:
+def list_pool(root: Path, pool: Path, naming: Naming, tally: Tally) -> list[Entry]:
     """Return the files below the pool's folder, sorted by name; a folder in it is a patient unless it is a class."""
     entries = []
-    for entry in list_files(root, pool, label=NO_LABEL, naming=naming):
+    for entry in list_files(root, pool, label=NO_LABEL, naming=naming, counts=tally.at(Section.UNLABELED)):
         first, *below = Path(entry.name).relative_to(pool.relative_to(root)).parts
         label = class_of(first) if below else None
         if label is not None:
