@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -60,9 +61,11 @@ def inspect_paths(
         ConfigError: before anything is read: when there is no key for the hashes.
         OSError: when the output or the sheet cannot be written.
     """
-    files = list_paths(paths)
+    passed: Counter[str] = Counter()
+    files = list_paths(paths, passed)
+    sheet = None if sheet is None else os.path.expanduser(sheet)
     inspector = Inspector(load, frames, usual_size=usual_size)
-    summary = Summary(len(files))
+    summary = Summary(len(files), passed)
     with ExitStack() as stack:
         page = temporary = None
         if sheet is not None:

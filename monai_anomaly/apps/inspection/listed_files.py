@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from monai_anomaly.apps.inspection.text_output import printable
+from monai_anomaly.data.lists.files import iterate_files
+from monai_anomaly.data.lists.folders.helper_files import find_helpers
+from monai_anomaly.data.lists.folders.tally import HELPERS, OF_SYSTEM
 
 __all__ = ["ListedFile", "UsageError", "list_paths"]
 
@@ -34,23 +38,27 @@ class ListedFile:
     unlisted: bool = False
 
 
-def list_paths(paths: Sequence[str]) -> list[ListedFile]:
-    """Return the files given and the visible files below the folders given, each folder's in the order of their names.
+def list_paths(paths: Sequence[str], passed: Counter[str] | None = None) -> list[ListedFile]:
+    """Return the files given and those below the folders given, each folder's in the order of their names.
 
     Links to folders are followed, once for each real folder. These are the files, and the names, of a run over the
-    folder; where a run stops because a folder may not be listed, that folder has an entry here.
+    folder; where a run stops because a folder may not be listed, that folder has an entry here. Masks and other helpers
+    of images, and what is the system's, are none of them, unless they are given by name.
 
     Args:
-        paths: of files and folders.
+        paths: of files and folders; ``~`` is the home folder.
+        passed: is added to, how many files and folders are passed over, by what they are.
 
     Raises:
         UsageError: when one of them does not exist, or there is no file.
     """
     files: dict[str, ListedFile] = {}
-    for path in paths:
+    for path in map(os.path.expanduser, paths):
         if not os.path.lexists(path):
             raise UsageError(f"the path '{printable(path)}' does not exist; correct it.")
-        listed = _walk(path) if os.path.isdir(path) else [ListedFile(path, os.path.basename(path))]
+        listed = [ListedFile(path, os.path.basename(path))]
+        if os.path.isdir(path):
+            listed = _walk(path, Counter() if passed is None else passed)
         for file in listed:
             files.setdefault(os.path.abspath(file.path), file)
     if not files:
@@ -58,21 +66,16 @@ def list_paths(paths: Sequence[str]) -> list[ListedFile]:
     return list(files.values())
 
 
-def _walk(folder: str) -> list[ListedFile]:
-    """Return the visible files below a folder, sorted; links to folders are followed once per real folder."""
-    files: list[ListedFile] = []
-    visited: set[str] = set()
-
-    def listed(path: str, *, unlisted: bool = False) -> ListedFile:
-        return ListedFile(path, Path(path).relative_to(folder).as_posix(), unlisted)
-
-    def blocked(error: OSError) -> None:
-        files.append(listed(str(error.filename or folder), unlisted=True))
-
-    for parent, folders, names in os.walk(folder, onerror=blocked, followlinks=True):
-        real = os.path.realpath(parent)
-        folders[:] = [] if real in visited else sorted(name for name in folders if not name.startswith("."))
-        if real not in visited:
-            visited.add(real)
-            files += [listed(os.path.join(parent, name)) for name in names if not name.startswith(".")]
+def _walk(folder: str, passed: Counter[str]) -> list[ListedFile]:
+    """Return the files below a folder, sorted."""
+    closed: list[str] = []
+    of_system: list[Path] = []
+    paths = iterate_files(
+        Path(folder), on_system=of_system.append, on_error=lambda error: closed.append(str(error.filename or folder))
+    )
+    names = {Path(path).relative_to(folder).as_posix() for path in paths}
+    helpers = {helper.path for helper in find_helpers(names)}
+    passed.update({OF_SYSTEM: len(of_system), HELPERS: len(helpers)})
+    files = [ListedFile(os.path.join(folder, name), name) for name in names - helpers]
+    files += [ListedFile(path, Path(path).relative_to(folder).as_posix(), unlisted=True) for path in closed]
     return sorted(files, key=lambda file: file.name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_anomaly.data.sets.duplicates import find_duplicates
@@ -90,12 +90,14 @@ class Summary:
 
     Args:
         total: number of files.
+        passed: how many files and folders were passed over, by what they are.
     """
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, passed: Mapping[str, int] | None = None) -> None:
         self.numbers: dict[str, int] = {}
         self.refused = 0
         self._total = total
+        self._passed = passed or {}
         self._kinds: Counter[str] = Counter()
         self._codes = _Grouped()
         self._warnings = _Grouped()
@@ -137,6 +139,7 @@ class Summary:
         groups = [_equal(group) for group in find_duplicates(hashes)]
         page = [self.title()]
         for title, lines in (
+            ("passed over", [f"{count:>7}  {what}" for what, count in self._passed.items() if count]),
             ("read", kinds),
             ("refused", self._codes.lines()),
             ("warnings", self._warnings.lines()),

@@ -505,3 +505,23 @@ def _raise(error: BaseException) -> Any:
         raise error
 
     return fail
+
+
+def test_masks_and_files_of_the_system_are_passed_over_and_counted(capsys, tmp_path, gray):
+    for name in ("a.png", "a_mask.png", "masks/b.png", "b.png", "@eaDir/a.png/SYNOFILE_THUMB_M.png", "._a.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((gray >> 8).astype(np.uint8)).save(tmp_path / name)
+    assert main(["inspect", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "2 files: 2 read, 0 refused" in text
+    assert "      2  masks and other helper files of images\n" in text
+    assert "      2  files and folders of the system (hidden ones, thumbnails, bins)\n" in text
+    record = inspect_one(capsys, tmp_path / "a_mask.png")  # which was asked for
+    assert record["status"] == "read"
+
+
+def test_the_home_folder_may_be_written_short(capsys, tmp_path, gray, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    Image.fromarray((gray >> 8).astype(np.uint8)).save(tmp_path / "a.png")
+    assert main(["inspect", "~/a.png", "--sheet", "~/sheet.png"]) == 0
+    assert (tmp_path / "sheet.png").is_file()
