@@ -11,6 +11,7 @@ from typing import Any
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 
 __all__ = [
@@ -51,10 +52,11 @@ def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **opt
             f"section must be validation (the normals held out of the training) or normals (a new site's own), got "
             f"'{section}'."
         )
-    items = [item for item in load_datalist(dataset_dir, section, **options) if item["label"] == 0]
+    listed = load_datalist(dataset_dir, section, **options)
+    items = [item for item in listed if item["label"] == 0]
     if not items:
         raise CalibrationError(f"the {section} section has no normal images; add some, or calibrate with others.")
-    return [{key: value for key, value in item.items() if key != "mask"} for item in items]
+    return ItemList(({key: value for key, value in item.items() if key != "mask"} for item in items), listed.left_out)
 
 
 def read_calibration(

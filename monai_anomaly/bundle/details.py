@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_anomaly.bundle.trained_detector import TrainedDetector
@@ -19,17 +20,20 @@ __all__ = ["run_details", "summarize_data"]
 _PACKAGES = ("monai_anomaly", "monai", "torch", "torchvision", "pytorch-ignite", "pydicom")
 
 
-def run_details(trained: TrainedDetector) -> dict[str, Any]:
+def run_details(trained: TrainedDetector, items: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
     """Return versions, settings and the weights' identity, for a report.
 
     Args:
         trained: the detector that the report is of.
+        items: the images, of which an :class:`~monai_anomaly.data.lists.left_out.ItemList` knows what is left out.
 
     Returns:
         names and values to show.
     """
     detector, spec = trained.detector, trained.spec
+    left_out = [f"{count} {why}" for why, count in getattr(items, "left_out", {}).items()]
     return {
+        **({"left out of the images": "; ".join(left_out)} if left_out else {}),
         "weights": f"sha256 {trained.model_hash[:16]}" if trained.is_trained else "none",
         **_origins(detector),
         "checkpoint rule": "the last iteration; no label was looked at",

@@ -31,6 +31,7 @@ def command_after(
     output_dir: str,
     ckpt_dir: str,
     dataset_dir: str | None = None,
+    allow_outside: str | None = None,
     source_names: bool = False,
     device: str | None = None,
 ) -> str:
@@ -42,6 +43,7 @@ def command_after(
         output_dir: likewise; left out where it is the bundle's own.
         ckpt_dir: likewise.
         dataset_dir: likewise; None for the bundle's phantom.
+        allow_outside: likewise.
         source_names: likewise.
         device: likewise; None for the bundle's default.
     """
@@ -51,6 +53,8 @@ def command_after(
         options["bundle_root"] = _typed(bundle_root)
     if dataset_dir is not None:
         options["dataset_dir"] = _typed(dataset_dir)
+    if allow_outside is not None:
+        options["allow_outside"] = _typed(allow_outside)
     if Path(ckpt_dir) != root / "models":
         options["checkpoint"] = _typed(str(Path(ckpt_dir) / "model.pt"))
     if role == "evaluate" and Path(output_dir) != root / "output":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class TrainingSummary:
         epoch_length: iterations in an epoch.
         budget: the run's time budget.
         device: where it is computed.
-        run: ``bundle_root``, ``dataset_dir``, ``output_dir``, ``ckpt_dir`` and ``source_names``.
+        run: ``bundle_root``, ``dataset_dir``, ``output_dir``, ``ckpt_dir``, ``source_names`` and ``allow_outside``.
         resume: whether the run goes on from a checkpoint.
         few_normals: the bundle's overlay for few normals, to be named where there are few; None where it has none, or
             this run has it.
@@ -134,7 +135,8 @@ class TrainingSummary:
             yield "few normals", f"{n_normal} are few; stronger augmentation may help: {files}"
 
     def _left_out(self) -> list[str]:
-        told = [f"{count} {why}" for items in self.datalists for why, count in getattr(items, "left_out", {}).items()]
+        counts: Counter[str] = sum((Counter(getattr(items, "left_out", {})) for items in self.datalists), Counter())
+        told = [f"{count} {why}" for why, count in counts.items()]
         for name, data in self.sections.items():
             if data.quarantined:
                 told.append(f"{_count(len(data.quarantined), 'file')} that cannot be read (quarantine_{name}.jsonl)")
@@ -168,6 +170,7 @@ class TrainingSummary:
             role,
             **{name: str(self.run[name]) for name in names},
             dataset_dir=None if is_default("dataset_dir") else str(self.run["dataset_dir"]),
+            allow_outside=self.run.get("allow_outside"),
             source_names=bool(self.run["source_names"]),
             device="cpu" if _is_cpu(self.device) and torch.cuda.is_available() else None,
         )

@@ -41,6 +41,7 @@ def test_what_the_run_had_is_told_to_whom_it_concerns():
     told = ["--dataset_dir", "/data/$HOME", "--checkpoint", "runs/a b/model.pt"]
     more = ["--source_names", "True", "--device", "cpu"]
     assert words_after("calibrate", **run)[7:] == told
+    assert words_after("calibrate", **run, allow_outside="/store")[9:11] == ["--allow_outside", "/store"]
     assert words_after("evaluate", **run)[6:] == [*told, "--output_dir", "runs/it's/out"]
     assert words_after("calibrate", **run, source_names=True, device="cpu")[7:] == [*told, *more]
 

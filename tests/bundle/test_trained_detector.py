@@ -12,6 +12,7 @@ import torch
 
 from monai_anomaly.bundle import open_detector, run_details
 from monai_anomaly.bundle.trained_detector import TrainedDetector
+from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.networks.nets.sagan.sagan import SAGAN
 from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
 from monai_anomaly.utils.checkpoint import save_checkpoint
@@ -143,3 +144,10 @@ def test_a_checkpoint_of_another_bundle(tmp_path):
     assert open_detector(path, tmp_path / "nowhere").is_trained
     with pytest.raises(CheckpointError, match="is of a SAGAN and this bundle's network is a OCAD"):
         open_detector(path, bundle(tmp_path / "other", "OCAD"))
+
+
+def test_the_details_say_what_is_left_out_of_the_images():
+    trained = TrainedDetector("m.pt", {"spec": SPEC}, "")
+    items = ItemList([], {"masks of images": 5, "empty files": 1})
+    assert run_details(trained, items)["left out of the images"] == "5 masks of images; 1 empty files"
+    assert "left out of the images" not in run_details(trained, [])

@@ -76,7 +76,8 @@ def test_it_says_what_was_left_out_and_why(tmp_path, capsys):
     lists = [
         ItemList([], {"abnormal training images, which are never opened": 7, "of something": 0}),
         [],
-        ItemList([], {"held out": 1}),
+        ItemList([], {"held out": 1, "masks": 2}),
+        ItemList([], {"masks": 18}),
     ]
     summary(tmp_path, sections=sections, datalists=lists, resume=True).begin()
     told = facts(capsys.readouterr().out)
@@ -85,6 +86,7 @@ def test_it_says_what_was_left_out_and_why(tmp_path, capsys):
     assert told["left out"].split("; ") == [
         "7 abnormal training images, which are never opened",
         "1 held out",
+        "20 masks",
         "2 files that cannot be read (quarantine_training.jsonl)",
         "1 file that cannot be read (quarantine_pool.jsonl)",
     ]

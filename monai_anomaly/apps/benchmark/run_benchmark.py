@@ -76,7 +76,7 @@ def run_benchmark(
     _refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     cells = [*_cells(variants, data, seeds, max_minutes)]
     with FolderLock({"--output_dir": output_dir}):
-        output = _open_output(Path(output_dir), _protocol(variants, data, max_minutes))
+        output = _open_output(Path(output_dir).expanduser(), _protocol(variants, data, max_minutes))
         try:
             _run_all(cells, output / "cells", runner)
         finally:

@@ -20,7 +20,7 @@ def check_inputs(options: Mapping[str, str]) -> None:
     Raises:
         ConfigError: naming the path.
     """
-    for key in ("dataset_dir", "pool_dir"):
+    for key in ("dataset_dir", "pool_dir", "allow_outside"):
         value = options.get(key, "")
         if _is_path(value) and not path_of(value).exists():
             raise ConfigError(f"--{key}: there is no '{value}'.")
