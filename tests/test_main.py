@@ -60,6 +60,7 @@ def test_help_names_the_verbs_without_importing_monai():
         "export",
         "bundles",
         "inspect",
+        "accept",
         "audit",
         "benchmark",
     )

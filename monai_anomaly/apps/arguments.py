@@ -8,7 +8,17 @@ from __future__ import annotations
 import argparse
 import math
 
-__all__ = ["count", "finite", "folder_names", "frame_rule", "frames_axis", "minutes", "seeds", "tiles"]
+__all__ = [
+    "aggregate_rule",
+    "count",
+    "finite",
+    "folder_names",
+    "frame_rule",
+    "frames_axis",
+    "minutes",
+    "seeds",
+    "tiles",
+]
 
 MOST_TILES = 1000
 """Of a contact sheet: a page of 150 MB in memory."""
@@ -54,6 +64,18 @@ def folder_names(text: str) -> tuple[str, ...]:
 
     try:
         return check_folders(DefaultParseValue(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def aggregate_rule(text: str) -> str:
+    """Return a rule for the score of a cine."""
+    if text == "max":  # the usual one needs no import
+        return text
+    from monai_anomaly.metrics.study_score import check_aggregate
+
+    try:
+        return check_aggregate(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -18,7 +18,7 @@ from PIL.Image import Image
 from pydicom import Dataset
 from tqdm.auto import tqdm
 
-from monai_anomaly.bundle.picture_items import Pictures, picture_items, single_picture
+from monai_anomaly.bundle.picture_items import Pictures, expand_items, picture_items, single_picture
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.sets.input_digest import InputDigests
@@ -156,6 +156,15 @@ class AnomalyDetector:
             return self._score_one(x, value_range)
         pictures = picture_items(x, self._preprocessing, self.frames, value_range)
         return self._with_bar(pictures, progress)
+
+    def score_items(self, items: Iterable[dict[str, Any]]) -> Iterator[Result]:
+        """Yield the result of each item of a data list, in order, ``batch_size`` frames at a time.
+
+        Args:
+            items: as :func:`~monai_anomaly.data.lists.datalist.load_datalist` gives them: ``image`` (path), ``name``
+                and possibly ``frame`` or ``frames``.
+        """
+        return self._results(expand_items(items, self._preprocessing, self.frames))
 
     def score_samples(
         self, x: Iterable[Any], *, value_range: tuple[float, float] | None = None

@@ -18,7 +18,7 @@ from monai_anomaly.data.memory_source import is_picture, memory_source
 from monai_anomaly.data.sets.records import rejected_record
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
-__all__ = ["Pictures", "picture_items", "single_picture"]
+__all__ = ["Pictures", "expand_items", "picture_items", "single_picture"]
 
 
 @dataclass(frozen=True)
@@ -61,17 +61,26 @@ def picture_items(
     """
     if isinstance(x, (str, PathLike)):
         listed = load_datalist(x, "inference", source_names=True)
-        return Pictures(_expand(iter(listed), preprocessing, frames), len(listed))
+        return Pictures(expand_items(iter(listed), preprocessing, frames), len(listed))
     if isinstance(x, (bytes, Mapping)) or not isinstance(x, Iterable):
         raise TypeError(
             f"what is scored must be a path, an array, a tensor, an image of Pillow, a Dataset of pydicom, or many of "
             f"them, got {type(x).__name__}."
         )
     named = (_item(number, picture, preprocessing, value_range, strict) for number, picture in enumerate(x))
-    return Pictures(_expand(named, preprocessing, frames), len(x) if isinstance(x, Sized) else None)
+    return Pictures(expand_items(named, preprocessing, frames), len(x) if isinstance(x, Sized) else None)
 
 
-def _expand(items: Iterable[dict[str, Any]], preprocessing: Preprocessing, frames: str) -> Iterator[dict[str, Any]]:
+def expand_items(
+    items: Iterable[dict[str, Any]], preprocessing: Preprocessing, frames: str
+) -> Iterator[dict[str, Any]]:
+    """Yield an item for each frame of each item of a data list; rejected records stay as they are.
+
+    Args:
+        items: with ``image`` and ``name``.
+        preprocessing: whose reader counts frames.
+        frames: which frames of a cine are taken.
+    """
     for item in items:
         if item.get("status") == "rejected":
             yield item

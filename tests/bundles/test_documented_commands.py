@@ -21,6 +21,7 @@ from unittest.mock import patch
 import pytest
 from monai.bundle import run
 
+from monai_anomaly.apps.acceptance.limits import default_text
 from monai_anomaly.bundle import CheckedWorkflow
 from monai_anomaly.phantom.generators import find_generator
 from monai_anomaly.phantom.phantom import make_phantom
@@ -104,19 +105,21 @@ def place(tmp_path, cache, ready, resnet):
         }.items():
             (tmp_path / name).unlink(missing_ok=True)
             (tmp_path / name).symlink_to(target)
-        _link_normals(tmp_path / "NORMALS", data)
+        _link_section(tmp_path / "NORMALS", data, "validation", 0)
+        _link_section(tmp_path / "ABNORMAL", data, "test", 1)
+        (tmp_path / "limits.yaml").write_text(default_text())
         _link_again(tmp_path / "DIR2", data)
         return tmp_path
 
     return prepare
 
 
-def _link_normals(folder: Path, data: Path) -> None:
-    """Make a folder of the normal images that the training held out."""
+def _link_section(folder: Path, data: Path, section: str, label: int) -> None:
+    """Make a folder of the images of a section that have a label."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    for entry in json.loads((data / "dataset.json").read_text())["validation"]:
-        if entry["label"] == 0:
+    for entry in json.loads((data / "dataset.json").read_text())[section]:
+        if entry["label"] == label:
             (folder / Path(entry["image"]).name).symlink_to(data / entry["image"])
 
 
@@ -168,7 +171,9 @@ def execute(line: str, folder: Path, cache: Path) -> None:
     variables = {**os.environ, "MONAI_ANOMALY_CACHE": str(cache), "TQDM_DISABLE": "1"}
     run_it = without_cells if given[0] == "benchmark" else run_module
     result = run_fresh(run_it, module, *given, environment=variables, folder=folder)
-    expected = {"benchmark": {1}, "inspect": {0, 3}}.get(given[0], {0})  # cells not done; a data list is no image
+    expected = {"benchmark": {1}, "inspect": {0, 3}, "accept": {0, 3}}.get(
+        given[0], {0}
+    )  # cells not done; a data list is no image
     assert result.returncode in expected, f"{line}\n{result.stdout[-1500:]}\n{result.stderr[-1500:]}"
 
 

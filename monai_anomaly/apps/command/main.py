@@ -5,7 +5,7 @@
 
 Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
 ``inspect`` also has 3 some files were refused, 141 the reader of the output has gone; ``audit verify`` has 3 a log is
-not whole.
+not whole; ``accept`` has 3 not accepted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from monai_anomaly.apps.command.accept_verb import add_accept
 from monai_anomaly.apps.command.audit_verb import add_audit
 from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
@@ -107,5 +108,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_bundles(verbs)
     add_inspect(verbs)
     add_audit(verbs)
+    add_accept(verbs)
     add_benchmark(verbs)
     return parser, list(verbs.choices)
