@@ -51,7 +51,7 @@ def test_yaml_and_json_say_the_same(tmp_path):
 
 
 MISTAKES = [
-    (changed("limits", "sensitivities", value=None), "there is no key 'sensitivities'; the nearest known is 'sensitivity'"),
+    (changed("limits", "aucs", value=None), "there is no key 'aucs'; the nearest known is 'auc'"),
     (changed("false_alarm_rat", value=1), "the nearest known is 'false_alarm_rate'"),
     (changed("limits", "auc", value=...), "'auc' is missing; for a criterion write null to set no limit"),
     (changed("limits", "auc", value={"most": 0.7, "by": "value"}), "there is no key 'most'"),

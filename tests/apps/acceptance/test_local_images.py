@@ -17,7 +17,7 @@ from tests.helpers.dicom_files import make_dataset, save
 def site(tmp_path):
     for name in ("normals/1.png", "normals/p/2.png", "normals/p/3.png", "bad/1.png", "worse/1.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+        (tmp_path / name).write_bytes(b"not empty")
     return tmp_path
 
 
