@@ -68,6 +68,8 @@ def load(
     """
     path = os.path.expanduser(path)
     trained = TrainedDetector.read(os.path.join(path, "model.pt") if os.path.isdir(path) else path)
+    if frames is None:
+        trained.require_data()
     frames = check_frame_rule(trained.spec["data"]["frames"] if frames is None else frames)
     rules: dict[str, Any] = {"frames": frames, "aggregate": check_aggregate(aggregate)}
     known = _find_calibration(trained, calibration, check_rate(false_alarm_rate), rules)

@@ -127,8 +127,19 @@ class TrainedDetector:
 
         Args:
             decode_limit: seconds of computing for a file, in a process of its own; None is without.
+
+        Raises:
+            CheckpointError: for settings that this version does not take.
         """
-        return Preprocessing(**self.spec["preprocessing"], decode_limit=decode_limit)
+        settings = self.spec["preprocessing"]
+        try:
+            preprocessing = Preprocessing(**settings)
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the preprocessing of the checkpoint '{self.path}' cannot be made ({error}): name a checkpoint that "
+                "this version trained."
+            ) from error
+        return preprocessing if decode_limit is None else Preprocessing(**settings, decode_limit=decode_limit)
 
     @cached_property
     def detector(self) -> Detector:
@@ -164,6 +175,19 @@ class TrainedDetector:
         """
         self.require_trained()
         return DetectorIdentity(self.model_hash, self.spec_hash, self.fingerprints, self.chosen_by)
+
+    def require_data(self) -> None:
+        """Refuse a checkpoint that does not say how its data were read and split.
+
+        Raises:
+            CheckpointError: naming what is missing.
+        """
+        missing = [key for key in ("frames", "split_seed", "split_shares") if key not in self.spec.get("data", {})]
+        if missing:
+            raise CheckpointError(
+                f"the checkpoint '{self.path}' does not say what its data were (it has no {', '.join(missing)}): "
+                "name a checkpoint that a bundle trained."
+            )
 
     def require_trained(self) -> None:
         """Refuse to go on without weights.
@@ -205,4 +229,5 @@ def open_detector(checkpoint: str | os.PathLike[str], bundle_root: str | os.Path
                 f"the checkpoint '{trained.path}' is of a {there} and this bundle's network is a {expected}: name a "
                 "checkpoint that this bundle made."
             )
+    trained.require_data()
     return trained

@@ -11,11 +11,12 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_path", "atomic_write", "sync_folder"]
+__all__ = ["atomic_copy", "atomic_path", "atomic_write", "sync_folder"]
 
 TEMPORARY_MARK = ".tmp-"
 """Every temporary name is ``.<name>.tmp-<random>``: hidden, and recognizable after a kill."""
@@ -75,6 +76,29 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def atomic_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
+    """Give a file that is whole, and only ever replaced whole, a second name, or copy it where that cannot be.
+
+    Args:
+        source: the file.
+        target: the name to make or replace, in a folder that exists.
+
+    Raises:
+        OSError: see :func:`atomic_path`; ``target`` is as it was.
+    """
+    target = Path(target)
+    temporary = target.with_name(f".{target.name[:48]}{TEMPORARY_MARK}{secrets.token_hex(8)}")
+    try:
+        os.link(os.path.realpath(source), temporary)
+    except OSError:  # another drive, or one that has no links
+        with atomic_path(target) as copy:
+            shutil.copyfile(source, copy)
+        return
+    os.replace(temporary, target)
+    temporary.unlink(missing_ok=True)  # which replacing leaves where both are names of one file
+    sync_folder(target.parent)
 
 
 def _sync(path: Path) -> None:

@@ -19,7 +19,8 @@ from monai_anomaly.utils.checkpoint import save_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError
 
 NETWORK = {"image_size": 32, "generator": {"channels": 4, "residual_blocks": 1}, "pooling": "either"}
-SPEC = {"detector": "SAGAN", "network": NETWORK, "preprocessing": {"image_size": 32}}
+DATA = {"frames": "middle", "split_seed": 0, "split_shares": [0.6, 0.1, 0.3]}
+SPEC = {"detector": "SAGAN", "network": NETWORK, "preprocessing": {"image_size": 32}, "data": DATA}
 
 
 def save(folder: Path, **more) -> Path:

@@ -21,7 +21,8 @@ def write_model(folder: Path, *, frames: str = "middle", guard: bool = True, **p
     """Write a small SEPIAD with a guard that knows noise of all contrasts, and return the file."""
     detector = small_detector("SEPIAD")
     settings = {"image_size": 32, "channels": 1, "min_size": 8, **preprocessing}
-    spec = {"detector": "SEPIAD", "network": SMALL["SEPIAD"], "preprocessing": settings, "data": {"frames": frames}}
+    data = {"frames": frames, "split_seed": 0, "split_shares": [0.6, 0.1, 0.3]}
+    spec = {"detector": "SEPIAD", "network": SMALL["SEPIAD"], "preprocessing": settings, "data": data}
     content: dict[str, Any] = {"spec": spec, "model": detector.state_dict(), "map_range": (0.0, 2.0)}
     if guard:
         normals = torch.rand(12, 1, 32, 32, generator=torch.Generator().manual_seed(0))
