@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What is looked at before a training goes on."""
+"""What is looked at before a training goes on, and what is done before one starts anew."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint
+import ignite.distributed as idist
 
-__all__ = ["check_resumable"]
+from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, previous_path, set_aside
+
+__all__ = ["check_resumable", "set_earlier_aside"]
 
 
 def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -> None:
@@ -24,5 +26,29 @@ def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -
     Raises:
         CheckpointError: naming the file and every difference.
     """
-    path = os.path.join(os.path.expanduser(ckpt_dir), "checkpoint.pt")
+    path = _checkpoint(ckpt_dir)
     check_spec(load_checkpoint(path)["spec"], spec, path)
+
+
+def set_earlier_aside(ckpt_dir: str | os.PathLike[str]) -> None:
+    """Rename what an earlier training left when one starts anew: nothing is lost, or taken for the new one's.
+
+    ``model.pt`` and ``checkpoint.pt`` become ``model.earlier.pt`` and ``checkpoint.earlier.pt``; the checkpoint before
+    that goes.
+
+    Args:
+        ckpt_dir: the folder of both, which this run has to itself.
+
+    Raises:
+        CheckpointError: when they cannot be renamed.
+    """
+    if idist.get_rank() > 0:
+        return
+    path = _checkpoint(ckpt_dir)
+    previous_path(path).unlink(missing_ok=True)
+    set_aside(path)
+    set_aside(os.path.join(os.path.dirname(path), "model.pt"))
+
+
+def _checkpoint(ckpt_dir: str | os.PathLike[str]) -> str:
+    return os.path.join(os.path.expanduser(ckpt_dir), "checkpoint.pt")

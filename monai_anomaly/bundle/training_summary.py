@@ -27,7 +27,13 @@ FEW = 100
 """Training images below which an overlay for few normals is named: it was made on 64, and hurt with 240."""
 
 WRITTEN = {
-    "ckpt_dir": {"model.pt": "the detector", "checkpoint.pt": "to go on from, with --resume True"},
+    "ckpt_dir": {
+        "model.pt": "the detector",
+        "checkpoint.pt": "to go on from, with --resume True",
+        "checkpoint.previous.pt": "the one before, should that be damaged",
+        "model.earlier.pt": "the detector of an earlier run",
+        "checkpoint.earlier.pt": "the checkpoint of an earlier run",
+    },
     "output_dir": {
         "history.csv": "losses and metrics of each epoch",
         "losses.csv": "the losses alone",

@@ -230,9 +230,11 @@ class ObjectiveTrainer(Trainer):
     # ---- guards and bookkeeping ----------------------------------------------------------------------------------
 
     def run(self) -> None:  # type: ignore[override]
-        """Train; called again, go on from where the state is, and do nothing when that is the end."""
+        """Train; called again, go on from where the state is, and when that is the end, do what follows it."""
         if self.state.epoch >= self.state.max_epochs:  # Ignite would begin anew
             logger.info("all %d epochs are done; raise max_epochs to train on", self.state.max_epochs)
+            self.fire_event(Events.STARTED)
+            self.fire_event(Events.COMPLETED)
             return
         scaling = self.amp and self.amp_dtype is torch.float16
         self.scaler = torch.amp.GradScaler(self.state.device.type) if scaling else None  # type: ignore[assignment]

@@ -22,11 +22,13 @@ from monai_anomaly.utils.seal import check_seal, seal
 __all__ = [
     "check_spec",
     "earlier_path",
+    "equal_weights",
     "load_checkpoint",
     "load_hashed_checkpoint",
     "previous_path",
     "require_checkpoint",
     "save_checkpoint",
+    "set_aside",
     "to_cpu",
 ]
 
@@ -89,6 +91,23 @@ def previous_path(path: str | os.PathLike[str]) -> Path:
 def earlier_path(path: str | os.PathLike[str]) -> Path:
     """Where an earlier run's file is kept, when a training starts anew: ``model.earlier.pt`` for ``model.pt``."""
     return Path(path).with_suffix(f".earlier{Path(path).suffix}")
+
+
+def set_aside(path: str | os.PathLike[str]) -> None:
+    """Rename an earlier run's file to :func:`earlier_path`, so that nobody takes it for this run's; none is no matter.
+
+    Raises:
+        CheckpointError: when it cannot be renamed.
+    """
+    if not os.path.isfile(path):
+        return
+    try:
+        os.replace(path, earlier_path(path))
+    except OSError as error:
+        raise CheckpointError(
+            f"'{os.fspath(path)}' of an earlier run cannot be renamed ({error.strerror}): move it away."
+        ) from error
+    logger.warning("'%s' of an earlier run is '%s' now.", os.fspath(path), earlier_path(path).name)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -206,6 +225,15 @@ def _differences(saved: Any, wanted: Any, where: str = "") -> list[str]:
     if isinstance(saved, (list, tuple)) and isinstance(wanted, (list, tuple)):
         saved, wanted = list(saved), list(wanted)
     return [] if saved == wanted else [f"{where} is {saved!r} there and {wanted!r} here"]
+
+
+def equal_weights(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
+    """Return whether two state dicts hold the same tensors, bit for bit but for the device."""
+    some, others = to_cpu(some), to_cpu(others)
+    return some.keys() == others.keys() and all(
+        isinstance(some[key], Tensor) and isinstance(others[key], Tensor) and torch.equal(some[key], others[key])
+        for key in some
+    )
 
 
 def to_cpu(value: Any) -> Any:

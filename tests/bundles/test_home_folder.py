@@ -29,7 +29,11 @@ def test_every_path_of_every_run(small_phantom, tmp_path, monkeypatch):
         options = {**TINY["sepiad"], **places, "output_dir": "~/out", "ckpt_dir": "~/models", "resume": resume}
         run(workflow_name=CheckedWorkflow, run_id="training", config_file=config("train"), **options)
     assert {"history.csv", "tensorboard"} <= {path.name for path in (tmp_path / "out").iterdir()}
-    assert {path.name for path in (tmp_path / "models").iterdir()} == {"model.pt", "checkpoint.pt"}
+    assert {path.name for path in (tmp_path / "models").iterdir()} == {
+        "model.pt",
+        "checkpoint.pt",
+        "checkpoint.previous.pt",
+    }
 
     places |= {"checkpoint": "~/models/model.pt", "calibration": "~/cal/calibration.json", "device": "cpu"}
     make_phantom(tmp_path / "site", seed=7, num_train=12, num_val=0, num_test=4)

@@ -20,7 +20,8 @@ from monai_anomaly.data.sets.duplicates import fingerprint
 from monai_anomaly.guard.input_guard import InputGuard
 from monai_anomaly.handlers.training.map_range import fit_map_range
 from monai_anomaly.handlers.training.time_budget import TimeBudget
-from monai_anomaly.utils.checkpoint import save_checkpoint
+from monai_anomaly.utils.checkpoint import check_spec, equal_weights, load_checkpoint, save_checkpoint, set_aside
+from monai_anomaly.utils.exceptions import CheckpointError
 
 __all__ = ["DetectorWriter", "WeightChoice"]
 
@@ -44,6 +45,9 @@ class DetectorWriter:
     Attach it after the :class:`~monai_anomaly.handlers.training.training_checkpoint.TrainingCheckpoint`, which saves
     the weights of the last iteration. It loads with `weights_only=True`; see
     :class:`~monai_anomaly.bundle.trained_detector.TrainedDetector`.
+
+    A ``model.pt`` that is there is never that of another training: it becomes ``model.earlier.pt`` when one starts. A
+    training that is resumed at its end writes what a kill kept it from writing, and leaves what is there already.
 
     Args:
         save_dir: where to write.
@@ -86,19 +90,42 @@ class DetectorWriter:
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer, in the first process."""
         if idist.get_rank() == 0:
+            engine.add_event_handler(Events.STARTED, self._begin)
             engine.add_event_handler(Events.COMPLETED, self)
 
+    def _begin(self, engine: Engine) -> None:
+        if engine.state.epoch < (engine.state.max_epochs or 0):
+            set_aside(self.path)
+
     def __call__(self, _: Engine) -> None:
-        """Choose the weights and write them."""
+        """Choose the weights and write them, unless that was done."""
         data = self.data
         if self.choice is not None:
             self.choice.put_back()
+        if self._is_written():
+            logger.info("the trained detector was in %s already", self.path)
+            return
+        if self.choice is not None:
             data = data | {"checkpoint rule": self.choice.rule}
         if self.budget is not None and self.budget.unfinished:
             data = data | {"unfinished": self.budget.unfinished}
         content = {"model": self.network.state_dict(), "spec": self.spec, "data": data, **self._normality()}
         save_checkpoint(content, self.path)
         logger.info("the trained detector is in %s", self.path)
+
+    def _is_written(self) -> bool:
+        """Whether the file has these weights; one of other weights is put aside, and a damaged one is written anew."""
+        if not self.path.is_file():
+            return False
+        try:
+            found = load_checkpoint(self.path)
+            check_spec(found["spec"], self.spec, os.fspath(self.path))
+        except CheckpointError:
+            return False
+        if equal_weights(found["model"], self.network.state_dict()):
+            return True
+        set_aside(self.path)
+        return False
 
     def _normality(self) -> dict[str, Any]:
         """Return what is kept of the training images, none of which can be seen in it."""

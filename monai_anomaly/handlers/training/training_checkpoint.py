@@ -38,8 +38,9 @@ class Stateful(Protocol):
 class TrainingCheckpoint:
     """Saves what a run needs to go on.
 
-    ``checkpoint.pt`` is written after every `interval` epochs and at the end: the detector, the objective with its
-    critics and policies, the optimizers, the epoch and whatever else has a state. It loads with `weights_only=True`.
+    ``checkpoint.pt`` is written before the first epoch, after every `interval` epochs and at the end: the detector, the
+    objective with its critics and policies, the optimizers, the epoch and whatever else has a state. The one before it
+    stays as ``checkpoint.previous.pt``. It loads with `weights_only=True`.
     Attach it last but for the :class:`~monai_anomaly.handlers.training.detector_writer.DetectorWriter`, so that what it
     saves has passed the trainer's guards.
 
@@ -69,6 +70,7 @@ class TrainingCheckpoint:
         self.spec = dict(spec)
         self.others = dict(others or {})
         self.interval = interval
+        self._resumed = False
 
     @property
     def path(self) -> Path:
@@ -81,6 +83,7 @@ class TrainingCheckpoint:
             return
         for leftover in self.save_dir.glob(f".*.pt{TEMPORARY_MARK}*"):  # of a run killed in a save
             leftover.unlink()
+        engine.add_event_handler(Events.STARTED, self._begin)
         engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), self._save)
         engine.add_event_handler(Events.COMPLETED, self._save)
 
@@ -107,6 +110,7 @@ class TrainingCheckpoint:
                 raise CheckpointError(f"'{self.path}' cannot be resumed: it has no {name}; resume as it was trained.")
             other.load_state_dict(content["others"][name])
         self._resume_trainer(content["trainer"])
+        self._resumed = True
         logger.info("resumed from epoch %d of %s", content["trainer"]["epoch"], self.path)
 
     def _resume_trainer(self, state: Mapping[str, int]) -> None:
@@ -134,8 +138,13 @@ class TrainingCheckpoint:
             "trainer": {"epoch": epoch, "epoch_length": state.epoch_length},
         }
 
+    def _begin(self, engine: Engine) -> None:
+        """Keep what stages before this one made, so that a run that ends in its first epoch can go on, too."""
+        if not self._resumed:
+            self._save(engine)
+
     def _save(self, _: Engine) -> None:
-        save_checkpoint(self._content(), self.path)
+        save_checkpoint(self._content(), self.path, keep=True)
 
 
 def _require_finite(model: Mapping[str, Any]) -> None:

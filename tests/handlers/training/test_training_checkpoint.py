@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from ignite.engine import Events
 
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
+from monai_anomaly.utils.checkpoint import load_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
 from tests.helpers.two_players import TwoPlayers, make_trainer
 
@@ -45,12 +48,53 @@ def test_spoiled_weights_are_never_saved(tmp_path):
     _, good = make_trainer(TwoPlayers())
     TrainingCheckpoint(tmp_path, good, spec=SPEC).attach(good)
     good.run()
-    before = (tmp_path / "checkpoint.pt").read_bytes()
     objective = TwoPlayers()
     _, trainer = make_trainer(objective)
     # as by a last step that no loss has shown yet
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: objective.detector.weight.data.fill_(torch.inf))
-    TrainingCheckpoint(tmp_path, trainer, spec=SPEC).attach(trainer)
+    checkpoint = TrainingCheckpoint(tmp_path, trainer, spec=SPEC)
+    checkpoint.resume()
+    checkpoint.attach(trainer)
+    trainer.state.max_epochs = 5
+    before = (tmp_path / "checkpoint.pt").read_bytes()
     with pytest.raises(TrainingError, match="not finite"):
         trainer.run()
     assert (tmp_path / "checkpoint.pt").read_bytes() == before
+
+
+def test_the_start_and_the_one_before_the_last_are_kept(tmp_path):
+    epochs = []
+    _, trainer = make_trainer(TwoPlayers(), epochs=3)
+    trainer.add_event_handler(Events.EPOCH_STARTED, lambda e: epochs.append(saved("checkpoint")))
+
+    def saved(name: str) -> int:
+        return load_checkpoint(tmp_path / f"{name}.pt")["trainer"]["epoch"]
+
+    TrainingCheckpoint(tmp_path, trainer, spec=SPEC, interval=2).attach(trainer)
+    trainer.run()
+    assert epochs == [0, 0, 2]
+    assert (saved("checkpoint.previous"), saved("checkpoint")) == (2, 3)
+
+
+def test_a_run_that_is_resumed_at_its_start_or_its_end_equals_one_that_went_through(tmp_path):
+    whole = TwoPlayers()
+    _, trainer = make_trainer(whole, epochs=2)
+    TrainingCheckpoint(tmp_path / "whole", trainer, spec=SPEC).attach(trainer)
+    trainer.run()
+    for name in ("start", "end"):
+        (tmp_path / name).mkdir()
+    _, first = make_trainer(TwoPlayers(), epochs=2)
+    TrainingCheckpoint(tmp_path / "start", first, spec=SPEC).attach(first)
+    first.add_event_handler(Events.EPOCH_STARTED, first.terminate)
+    first.run()
+    shutil.copy(tmp_path / "whole" / "checkpoint.pt", tmp_path / "end" / "checkpoint.pt")
+    for name in ("start", "end"):
+        resumed, ended = TwoPlayers(), []
+        _, second = make_trainer(resumed, epochs=2)
+        second.add_event_handler(Events.COMPLETED, lambda _, ended=ended: ended.append(True))
+        checkpoint = TrainingCheckpoint(tmp_path / name, second, spec=SPEC)
+        checkpoint.resume()
+        checkpoint.attach(second)
+        second.run()
+        assert ended == [True]
+        assert (tmp_path / name / "checkpoint.pt").read_bytes() == (tmp_path / "whole" / "checkpoint.pt").read_bytes()
