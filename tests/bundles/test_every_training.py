@@ -87,12 +87,16 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(example, tmp_
     ("name", "last"),
     [
         ("simsid", 2),
+        ("simsid", 3),  # between the last checkpoint and model.pt
+        ("simsid-report", 3),
         ("simsid-squid", 2),
         ("simsid-report", 2),
         ("ocad", 1),  # the second epoch takes the Gaussian of the first, the third a new one
         ("ocad-reference", 1),
         ("ocad-paper", 1),
         ("sagan", 1),
+        ("sepiad", 0),  # after the features, in the first epoch
+        ("sepiad", 3),
     ],
 )
 def test_an_interrupted_run_resumes_bit_identical(examples, tmp_path, monkeypatch, name, last):
@@ -115,6 +119,7 @@ def test_an_interrupted_run_resumes_bit_identical(examples, tmp_path, monkeypatc
     example.train(tmp_path, resume=True, **elsewhere)
     for kind in ("checkpoint", "model"):
         assert_same(load(tmp_path / "models" / f"{kind}.pt"), example.load(kind))
+    assert (tmp_path / "models" / "model.pt").read_bytes() == example.model.read_bytes()
     for file in ("history.csv", "losses.csv", "loss_curves.svg"):
         whole, resumed = (folder / "output" / file for folder in (example.folder, tmp_path))
         assert resumed.read_text() == whole.read_text()
