@@ -227,13 +227,13 @@ def _differences(saved: Any, wanted: Any, where: str = "") -> list[str]:
     return [] if saved == wanted else [f"{where} is {saved!r} there and {wanted!r} here"]
 
 
-def equal_weights(some: Mapping[str, Any], others: Mapping[str, Any]) -> bool:
-    """Return whether two state dicts hold the same tensors, bit for bit but for the device."""
-    some, others = to_cpu(some), to_cpu(others)
-    return some.keys() == others.keys() and all(
-        isinstance(some[key], Tensor) and isinstance(others[key], Tensor) and torch.equal(some[key], others[key])
-        for key in some
-    )
+def equal_weights(some: Any, others: Any) -> bool:
+    """Return whether two state dicts hold the same tensors and values, bit for bit but for the device."""
+    if isinstance(some, Tensor) and isinstance(others, Tensor):
+        return torch.equal(some.detach().cpu(), others.detach().cpu())
+    if isinstance(some, Mapping) and isinstance(others, Mapping):
+        return some.keys() == others.keys() and all(equal_weights(some[key], others[key]) for key in some)
+    return type(some) is type(others) and bool(some == others)
 
 
 def to_cpu(value: Any) -> Any:
