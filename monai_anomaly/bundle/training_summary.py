@@ -20,9 +20,13 @@ from monai_anomaly.bundle.next_commands import command_after, training_files
 from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
+from monai_anomaly.utils.grouped_sentences import GroupedSentences
+from monai_anomaly.utils.printable import printable
 
 __all__ = ["FEW", "TrainingSummary"]
 
+SHOWN = 8
+"""Sorts of warnings that are told."""
 FEW = 100
 """Training images below which an overlay for few normals is named: it was made on 64, and hurt with 240."""
 
@@ -125,6 +129,8 @@ class TrainingSummary:
         left_out = self._left_out()
         if left_out:
             yield "left out", "; ".join(left_out)
+        for number, told in enumerate(self._warnings()):
+            yield "" if number else "warnings", told
         threads = torch.get_num_threads()
         yield (
             "device",
@@ -147,6 +153,20 @@ class TrainingSummary:
             if data.quarantined:
                 told.append(f"{_count(len(data.quarantined), 'file')} that cannot be read (quarantine_{name}.jsonl)")
         return told
+
+    def _warnings(self) -> list[str]:
+        """Return what the reader had to say of the images, such as of a black one, with numbers of images."""
+        told = []
+        for name, data in self.sections.items():
+            said = GroupedSentences()
+            for item in data.items:
+                if item.get("warnings"):
+                    said.add(printable(str(item.get("name"))), str(item["warnings"]))
+            told += [
+                f"{_count(count, f'{name} image')}: {text} (first: {first})" for count, first, text in said.groups()
+            ]
+        more = len(told) - SHOWN
+        return told if more <= 0 else [*told[:SHOWN], f"and {more} more sorts"]
 
     def _length(self) -> str:
         """Return epochs and iterations of the stages, and the budget; a million epochs are no length."""

@@ -7,14 +7,17 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from monai_anomaly.bundle.training_summary import FEW, TrainingSummary
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
+from monai_anomaly.transforms.preprocessing import Preprocessing
 
 
 def images(count: int, *, label: int = 0, copies: int = 0, bad: int = 0, per_patient: int = 2) -> CachedDataset:
@@ -91,6 +94,23 @@ def test_it_says_what_was_left_out_and_why(tmp_path, capsys):
         "1 file that cannot be read (quarantine_pool.jsonl)",
     ]
     assert told["resumes"] == f"{tmp_path}/models/checkpoint.pt"
+
+
+def test_it_says_what_the_reader_had_to_say_such_as_of_black_images(tmp_path, capsys):
+    Image.fromarray(np.zeros((64, 64), np.uint8)).save(tmp_path / "black.png")
+    gray = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    Image.fromarray(gray).save(tmp_path / "gray.png")
+    names = ["gray", "black", "gray", "black"]
+    data = [{"image": str(tmp_path / f"{name}.png"), "name": f"{i}\n", "label": 0} for i, name in enumerate(names)]
+    sections = {
+        part: CachedDataset(data, Preprocessing(image_size=64), progress=False) for part in ("training", "pool")
+    }
+    summary(tmp_path, sections={**sections, "validation": images(4)}).begin()
+    printed = capsys.readouterr().out
+    told = [line[15:] for line in printed.splitlines() if "every pixel" in line]
+    text = "every pixel has the same value (first: 1\\n)"
+    assert told == [f"2 training images: {text}", f"2 pool images: {text}"]
+    assert facts(printed)["training"].endswith(", 2 of them copies")
 
 
 @pytest.mark.parametrize(

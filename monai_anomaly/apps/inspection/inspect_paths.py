@@ -23,9 +23,10 @@ import numpy as np
 from monai_anomaly.apps.inspection.contact_sheet import ContactSheet
 from monai_anomaly.apps.inspection.inspector import Inspector
 from monai_anomaly.apps.inspection.listed_files import ListedFile, UsageError, list_paths
-from monai_anomaly.apps.inspection.text_output import FileLines, Summary, printable
+from monai_anomaly.apps.inspection.text_output import FileLines, Summary
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.atomic import atomic_path
+from monai_anomaly.utils.printable import printable
 
 __all__ = ["inspect_paths"]
 

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from monai_anomaly.apps.inspection.text_output import printable
 from monai_anomaly.data.lists.files import iterate_files
 from monai_anomaly.data.lists.folders.helper_files import find_helpers
 from monai_anomaly.data.lists.folders.tally import HELPERS, OF_SYSTEM
+from monai_anomaly.utils.printable import printable
 
 __all__ = ["ListedFile", "UsageError", "list_paths"]
 

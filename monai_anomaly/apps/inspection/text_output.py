@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_anomaly.data.sets.duplicates import find_duplicates
+from monai_anomaly.utils.grouped_sentences import GroupedSentences
+from monai_anomaly.utils.printable import printable
 
-__all__ = ["FileLines", "Summary", "printable"]
+__all__ = ["FileLines", "Summary"]
 
 GROUPS_SHOWN = 20
 
@@ -70,21 +71,6 @@ class FileLines:
         return "  ".join([f"{number:>{self._width}}", *(f"{c:<{w}}" for c, w in zip(cells, widths, strict=True)), ""])
 
 
-class _Grouped:
-    """Counts sentences; those that differ in a number only are one group, shown by its first."""
-
-    def __init__(self) -> None:
-        self._groups: dict[str, list[Any]] = {}
-
-    def add(self, number: int, text: str) -> None:
-        key = re.sub(r"(\([0-9A-F]{4},[0-9A-F]{4}\))|\d+(?:\.\d+)?", lambda match: match[1] or "N", text)
-        self._groups.setdefault(key, [0, number, text])[0] += 1
-
-    def lines(self) -> list[str]:
-        groups = sorted(self._groups.values(), key=lambda group: -group[0])
-        return _shorten([f"{count:>7}  {text} (first: {number})" for count, number, text in groups])
-
-
 class Summary:
     """Counts what was found.
 
@@ -99,8 +85,8 @@ class Summary:
         self._total = total
         self._passed = passed or {}
         self._kinds: Counter[str] = Counter()
-        self._codes = _Grouped()
-        self._warnings = _Grouped()
+        self._codes = GroupedSentences()
+        self._warnings = GroupedSentences()
 
     def add(self, number: int, record: dict[str, Any]) -> None:
         """Count a file.
@@ -112,11 +98,11 @@ class Summary:
         self.numbers[record["path"]] = number
         if record["status"] == "refused":
             self.refused += 1
-            self._codes.add(number, f"{record['code']}: {record['message']}")
+            self._codes.add(str(number), f"{record['code']}: {record['message']}")
             return
         self._kinds[" ".join(filter(None, (record["kind"], record["modality"])))] += 1
         for text in record["warnings"]:
-            self._warnings.add(number, text)
+            self._warnings.add(str(number), text)
 
     def title(self, shown: int | None = None) -> str:
         """Return the counts in one line.
@@ -141,12 +127,16 @@ class Summary:
         for title, lines in (
             ("passed over", [f"{count:>7}  {what}" for what, count in self._passed.items() if count]),
             ("read", kinds),
-            ("refused", self._codes.lines()),
-            ("warnings", self._warnings.lines()),
+            ("refused", _lines(self._codes)),
+            ("warnings", _lines(self._warnings)),
             ("files with the same pixels", _shorten([f"         {group}" for group in groups])),
         ):
             page += ["", f"  {title}:", *lines] if lines else []
         return page
+
+
+def _lines(said: GroupedSentences) -> list[str]:
+    return _shorten([f"{count:>7}  {text} (first: {number})" for count, number, text in said.groups()])
 
 
 def _equal(group: list[int]) -> str:
@@ -159,8 +149,3 @@ def _equal(group: list[int]) -> str:
 def _shorten(lines: list[str]) -> list[str]:
     more = len(lines) - GROUPS_SHOWN
     return lines if more <= 0 else [*lines[:GROUPS_SHOWN], f"         and {more} more of this sort"]
-
-
-def printable(text: str) -> str:
-    """Return a name with line breaks, escape codes and undecodable bytes written out, so that it stays on its line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -16,6 +16,7 @@ from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.lists.folders.folder_names import class_of, is_finding, section_of
 from monai_anomaly.data.lists.folders.helper_files import Helper
 from monai_anomaly.utils.identity import site_hash
+from monai_anomaly.utils.printable import printable
 
 __all__ = [
     "NO_LABEL",
@@ -103,7 +104,7 @@ class Naming:
 
     def place(self, entry: Entry) -> str:
         """Return where an entry is and what its file is called, for messages."""
-        return f"{entry.where} ({'' if self.source_names else 'id '}{self.file(entry.name)})"
+        return f"{entry.where} ({'' if self.source_names else 'id '}{printable(self.file(entry.name))})"
 
     def got(self, value: Any) -> str:
         """Return the end of a message about a value; it may hold a name, so it is quoted on demand only."""

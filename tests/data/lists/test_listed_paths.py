@@ -118,3 +118,9 @@ def test_a_mask_is_no_image_of_a_list(tmp_path, form):
     message = refusal(listed(tmp_path, "a.png", "a_mask.png", "b_mask.png", "c_mask.png", form=form), "test")
     assert message.startswith("2 listed images are called as masks or other helpers")  # b.png is on the disk alone
     assert len(load(listed(tmp_path, "a.png", "c_mask.png", form=form), "test")) == 2
+
+
+def test_a_name_with_a_line_break_stays_on_its_line(tmp_path):
+    make_tree(tmp_path, "a\nb\x1b.png", "a\nb\x1b_mask.png")
+    message = refusal(listed(tmp_path, "a\nb\x1b.png", "a\nb\x1b_mask.png"), "test", source_names=True)
+    assert "(a\\nb\\x1b_mask.png) first" in message and message.isprintable()
