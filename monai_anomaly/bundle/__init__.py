@@ -13,6 +13,7 @@ from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
+from monai_anomaly.bundle.settings import scoring_settings
 from monai_anomaly.bundle.system import expand_user, has_file, local_device
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 from monai_anomaly.bundle.verbosity import set_verbosity
@@ -37,6 +38,7 @@ __all__ = [
     "prepare_features",
     "read_calibration",
     "run_details",
+    "scoring_settings",
     "set_earlier_aside",
     "set_verbosity",
     "summarize_data",

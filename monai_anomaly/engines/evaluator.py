@@ -13,11 +13,12 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+from ignite.engine import Events
 from monai.engines.evaluator import SupervisedEvaluator
 from monai.engines.utils import IterationEvents
 from monai.utils.enums import CommonKeys as Keys
 
-__all__ = ["FORWARD_ERROR", "describe_failure", "isolate_failures"]
+__all__ = ["FORWARD_ERROR", "EvaluatorRun", "describe_failure", "isolate_failures", "map_alone"]
 
 FORWARD_ERROR = "forward_error"
 """Output key: why the network failed on this image, empty where it did not. Present in affected batches only."""
@@ -51,15 +52,44 @@ def isolate_failures(engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> 
         if not isinstance(output, dict) or Keys.PRED in output:  # not the forward pass: before it, or after it
             raise
         _log.warning("A batch failed (%s); repeating it image by image.", describe_failure(error))
-    maps, errors = zip(*[_map_alone(engine, image[None]) for image in output[Keys.IMAGE]], strict=True)
+    maps, errors = zip(*[map_alone(engine, image[None]) for image in output[Keys.IMAGE]], strict=True)
     output[Keys.PRED], output[FORWARD_ERROR] = torch.cat(maps), list(errors)
     engine.fire_event(IterationEvents.FORWARD_COMPLETED)
     engine.fire_event(IterationEvents.MODEL_COMPLETED)
     return engine.state.output
 
 
-def _map_alone(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.Tensor, str]:
-    """Return the map of one image ``(1, C, H, W)`` and no error, or a map of NaN ``(1, 1, H, W)`` and the error."""
+class EvaluatorRun:
+    """The run of an evaluator, also over no data, which MONAI skips: its handlers then see a beginning and an end.
+
+    Args:
+        engine: the evaluator.
+    """
+
+    def __init__(self, engine: SupervisedEvaluator) -> None:
+        self.engine = engine
+
+    def run(self) -> None:
+        """Do all that there is to do."""
+        loader: Any = self.engine.data_loader
+        if len(loader):
+            self.engine.run()
+            return
+        self.engine.state.epoch_length = 0
+        for event in (Events.STARTED, Events.COMPLETED):
+            self.engine.fire_event(event)
+
+
+def map_alone(engine: SupervisedEvaluator, image: torch.Tensor) -> tuple[torch.Tensor, str]:
+    """Return the map of one image, as the evaluator makes it, and why there is none.
+
+    Args:
+        engine: the evaluator.
+        image: ``(1, C, H, W)``, on its device.
+
+    Returns:
+        The map ``(1, 1, H, W)`` and an empty text, or a map of NaN and the error.
+    """
     autocast = torch.autocast("cuda", **engine.amp_kwargs) if engine.amp else nullcontext()
     try:
         with engine.mode(engine.network), autocast:

@@ -25,7 +25,7 @@ from monai_anomaly.scoring.study import Study
 from monai_anomaly.transforms.source_map import map_on_source
 from monai_anomaly.utils.identity import site_hash
 
-__all__ = ["Origin", "Result", "judge"]
+__all__ = ["Origin", "Result", "judge", "result_of"]
 
 _T = TypeVar("_T")
 
@@ -208,6 +208,8 @@ class Result:
             "facts": None if self.facts is None else dict(self.facts),
             "device": self.device,
             "patient": self.patient,
+            "map_digest": None,
+            "overlay_digest": None,
         }
 
 
@@ -268,6 +270,20 @@ def _patient(item: Mapping[str, Any]) -> str | None:
     """Return a keyed hash of an item's patient; what a data list says may be a name."""
     known, group = str(item.get("patient_hash") or ""), str(item.get("group") or "")
     return known or (site_hash("patient")(group) if group else None)
+
+
+def result_of(record: Mapping[str, Any], *, image: torch.Tensor, anomaly_map: torch.Tensor) -> Result:
+    """Return the result that a record was made of.
+
+    Args:
+        record: of a scored input, as :meth:`Result.record` gives it.
+        image: ``(C, H, W)``, as the network saw it.
+        anomaly_map: ``(1, H, W)``.
+    """
+    lists = ("map_range", "frames", "frame_scores", "source_shape", "box")
+    known = {key: value for key, value in record.items() if key in Result.__dataclass_fields__ and key != "image"}
+    known |= {key: None if record[key] is None else tuple(record[key]) for key in lists}
+    return Result(**known, name=record["image"], image=_pixels(image), anomaly_map=_pixels(anomaly_map)[0])
 
 
 def _pixels(value: Any) -> npt.NDArray[np.float32]:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from monai_anomaly import __version__
 
-__all__ = ["describe_environment", "main", "package_versions"]
+__all__ = ["describe_environment", "installed_versions", "main", "package_versions"]
 
 _PACKAGES = (
     *("monai", "torch", "torchvision", "pytorch-ignite", "numpy", "scipy", "scikit-learn"),
@@ -46,6 +46,11 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
         PackageNotFoundError: when one is not installed.
     """
     return {name: version(name) for name in names}
+
+
+def installed_versions() -> dict[str, str]:
+    """Return the versions of all that computes and decodes, by name; ``not installed`` where it is not."""
+    return {"monai_anomaly": __version__, **{name: _installed_version(name) for name in (*_PACKAGES, *_DECODERS)}}
 
 
 def describe_environment() -> dict[str, str]:

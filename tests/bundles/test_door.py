@@ -22,7 +22,7 @@ from monai_anomaly.data.lists.datalist import load_datalist
 from tests.helpers.calibrations import make_calibration
 from tests.helpers.dicom_files import make_dataset, save
 
-FILES = {"map": None, "overlay": None, "overlay_shape": None}
+FILES = dict.fromkeys(("map", "overlay", "overlay_shape", "map_digest", "overlay_digest"))
 """What only a run that writes files has to say."""
 
 pytestmark = pytest.mark.usefixtures("at_root")

@@ -11,6 +11,7 @@ import torch
 from monai.data import DataLoader, Dataset
 from monai.engines import SupervisedEvaluator
 
+from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.transforms.score import ScoreFromMapd
 
 CPU = torch.device("cpu")
@@ -45,9 +46,10 @@ def make_items(values: Sequence[float], labels: Sequence[int] | None = None, **m
 
 def make_evaluator(items: Any, handlers: Sequence[Any], network: torch.nn.Module | None = None, **more: Any):
     """A stock SupervisedEvaluator with the postprocessing of the bundles."""
+    data = items if isinstance(items, RecordDataset) else Dataset(items)
     return SupervisedEvaluator(
         device=CPU,
-        val_data_loader=DataLoader(Dataset(items), batch_size=3, num_workers=0),
+        val_data_loader=DataLoader(data, batch_size=3, num_workers=0),
         network=network or StubDetector(),
         postprocessing=ScoreFromMapd(),
         val_handlers=list(handlers),

@@ -64,7 +64,7 @@ def test_nothing_is_given_out_that_is_not_in_the_log(tmp_path: Path, monkeypatch
     items = make_items([0.1, 0.5, 0.9], status="ok", code="", reason="")
     with pytest.raises(AuditError, match="the disk is full"):
         make_evaluator(items, [InferenceWriter(out, audit=trail)]).run()
-    left = [*out.rglob("*.png"), *(out.glob("records.jsonl*"))]
+    left = [*out.rglob("*.png"), *(out.rglob("records.jsonl*"))]
     assert [path.name[:6] for path in left if path.suffix == ".png"] == ["000000"]
     assert sum(len(path.read_text().splitlines()) for path in left if path.suffix != ".png") == 1
     assert len(read_results(tmp_path / "a.jsonl")) == 1

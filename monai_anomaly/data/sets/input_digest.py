@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from os import PathLike
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 from monai_anomaly.data.errors import ImageReadError, boundary
-from monai_anomaly.data.file_kind import check_regular
+from monai_anomaly.data.file_kind import META_START, check_regular
 from monai_anomaly.utils.identity import site_key, stream_digest
 
 __all__ = ["INPUT_DIGEST", "InputDigests"]
@@ -23,6 +24,7 @@ LONGEST_FILE = 4 * 2**30
 """Bytes of a file above which it gets no digest: more than any picture within the reader's limits needs."""
 
 _TRIALS = 2
+_OWN_PIXELS = re.compile(rb"ElementDataFile\s*=\s*LOCAL\b")
 _T = TypeVar("_T")
 
 
@@ -53,7 +55,7 @@ class InputDigests:
 
         Args:
             item: with ``image``, a path or a picture in memory; the latter's digest is empty, as that of a file of more
-                than :data:`LONGEST_FILE` bytes.
+                than :data:`LONGEST_FILE` bytes, and of a MetaImage's header whose pixels are in another file.
             transform: reads the file.
 
         Raises:
@@ -91,11 +93,18 @@ class InputDigests:
             with boundary("reading the file"), open(path, "rb") as stream:
                 if _of(os.fstat(stream.fileno())) != before:
                     return None
-                digest = stream_digest(stream, key, LONGEST_FILE)
+                digest = "" if _has_pixels_elsewhere(stream) else stream_digest(stream, key, LONGEST_FILE)
         if _state(path) != before:
             return None
         self._last = (name, before, digest)
         return digest
+
+
+def _has_pixels_elsewhere(stream: BinaryIO) -> bool:
+    """Return whether a file is the header of a MetaImage whose pixels are in another one; leaves it at its start."""
+    head = stream.read(2**14)
+    stream.seek(0)
+    return META_START.match(head) is not None and _OWN_PIXELS.search(head) is None
 
 
 def _state(path: str | PathLike[str]) -> _State:

@@ -60,7 +60,15 @@ class RecordDataset(Dataset[dict[str, Any]]):
         Raises:
             Exception: whatever the transform raises that is not about reading the file.
         """
-        return read_record(self.data[index], self.transform, self.image_shape, self.digests)
+        return self.read(self.data[index])
+
+    def read(self, item: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the record of any item, also one that is not in the data.
+
+        Raises:
+            Exception: whatever the transform raises that is not about reading the file.
+        """
+        return read_record(item, self.transform, self.image_shape, self.digests)
 
 
 def read_record(

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +21,23 @@ from monai_anomaly.scoring.result import Result
 from monai_anomaly.transforms.preprocessing import resize_image
 from monai_anomaly.transforms.source_map import shrink_geometry
 
-__all__ = ["InferenceCards"]
+__all__ = ["InferenceCards", "Redraw"]
 
 LONGEST_PICTURE = 256
 """Rows or columns of a card's picture: a page of a hundred cards has some megabytes."""
+
+
+Redraw = Callable[[int], tuple[Result, Pictures] | None]
+"""Gives again, by its number, what was scored in an earlier run and is kept; None where that cannot be had any more."""
+
+
+@dataclass
+class _Shown:
+    """One image that may get a card; ``picture`` is None until it is drawn, where its record is kept."""
+
+    picture: Picture | None = None
+    note: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -30,13 +45,13 @@ class _Highest:
     """The pictures with the highest scores, at most ``size``; the earlier one where scores are equal."""
 
     size: int
-    heap: list[tuple[float, int, Picture, str, Pictures]] = field(default_factory=list)
+    heap: list[tuple[float, int, _Shown]] = field(default_factory=list)
 
     def wants(self, score: float) -> bool:
         return self.size > 0 and (len(self.heap) < self.size or score > self.heap[0][0])
 
-    def add(self, number: int, picture: Picture, note: str, files: Pictures) -> None:
-        entry = (picture.score, -number, picture, note, files)  # no two have the same number
+    def add(self, number: int, score: float, shown: _Shown) -> None:
+        entry = (score, -number, shown)  # no two have the same number
         if len(self.heap) < self.size:
             heapq.heappush(self.heap, entry)
         else:
@@ -69,30 +84,30 @@ class InferenceCards:
         """
         if result.score is None or result.image is None or result.anomaly_map is None:
             return
-        refused = result.decision == "not_applicable"
-        kept = self._refused if refused else self._decided
-        if not kept.wants(result.score):
-            return
-        seen = None if files.seen is None else _shrink(files.seen)
-        picture = Picture(
-            result.name,
-            None,
-            result.score,
-            result.image,
-            result.anomaly_map,
-            decision=result.decision or "",
-            p_value=result.p_value,
-            aspect=picture_aspect(result.box),
-            source=seen,
-        )
-        notes = [] if result.frames is None else [f"Frame {result.frame}, the highest of {len(result.frames)}."]
-        if refused and result.decision_reason:
-            notes.insert(0, result.decision_reason[:1].upper() + result.decision_reason[1:])
-        files.seen = None  # it is a view of the whole source picture
-        kept.add(number, picture, " ".join(notes), files)
+        kept = self._place(result.decision)
+        if kept.wants(result.score):
+            kept.add(number, result.score, _show(result, files))
+
+    def offer_kept(self, number: int, record: Mapping[str, Any]) -> None:
+        """Keep the place of an image that was scored in an earlier run; it is drawn again where a card is made of it.
+
+        Args:
+            number: of its record.
+            record: its record.
+        """
+        kept = self._place(record["decision"])
+        if kept.wants(record["score"]):
+            kept.add(number, record["score"], _Shown())
+
+    def _place(self, decision: str | None) -> _Highest:
+        return self._refused if decision == "not_applicable" else self._decided
 
     def make(
-        self, network: torch.nn.Module | None, device: torch.device | str | None, map_range: tuple[float, float]
+        self,
+        network: torch.nn.Module | None,
+        device: torch.device | str | None,
+        map_range: tuple[float, float],
+        redraw: Redraw = lambda number: None,
     ) -> dict[int, Card]:
         """Return the cards by the number of their record.
 
@@ -100,15 +115,43 @@ class InferenceCards:
             network: its ``reconstruct``, where it has one, adds what it expected; None adds nothing.
             device: where the network is.
             map_range: map values of the first and the last color.
+            redraw: gives images that were offered as kept; one that it does not give has no card.
         """
-        entries = self._decided.heap + self._refused.heap
+        entries = {-order: shown for _, order, shown in self._decided.heap + self._refused.heap}
+        for number, shown in entries.items():
+            if shown.picture is None and (again := redraw(number)) is not None:
+                entries[number] = _show(*again)
+        drawn = {number: (shown.picture, shown) for number, shown in entries.items() if shown.picture is not None}
         if network is not None:
-            add_reconstructions([picture for _, _, picture, _, _ in entries], network, device)
-        cards: dict[int, Card] = {}
-        for _, order, picture, note, files in entries:
-            links = tuple((words, path) for words, path in (("overlay", files.overlay), ("map", files.map)) if path)
-            cards[-order] = make_card(picture, map_range, f"image-{-order}", note=note, links=links)
-        return cards
+            add_reconstructions([picture for picture, _ in drawn.values()], network, device)
+        return {
+            number: make_card(picture, map_range, f"image-{number}", note=shown.note, links=shown.links)
+            for number, (picture, shown) in drawn.items()
+        }
+
+
+def _show(result: Result, files: Pictures) -> _Shown:
+    """Return what a card needs of a scored image, small."""
+    if result.score is None or result.image is None or result.anomaly_map is None:
+        return _Shown()
+    seen = None if files.seen is None else _shrink(files.seen)
+    files.seen = None  # it is a view of the whole source picture
+    picture = Picture(
+        result.name,
+        None,
+        result.score,
+        result.image,
+        result.anomaly_map,
+        decision=result.decision or "",
+        p_value=result.p_value,
+        aspect=picture_aspect(result.box),
+        source=seen,
+    )
+    notes = [] if result.frames is None else [f"Frame {result.frame}, the highest of {len(result.frames)}."]
+    if result.decision == "not_applicable" and result.decision_reason:
+        notes.insert(0, result.decision_reason[:1].upper() + result.decision_reason[1:])
+    links = tuple((words, path) for words, path in (("overlay", files.overlay), ("map", files.map)) if path)
+    return _Shown(picture, " ".join(notes), links)
 
 
 def _shrink(picture: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +21,12 @@ from monai.engines.evaluator import SupervisedEvaluator
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.handlers.scoring.earlier_results import EarlierResults
 from monai_anomaly.handlers.scoring.inference_cards import InferenceCards
+from monai_anomaly.handlers.scoring.inference_files import PAGE, RECORDS, SETTINGS, TABLE, inference_folder
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
+from monai_anomaly.handlers.scoring.kept_pictures import KeptPictures
+from monai_anomaly.handlers.scoring.on_disk import check_on_disk
 from monai_anomaly.handlers.scoring.picture_files import PictureFiles
 from monai_anomaly.handlers.scoring.predictions_table import write_predictions
 from monai_anomaly.handlers.scoring.record_file import RecordFile, read_records
@@ -65,8 +71,9 @@ class InferenceWriter:
     * ``warnings``: what the reader had to assume, and why there is no overlay where there should be one, or null;
     * ``source_shape`` and ``box``: rows and columns of the stored frame, and ``[x0, y0, x1, y1]``, half open, the part
       of it that the network saw and the map shows; null where the file was not read;
-    * ``input_digest``: which bytes the file had; ``facts``: size, color and gray values of the part that was scored;
-      ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`.
+    * ``input_digest``, ``map_digest`` and ``overlay_digest``: which bytes these files have (see
+      :func:`monai_anomaly.utils.identity.stream_digest`), or null; ``facts``: size, color and gray values of the part
+      that was scored; ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`.
 
     A map has the size of the source picture (see :func:`monai_anomaly.transforms.source_map.map_on_source`) and is a
     palette PNG, an NPZ archive with the network's own map beside it, or a NIfTI file; see
@@ -77,10 +84,14 @@ class InferenceWriter:
     ``predictions.csv`` is the same as a table (:mod:`monai_anomaly.handlers.scoring.predictions_table`), and
     ``index.html`` a page for people, most anomalous first, that needs nothing but the files beside it.
 
-    While the run goes on, records are appended to ``records.jsonl.partial``, each flushed to the system before the next
-    image, so that a crash at file 900 leaves 899 records. The last step renames the file: ``records.jsonl`` exists only
-    when every input file has its record; table and page are made from it. What an earlier run left in the same folder
-    is removed at the start, so that nothing of two runs is mixed.
+    ``run.json`` has the settings that decided about all of them.
+
+    While the run goes on, all of this is made in a folder ``partial-N`` of ``output_dir``, with the records in
+    ``records.jsonl.partial``, each handed to the system before the next image, so that a crash at file 900 leaves 899
+    records. When every input file has its record, and what is on the disk is what was made, the results take the place
+    of those of an earlier run; see :class:`monai_anomaly.handlers.scoring.result_folder.ResultFolder`. So
+    ``records.jsonl`` is in ``output_dir`` only with the results of one complete run, and a run that fails leaves the
+    earlier ones. What such a run made is used by one with ``earlier``, and removed by any other.
 
     Items are read as :func:`monai_anomaly.handlers.scoring.items.evaluated_items` gives them: those of a
     :class:`monai_anomaly.data.sets.records.RecordDataset` with ``score`` and ``pred``, the map of shape ``(1, H, W)``.
@@ -106,6 +117,9 @@ class InferenceWriter:
         details: what a reader of the page must know of the run, as a table.
         unfinished: what of the training a time budget cut short, or empty; the page warns of it.
         audit: the audit log, which has each result before its files and its record are written; None keeps none.
+        settings: what decides about records, maps and overlays, as plain values; goes into ``run.json``.
+        earlier: what of an earlier run is kept, made with the same settings; its ``to_score`` is what the evaluator
+            goes through. None keeps nothing.
 
     Raises:
         ValueError: when ``map_range`` is not two rising finite numbers, ``aggregate`` or ``maps`` is unknown, ``alpha``
@@ -133,6 +147,8 @@ class InferenceWriter:
         details: Mapping[str, Any] | None = None,
         unfinished: str = "",
         audit: AuditTrail | None = None,
+        settings: Mapping[str, Any] | None = None,
+        earlier: EarlierResults | None = None,
     ) -> None:
         low, high = (float(value) for value in map_range)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
@@ -149,24 +165,27 @@ class InferenceWriter:
         self.details = dict(details or {})
         self.unfinished = unfinished
         self.audit = audit
-        self._pictures = PictureFiles(
-            self.output_dir, maps=maps, overlays=overlays, sources=sources, map_range=self.map_range
-        )
+        self.settings = dict(settings or {})
+        self._earlier = earlier
+        self._pictures = PictureFiles(maps=maps, overlays=overlays, sources=sources, map_range=self.map_range)
         self._gallery_size = gallery
-        self._records = RecordFile(self.output_dir / "records.jsonl")
-        self._reset()
+        self._folder = inference_folder(self.output_dir)
+        self._reset(self.output_dir)
 
-    def _reset(self) -> None:
+    def _reset(self, folder: Path) -> None:
+        self._records = RecordFile(folder / RECORDS)
         self.decisions: Counter[str] = Counter()
         self._cards = InferenceCards(self._gallery_size)
         self._studies = StudyCollector()
+        self._kept = KeptPictures(self._earlier, self._pictures)
         self._n_items = 0
+        self._n_studies = 0
         self._first_failure: str | None = None
 
     @property
     def records_path(self) -> Path:
         """Where the records are when the run is complete."""
-        return self._records.path
+        return self.output_dir / RECORDS
 
     @property
     def counts(self) -> Counter[str]:
@@ -180,7 +199,7 @@ class InferenceWriter:
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Make the folder and clear what an earlier run left in it.
+        """Make the run's own folder.
 
         Raises:
             RuntimeError: when the run is distributed.
@@ -189,11 +208,12 @@ class InferenceWriter:
         self._calibration = self.calibration() if callable(self.calibration) else self.calibration
         if self._calibration is not None:
             self._calibration.require_rate(self.alpha)
-        self._reset()
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        self._pictures.start()
-        for name in ("predictions.csv", "index.html"):
-            (self.output_dir / name).unlink(missing_ok=True)
+        self._folder.recover()
+        if self._earlier is None:
+            self._folder.discard()
+        self._reset(self._folder.begin())
+        self._pictures.start(self._folder.path)
+        atomic_write(self._folder.path / SETTINGS, json.dumps(self.settings, indent=2, sort_keys=True) + "\n")
         self._records.start()
 
     def write(self, engine: Engine) -> None:
@@ -203,9 +223,21 @@ class InferenceWriter:
             self._n_items += 1
             study = self._studies.add(item, refusal)
             if study is not None:
-                self._records.append(self._record(study))
+                self._n_studies += 1
+                index = int(study.top.get("index", self.counts.total()))
+                self._keep(self._kept.before(index, self.counts.total()))
+                self._records.append(self._record(study, index))
 
-    def _record(self, study: Study) -> dict[str, Any]:
+    def _keep(self, records: Iterable[tuple[int, dict[str, Any]]]) -> None:
+        """Write records of an earlier run."""
+        for number, record in records:
+            if self.audit is not None:  # they are given out again
+                self.audit.add(record, self._calibration)
+            self._records.append(record)
+            self._cards.offer_kept(number, record)
+            self.decisions[record["decision"]] += 1
+
+    def _record(self, study: Study, index: int) -> dict[str, Any]:
         """Write the files of a study, and return its record."""
         rules: dict[str, Any] = {"alpha": self.alpha, "aggregate": self.aggregate, "map_range": self.map_range}
         result = judge(study, calibration=self._calibration, **rules)
@@ -216,18 +248,18 @@ class InferenceWriter:
             self._first_failure = self._first_failure or result.reason
         if result.status == "scored":
             number = self.counts.total()
-            pictures = self._pictures.write(result, number, int(study.top.get("index", number)))
+            pictures = self._pictures.write(result, number, index)
             pictures.add_to(record)
             self._cards.offer(number, result, pictures)
             self.decisions[str(result.decision)] += 1
         return record
 
     def finish(self, engine: SupervisedEvaluator) -> None:
-        """Check that every input file has its record, and write records, table and page.
+        """Check that every input file has its record, write table and page, and put all in its place.
 
         Raises:
-            RuntimeError: when the records do not add up to the data set, or nothing was scored because the network
-                failed on every image.
+            RuntimeError: when what is on the disk is not what was made, or does not add up to the data set, or nothing
+                was scored because the network failed on every image. Earlier results are where they were.
         """
         n_in, n_out = count_inputs(engine, self._n_items), self._n_items
         if n_in != n_out:
@@ -236,17 +268,21 @@ class InferenceWriter:
                 "evaluator over the whole data set: no epoch_length, and a loader with drop_last=False."
             )
         self._studies.require_complete()
-        self._records.finish()
-        write_predictions(self.records_path, self.output_dir / "predictions.csv")
-        self._write_page(engine.state.device)
-        self._print()
+        self._keep(self._kept.rest(self.counts.total()))
+        check_on_disk(self._records.partial, self.counts, self._n_studies + self._kept.count)
         if self.counts["failed"] and not self.counts["scored"]:
             raise RuntimeError(
-                f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}). "
-                "Does the checkpoint fit the configuration's channels and image size?"
+                f"Nothing was scored: the network failed on every image that could be read ({self._first_failure}); "
+                f"'{self._records.partial}' has the records. Does the checkpoint fit the configuration's channels and "
+                "image size?"
             )
+        write_predictions(self._records.partial, self._folder.path / TABLE)
+        self._write_page(engine)
+        self._records.finish()
+        self._folder.publish()
+        self._print()
 
-    def _write_page(self, device: torch.device) -> None:
+    def _write_page(self, engine: SupervisedEvaluator) -> None:
         calibration, made_of = self._calibration, [self.data_set]
         if "weights" in self.details:
             made_of.append(f"weights {self.details['weights']}")
@@ -261,21 +297,23 @@ class InferenceWriter:
             n_patients=None if calibration is None else calibration.n_patients,
             details=self.details,
         )
-        cards = self._cards.make(self.network, device, self.map_range)
-        page = render_inference(facts, read_records(self.records_path), cards)
-        atomic_write(self.output_dir / "index.html", page.encode("utf-8", errors="backslashreplace"))
+        redraw = partial(self._kept.redraw, engine)
+        cards = self._cards.make(self.network, engine.state.device, self.map_range, redraw)
+        page = render_inference(facts, read_records(self._records.partial), cards)
+        atomic_write(self._folder.path / PAGE, page.encode("utf-8", errors="backslashreplace"))
 
     def _print(self) -> None:
         """Print, because this is the result that the person at the terminal waits for."""
         scored, rejected, failed = (self.counts[status] for status in ("scored", "rejected", "failed"))
         n_files = self.counts.total()
-        print(f"Inference: {n_files} files = {scored} scored + {rejected} rejected + {failed} failed")
+        kept = f"; {self._kept.count} of them were scored before" if self._earlier is not None else ""
+        print(f"Inference: {n_files} files = {scored} scored + {rejected} rejected + {failed} failed{kept}")
         if scored:
             print(
                 "Decisions: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in sorted(self.decisions.items()))
             )
         print(f"Records: {self.records_path}")
-        print(f"Page: {self.output_dir / 'index.html'}")
+        print(f"Page: {self.output_dir / PAGE}")
         if failed:
             _log.warning("%d of %d files failed; the records say why.", failed, n_files)
         if self._pictures.n_problems:

@@ -1,15 +1,22 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
-"""A folder of numbered files, one for each record, that holds those of one run only."""
+"""A folder of numbered files, one for each record."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from pathlib import Path, PurePosixPath
 
-__all__ = ["OutputFolder"]
+__all__ = ["OutputFolder", "is_numbered"]
 
-_OURS = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.(png|npz|nii)")
+_NUMBERED = re.compile(r"\d{6,}_[A-Za-z0-9_-]*\.(png|npz|nii)")
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether a file's name is one that :class:`OutputFolder` gives."""
+    return _NUMBERED.fullmatch(name) is not None
 
 
 class OutputFolder:
@@ -24,24 +31,6 @@ class OutputFolder:
         self.output_dir = output_dir
         self.path = output_dir / name
 
-    def prepare(self, *, wanted: bool) -> None:
-        """Remove the files of an earlier run, none of anybody else's, and make the folder where it is wanted.
-
-        Raises:
-            ValueError: when the folder is a link that leads elsewhere.
-        """
-        if wanted:
-            self.path.mkdir(parents=True, exist_ok=True)
-        if not self.path.is_dir():
-            return
-        if not self.path.resolve().is_relative_to(self.output_dir.resolve()):
-            raise ValueError(f"'{self.path}' is a link out of the output folder; remove it or take another output_dir.")
-        for path in self.path.iterdir():
-            if _OURS.fullmatch(path.name):
-                path.unlink()
-        if not wanted and not any(self.path.iterdir()):
-            self.path.rmdir()
-
     def write(self, number: int, name: str, suffix: str, data: bytes) -> str:
         """Write a file, whole or not at all, and return its path relative to the output folder.
 
@@ -54,13 +43,38 @@ class OutputFolder:
         Raises:
             OSError: when it cannot be written.
         """
-        path = self.path / f"{number:06d}_{_safe_stem(name)}.{suffix}"
+        path = self._path(number, name, suffix)
         try:
             path.write_bytes(data)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
         return path.relative_to(self.output_dir).as_posix()
+
+    def take(self, number: int, name: str, source: Path) -> str:
+        """Give a file of another run its place here, too, and return its path relative to the output folder.
+
+        Args:
+            number: of the record.
+            name: as in :meth:`write`.
+            source: the file, which stays; where the file system can, the two share their bytes.
+
+        Raises:
+            OSError: when it cannot be done.
+        """
+        path = self._path(number, name, source.suffix[1:])
+        try:
+            os.link(source, path)
+        except OSError:  # no links here, or no more of them
+            try:
+                shutil.copyfile(source, path)
+            except BaseException:
+                path.unlink(missing_ok=True)
+                raise
+        return path.relative_to(self.output_dir).as_posix()
+
+    def _path(self, number: int, name: str, suffix: str) -> Path:
+        return self.path / f"{number:06d}_{_safe_stem(name)}.{suffix}"
 
 
 def _safe_stem(name: str) -> str:
