@@ -20,6 +20,7 @@ SUFFIXES = (
     *(".nii", ".nii.gz", ".nrrd", ".mha", ".mhd"),
 )
 HEAD = 352
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
 META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
 
 
@@ -38,7 +39,7 @@ def check_regular(path: PathLike | str) -> None:
 
 
 def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
-    """Return ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; leaves the stream at its start.
+    """Return ``"dicom"``, ``"raster"``, ``"tiff"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; rewinds the stream.
 
     Args:
         stream: the file, at its start.
@@ -49,10 +50,12 @@ def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
     """
     head = stream.read(HEAD)
     stream.seek(0)
-    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")) and head[128:132] != b"DICM":
-        return "raster"
     if head[128:132] == b"DICM":
         return "dicom"
+    if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
+        return "raster"
+    if head.startswith(TIFF_STARTS):
+        return "tiff"
     name = str(path).lower()
     if head[344:347] in (b"n+1", b"ni1") or head[4:7] in (b"n+2", b"ni2"):
         return "nifti"

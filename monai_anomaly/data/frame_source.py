@@ -21,9 +21,11 @@ class DecodedImage:
         pixels: float32 ``(C, H, W)`` in [0, 1], C 1 or 3, rows = H, columns = W.
         kind: ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; ``"array"`` for an array in memory.
         modality: DICOM modality, ``"other"`` for one not in the standard's list, empty for files without one.
-        photometric: photometric interpretation (DICOM) or pixel mode (raster) as stored.
+        photometric: photometric interpretation (DICOM) or the pixel mode of Pillow (PNG,
+            JPEG, BMP) or of TIFF, as stored.
         frames: number of frames in the file.
         frame: the frame that was read, from 0.
+        orientation: how a picture file says that it was stored, 1 (upright) to 8; ``pixels`` were turned upright.
         box: ``(x0, y0, x1, y1)``, half open: the ultrasound region when it is trusted, else None.
         region: ``"none"``, ``"trusted"`` or ``"untrusted"``.
         spacing: ``(row, column)`` in mm per pixel, or None where the file gives none that can be trusted.
@@ -41,6 +43,7 @@ class DecodedImage:
     photometric: str = ""
     frames: int = 1
     frame: int = 0
+    orientation: int = 1
     box: tuple[int, int, int, int] | None = None
     region: str = "none"
     spacing: tuple[float, float] | None = None

@@ -25,16 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.pixel_values import check_finite, scale
+from monai_anomaly.data.pixel_values import ROUNDING, check_finite, scale, small_range
 
 __all__ = ["ValueRange", "choose_range", "find_extremes", "scale_values"]
-
-ROUNDING = 1e-6
-"""How far beyond 0 and 1 real numbers may lie and still be taken for 0 to 1, e.g. 255 times a 32-bit 1/255."""
-
-DARK = 8
-"""A picture of 16 bits whose brightest pixel is below this fraction (1/8) of the range gets a warning."""
-
 
 @dataclass(frozen=True)
 class ValueRange:
@@ -115,8 +108,9 @@ def scale_values(values: np.ndarray, dtype: np.dtype, limits: ValueRange) -> tup
     """
     low, high = find_extremes(values)
     notes: list[str] = []
-    if limits.origin == "type" and dtype.itemsize == 2 and high * DARK < limits.high:
-        notes.append("the brightest pixel is below an eighth of 16 bits; set value_range if the file holds fewer bits")
+    if limits.origin == "type":
+        ends = np.array([low, high]) / limits.high
+        notes += small_range(ends, 8 * dtype.itemsize, "set value_range if the file holds fewer bits")
     if limits.origin in ("option", "header") and (high <= limits.low or low >= limits.high):
         notes.append("every pixel lies outside the range of black and white; correct value_range or the header")
     if values.dtype.kind == "u" and limits.low == 0 and limits.high == np.iinfo(values.dtype).max:

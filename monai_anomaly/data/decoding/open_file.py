@@ -18,6 +18,7 @@ from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.file_kind import check_regular, find_kind
 from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.rasters.pillow_image import RasterSource
+from monai_anomaly.data.rasters.tiff_image import TiffSource
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["ReadRules", "open_dicom", "open_file", "open_mask", "tell_kind"]
@@ -97,6 +98,8 @@ def open_mask(path: PathLike | str, rules: ReadRules) -> Iterator[tuple[BinaryIO
 def _make_source(kind: str, stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSource:
     if kind == "raster":
         return RasterSource(stream, rules.limits)
+    if kind == "tiff":
+        return TiffSource(stream, rules.limits)
     if kind == "dicom":
         return open_dicom(stream, rules, key)
     arrays: dict[str, Any] = {"frames_axis": rules.frames_axis, "value_range": rules.value_range}

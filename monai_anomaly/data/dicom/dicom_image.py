@@ -24,12 +24,14 @@ from monai_anomaly.data.dicom.spacing import find_spacing
 from monai_anomaly.data.dicom.us_regions import UltrasoundRegion, find_region
 from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.pixel_values import small_range
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["DicomSource"]
 
 MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD DMS".split())
 
+CORRECT_BITS = f"export it with a window or with the true {element('BitsStored')}"
 COLORS_OF_JPEG = (
     f"{element('PhotometricInterpretation')} is RGB, but the JPEG says that it holds Y, Cb, Cr; the JPEG was believed"
 )
@@ -84,7 +86,7 @@ class DicomSource:
             stored, colors = self._pixels.decode(index)
             with boundary("turning stored values into pixels"):
                 rules = self._rules_of(index)
-                pixels, masked = rules.apply(stored, colors)
+                pixels, masked, more = rules.apply(stored, colors)
         header, region = self._header, self._region
         notes = [COLORS_OF_JPEG] if header.photometric == "RGB" != colors else []
         modality = word(header.dataset, "Modality")
@@ -103,7 +105,7 @@ class DicomSource:
             inverted=rules.gray is not None and rules.gray.inverted,
             masked=masked,
             identifiers=dict(self._identifiers),
-            warnings=[*self._warnings, *notes, *rules.warnings],
+            warnings=[*self._warnings, *notes, *rules.warnings, *more],
         )
 
     def _rules_of(self, index: int) -> _FrameRules:
@@ -143,13 +145,14 @@ class _FrameRules:
             visible, notes = find_visible(dataset, (header.rows, header.columns))
             self._hidden = None if visible is None else ~visible
             self.warnings += notes
+        self._told_range = self._palette is not None or (self.gray is not None and self.gray.voi)
         self.spacing, self.spacing_origin = region.spacing, "us_region" if region.spacing else ""
         if region.spacing is None and region.state != "untrusted":  # whoever rescaled it did not correct the spacing
             self.spacing, self.spacing_origin, notes = find_spacing(dataset)
             self.warnings += notes
 
-    def apply(self, stored: np.ndarray, colors: str) -> tuple[np.ndarray, float]:
-        """Return float32 ``(C, H, W)`` in [0, 1] and the share of its pixels that are masked.
+    def apply(self, stored: np.ndarray, colors: str) -> tuple[np.ndarray, float, list[str]]:
+        """Return float32 ``(C, H, W)`` in [0, 1], the share of its pixels that are masked, and warnings.
 
         Args:
             stored: what was decoded.
@@ -166,7 +169,13 @@ class _FrameRules:
         else:
             convert = ybr_to_unit if colors in ("YBR_FULL", "YBR_FULL_422") else rgb_to_unit
             pixels = convert(stored, self._bits)
+        notes = [] if self._told_range else small_range(pixels, self._bits, CORRECT_BITS, _shown(pixels, hidden))
         if hidden is None:
-            return pixels, 0.0
+            return pixels, 0.0, notes
         pixels[:, hidden] = 0.0
-        return pixels, float(hidden.mean())
+        return pixels, float(hidden.mean()), notes
+
+
+def _shown(pixels: np.ndarray, hidden: np.ndarray | None) -> np.ndarray | None:
+    """Return which pixels are looked at, of the shape of ``pixels``; None for all."""
+    return None if hidden is None else np.broadcast_to(~hidden, pixels.shape)
