@@ -152,13 +152,11 @@ class ClinicalImageReader(ImageReader):
         """
         return open_dicom(stream, self._rules, key)
 
-    def _ask(self, task: str, path: PathLike | str, frame: int | None = None) -> Any:
+    def _ask(self, task: str, path: PathLike | str, frame: int | None = None, frames: int = 1) -> Any:
         """Return the answer to a question about a file, from this process or from one with limits."""
-        kind, key = "", b""
-        if task != MASK:
-            kind = tell_kind(path)
-            key = site_key() if kind == "dicom" else b""  # its error is the site's, not the file's
-        job = Job(task, os.path.abspath(path), self._rules, kind, key, frame)
+        kind = tell_kind(path)
+        key = site_key() if kind == "dicom" and task != MASK else b""  # its error is the site's, not the file's
+        job = Job(task, os.path.abspath(path), self._rules, kind, key, frame, frames)
         return do_job(job) if self.decode_limit is None else decode_limited(job, self.decode_limit)
 
     @property
@@ -181,9 +179,9 @@ class ClinicalImageReader(ImageReader):
         Returns:
             The image, float32 ``(C, H, W)`` in [0, 1], and an allow list of plain values: ``shape`` of the stored
             frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``,
-            ``photometric``, ``frames``, ``frame``, ``voi``, ``inverted``, ``spacing`` (``[row, column]`` in
-            mm, empty if unknown), ``spacing_origin``, ``masked`` (share of pixels that are no picture), ``identifiers``
-            (keyed hashes), ``constant``, ``warnings``, ``original_channel_dim``.
+            ``photometric``, ``frames``, ``frame``, ``orientation`` (as stored, 1 to 8), ``voi``, ``inverted``,
+            ``spacing`` (``[row, column]`` in mm, empty if unknown), ``spacing_origin``, ``masked`` (share of pixels
+            that are no picture), ``identifiers`` (keyed hashes), ``constant``, ``warnings``, ``original_channel_dim``.
         """
         pixels, notes = img.pixels, list(img.warnings)
         rows, columns = pixels.shape[1:]
@@ -201,6 +199,7 @@ class ClinicalImageReader(ImageReader):
             "photometric": img.photometric,
             "frames": img.frames,
             "frame": img.frame,
+            "orientation": img.orientation,
             "voi": img.voi,
             "inverted": img.inverted,
             "spacing": list(img.spacing or ()),
@@ -213,20 +212,21 @@ class ClinicalImageReader(ImageReader):
         }
         return pixels, meta
 
-    def read_mask(self, path: PathLike | str) -> np.ndarray:
-        """Read a lesion mask from a file of any kind with one picture, uncropped.
+    def read_mask(self, path: PathLike | str, frame: int = 0, frames: int = 1) -> np.ndarray:
+        """Read a lesion mask from a file of any kind, uncropped, turned by its own word.
 
         Args:
             path: the mask's path.
+            frame: index of the frame of its image, from 0.
+            frames: number of frames of its image; a mask has as many, or one.
 
         Returns:
-            bool ``(H, W)``: every pixel that is not 0 (in a JPEG: at least half of white; in an array or a DICOM file:
-            above 0).
+            bool ``(H, W)``: every pixel that is not black (in a JPEG: at least half of white).
 
         Raises:
             ImageReadError: whatever is wrong with the file.
         """
-        return cast(np.ndarray, self._ask(MASK, path))
+        return cast(np.ndarray, self._ask(MASK, path, frame, frames))
 
 
 def _one_path(data: Sequence[PathLike | str] | PathLike | str | FrameSource) -> PathLike | str | FrameSource:

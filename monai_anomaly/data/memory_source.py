@@ -18,12 +18,13 @@ from monai_anomaly.data.dicom.elements import quiet_pydicom
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage, FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.data.pixel_values import check_finite, scale
-from monai_anomaly.data.rasters.pillow_image import decode_picture, load_page
+from monai_anomaly.data.pixel_values import check_finite, scale, small_range
+from monai_anomaly.data.rasters.pillow_image import decode_picture, load_picture
 from monai_anomaly.data.read_limits import check_budget
 
 __all__ = ["is_picture", "memory_source"]
 
+BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0
 RANGES = {"bool": (0.0, 1.0), "uint8": (0.0, 255.0), "uint16": (0.0, 65535.0)}
 """Black and white of the types that say so themselves."""
 
@@ -89,11 +90,14 @@ class _ArraySource:
                 "white).",
             )
         self._values, self._range = values, known
+        self._bits = 8 * values.dtype.itemsize if value_range is None else 0
 
     def decode(self, index: int) -> DecodedImage:
         """Return the array, scaled; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with boundary("scaling the array"):
-            return DecodedImage(pixels=scale(self._values, *self._range), kind="array", frame=index)
+            pixels = scale(self._values, *self._range)
+            notes = small_range(pixels, self._bits, "give value_range=(black, white)")
+        return DecodedImage(pixels=pixels, kind="array", frame=index, warnings=notes)
 
 
 class _PillowSource:
@@ -102,11 +106,24 @@ class _PillowSource:
     frames = 1
 
     def __init__(self, image: Image.Image, reader: ClinicalImageReader) -> None:
+        _check_tiff(image)
         self._image, self._limits = image, reader.limits
 
     def decode(self, index: int) -> DecodedImage:
         """Return the image; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
-        return decode_picture(load_page(self._image, 0, 1, self._limits), frames=1, frame=index)
+        return decode_picture(load_picture(self._image, self._limits))
+
+
+def _check_tiff(image: Image.Image) -> None:
+    """Refuse a TIFF of which Pillow does not know white and black, or as many bits as it has."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is None or image.format != "TIFF":
+        return
+    bits = set(tags.get(BITS_PER_SAMPLE, (1,)))
+    if (tags.get(PHOTOMETRIC) == WHITE_IS_ZERO and not bits <= {1, 8}) or not bits <= {1, 8, 16, 32}:
+        raise ImageReadError(
+            "unsupported", "Pillow opened a TIFF whose white or whose bits it does not know; give the file's path."
+        )
 
 
 def _dataset_source(dataset: Dataset, reader: ClinicalImageReader) -> FrameSource:

@@ -29,7 +29,7 @@ def has_zero_tail(values: np.ndarray) -> bool:
     Args:
         values: ``(H, W)``, stored row by row, black 0.
     """
-    rows, columns = values.shape
+    rows = len(values)
     filled = np.flatnonzero(values[::-1].any(axis=1))
     if not len(filled):
         return False

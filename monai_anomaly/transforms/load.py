@@ -18,6 +18,7 @@ from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE, picture_facts
+from monai_anomaly.data.rasters.lesion_mask import fit_mask
 
 __all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
 
@@ -73,9 +74,9 @@ class LoadClinicalImage(Transform):
 class LoadClinicalImaged(MapTransform):
     """Dictionary form of :class:`LoadClinicalImage`; honors ``frame`` and loads ``mask`` beside the image.
 
-    The mask becomes float32 ``(1, H, W)`` of 0 and 1, cut by the same region as the image; what one of several masks
-    marks is marked. An empty mask path means that nothing is marked. ``frame`` becomes the frame that was read,
-    ``warnings`` every fallback of the reader as one string. All items have the first image's
+    The mask becomes float32 ``(1, H, W)`` of 0 and 1, turned, chosen by frame and cut as the image is; what one of
+    several masks marks is marked. An empty mask path means that nothing is marked. ``frame`` becomes the frame that was
+    read, ``warnings`` every fallback of the reader as one string. All items have the first image's
     :mod:`~monai_anomaly.data.picture_facts`: its numbers, ``source_shape`` and ``box``, which say where it was in the
     stored frame, and the hashes ``device_hash`` and ``patient_hash``.
 
@@ -121,7 +122,8 @@ class LoadClinicalImaged(MapTransform):
             first = first or meta
             notes += meta["warnings"]
         if first is not None and self.mask_key in item:
-            item[self.mask_key] = self._load_masks(item[self.mask_key], first)
+            item[self.mask_key], more = self._load_masks(item[self.mask_key], first)
+            notes += more
         item["warnings"] = "; ".join(notes)
         item["frame"] = first["frame"] if first is not None else -1
         item.update(PICTURE_FACTS | PICTURE_PLACE | PICTURE_ORIGIN)
@@ -133,25 +135,17 @@ class LoadClinicalImaged(MapTransform):
             item[self.meta_key] = first
         return item
 
-    def _load_masks(self, paths: Sequence[PathLike | str] | PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
-        """Return what any of the masks marks, in the picture that was cut out of the image's stored frame."""
+    def _load_masks(
+        self, paths: Sequence[PathLike | str] | PathLike | str, meta: Mapping[str, Any]
+    ) -> tuple[torch.Tensor, list[str]]:
+        """Return what any of the masks marks, in the picture that was cut out of the image's frame; and warnings."""
         listed: Sequence[PathLike | str] = [paths] if isinstance(paths, (str, PathLike)) else paths
         x0, y0, x1, y1 = meta["box"]
-        joined = torch.zeros(1, y1 - y0, x1 - x0)
+        joined = np.zeros((y1 - y0, x1 - x0), bool)
+        notes: list[str] = []
         for path in (path for path in listed if path):
-            joined = torch.maximum(joined, self._load_mask(path, meta))
-        return joined
-
-    def _load_mask(self, path: PathLike | str, meta: Mapping[str, Any]) -> torch.Tensor:
-        x0, y0, x1, y1 = meta["box"]
-        mask = self.loader.reader.read_mask(path)
-        if list(mask.shape) == meta["shape"]:
-            mask = mask[y0:y1, x0:x1]
-        elif mask.shape != (y1 - y0, x1 - x0):
-            rows, columns = meta["shape"]
-            raise ImageReadError(
-                "mask_shape",
-                f"the mask is {mask.shape[0]} x {mask.shape[1]} pixels, its image {rows} x {columns}; "
-                "save the mask with the image's size.",
-            )
-        return torch.from_numpy(mask.astype(np.float32))[None]
+            whole = self.loader.reader.read_mask(path, meta["frame"], meta["frames"])
+            mask, more = fit_mask(whole, shape=meta["shape"], box=meta["box"], orientation=meta["orientation"])
+            joined |= mask
+            notes += more
+        return torch.from_numpy(joined.astype(np.float32))[None], list(dict.fromkeys(notes))

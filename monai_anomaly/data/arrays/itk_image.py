@@ -72,9 +72,7 @@ class ItkSource:
         """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         header = self._header
         with boundary("decoding the array"):
-            if self._volume is None:
-                self._volume = self._load()
-            volume = self._volume
+            volume = self._whole()
             if self._range is None:
                 self._range = choose_range(
                     self._option, None, dtype=header.dtype, extremes=lambda: find_extremes(volume)
@@ -90,6 +88,19 @@ class ItkSource:
             spacing_origin=self._kind if header.spacing else "",
             warnings=notes,
         )
+
+    def decode_mask(self, index: int) -> np.ndarray:
+        """Return where a frame is not 0; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
+        with boundary("decoding the mask"):
+            values = self._whole()[index]
+            find_extremes(values)
+            return np.asarray((values != 0).any(axis=2))
+
+    def _whole(self) -> np.ndarray:
+        """Return the file as ``(T, H, W, C)``, which is loaded once."""
+        if self._volume is None:
+            self._volume = self._load()
+        return self._volume
 
     def _load(self) -> np.ndarray:
         """Return the file as ``(T, H, W, C)``."""

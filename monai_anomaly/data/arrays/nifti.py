@@ -119,6 +119,13 @@ class NiftiSource:
             warnings=notes + more,
         )
 
+    def decode_mask(self, index: int) -> np.ndarray:
+        """Return where a frame is not 0; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
+        with boundary("decoding the mask"):
+            values = _to_channels(self._stored(index))[0]
+            find_extremes(values)
+            return np.asarray((values != 0).any(axis=0))
+
     def _stored(self, index: int) -> np.ndarray:
         """Return one frame, the axis of frames kept with length 1, after slope and intercept."""
         header = self._header

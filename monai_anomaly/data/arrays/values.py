@@ -29,6 +29,7 @@ from monai_anomaly.data.pixel_values import ROUNDING, check_finite, scale, small
 
 __all__ = ["ValueRange", "choose_range", "find_extremes", "scale_values"]
 
+
 @dataclass(frozen=True)
 class ValueRange:
     """Black and white of a file.

@@ -13,7 +13,7 @@ import numpy as np
 from monai_anomaly.data.decoding.open_file import ReadRules, open_file, open_mask
 from monai_anomaly.data.frame_rule import choose_frame
 from monai_anomaly.data.frame_source import DecodedImage
-from monai_anomaly.data.rasters.lesion_mask import mask_of, read_mask
+from monai_anomaly.data.rasters.lesion_mask import read_mask
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["COUNT", "FRAME", "MASK", "Job", "do_job"]
@@ -29,17 +29,19 @@ class Job:
         task: ``"frame"`` (one decoded frame), ``"count"`` (number of frames) or ``"mask"`` (a lesion mask).
         path: the file.
         rules: how it is read.
-        kind: what it is, as :func:`.tell_kind` says; empty for a mask.
+        kind: what it is, as :func:`.tell_kind` says.
         key: the site's key, for DICOM.
-        frame: index of the frame, None for the middle one.
+        frame: index of the frame, None for the middle one; of a mask, that of its image.
+        frames: of a mask, how many frames its image has.
     """
 
     task: str
     path: str
     rules: ReadRules
-    kind: str = ""
+    kind: str
     key: bytes = b""
     frame: int | None = None
+    frames: int = 1
 
     def to_plain(self) -> dict[str, Any]:
         """Return it as JSON has it; :meth:`from_plain` makes it again."""
@@ -63,8 +65,8 @@ def do_job(job: Job) -> DecodedImage | np.ndarray | int:
         ImageReadError: whatever is wrong with the file.
     """
     if job.task == MASK:
-        with open_mask(job.path, job.rules) as (stream, source):
-            return read_mask(stream, job.rules.limits) if source is None else mask_of(source)
+        with open_mask(job.path, job.kind, job.rules) as mask:
+            return read_mask(mask, job.frame or 0, job.frames)
     with open_file(job.path, job.kind, job.rules, job.key) as source:
         if job.task == COUNT:
             return source.frames

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import PathLike
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from monai_anomaly.data.arrays.itk_image import ItkSource
 from monai_anomaly.data.arrays.nifti import NiftiSource
@@ -17,6 +17,7 @@ from monai_anomaly.data.dicom.dicom_image import DicomSource
 from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.file_kind import check_regular, find_kind
 from monai_anomaly.data.frame_source import FrameSource
+from monai_anomaly.data.rasters.lesion_mask import MaskSource
 from monai_anomaly.data.rasters.pillow_image import RasterSource
 from monai_anomaly.data.rasters.tiff_image import TiffSource
 from monai_anomaly.data.read_limits import ReadLimits
@@ -49,7 +50,7 @@ def tell_kind(path: PathLike | str) -> str:
 
 
 @contextmanager
-def open_file(path: PathLike | str, kind: str, rules: ReadRules, key: bytes) -> Iterator[FrameSource]:
+def open_file(path: PathLike | str, kind: str, rules: ReadRules, key: bytes | None) -> Iterator[FrameSource]:
     """Open a file with the decoder of its kind; every error in the block becomes one class.
 
     Args:
@@ -75,24 +76,13 @@ def open_dicom(stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSo
 
 
 @contextmanager
-def open_mask(path: PathLike | str, rules: ReadRules) -> Iterator[tuple[BinaryIO, FrameSource | None]]:
-    """Open a file that is to be a mask; a picture file is as it is, any other has its decoder, for stored values.
+def open_mask(path: PathLike | str, kind: str, rules: ReadRules) -> Iterator[MaskSource]:
+    """Open a file that is to be a mask; arguments and errors as of :func:`open_file`.
 
-    Every error in the block becomes one class.
-
-    Args:
-        path: the file.
-        rules: how images are read; windows and ranges are theirs, not a mask's.
-
-    Raises:
-        ImageReadError: whatever is wrong with the file.
+    Windows, ranges and padding are an image's, and not a mask's.
     """
-    with boundary("reading the mask"):
-        check_regular(path)
-        with open(path, "rb") as stream:
-            kind = find_kind(stream, path)
-            stored = replace(rules, voi=False, masks=False, value_range=(0.0, 1.0))  # what is above 0 is above black
-            yield stream, None if kind == "raster" else _make_source(kind, stream, stored, None)
+    with open_file(path, kind, replace(rules, voi=False, masks=False, value_range=None), None) as source:
+        yield cast(MaskSource, source)
 
 
 def _make_source(kind: str, stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSource:

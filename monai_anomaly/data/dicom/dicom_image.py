@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 from pydicom.dataset import Dataset
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 
 from monai_anomaly.data.dicom.color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
@@ -31,6 +32,7 @@ __all__ = ["DicomSource"]
 
 MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD DMS".split())
 
+LOSSY_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit)
 CORRECT_BITS = f"export it with a window or with the true {element('BitsStored')}"
 COLORS_OF_JPEG = (
     f"{element('PhotometricInterpretation')} is RGB, but the JPEG says that it holds Y, Cb, Cr; the JPEG was believed"
@@ -107,6 +109,11 @@ class DicomSource:
             identifiers=dict(self._identifiers),
             warnings=[*self._warnings, *notes, *rules.warnings, *more],
         )
+
+    def decode_mask(self, index: int) -> np.ndarray:
+        """Return where a frame is not black; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
+        least = 0.5 if self._header.syntax in LOSSY_JPEG else 0.0
+        return np.asarray((self.decode(index).pixels > least).any(axis=0))
 
     def _rules_of(self, index: int) -> _FrameRules:
         """Return the frame's rules; worked out again only where a frame has elements of its own."""

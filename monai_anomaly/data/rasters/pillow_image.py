@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""PNG, JPEG, BMP and TIFF, through Pillow."""
+"""PNG, JPEG and BMP, through Pillow."""
 
 from __future__ import annotations
 
@@ -13,46 +13,65 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
-from monai_anomaly.data.pixel_values import check_finite, scale
+from monai_anomaly.data.pixel_values import check_finite, scale, small_range, unit_range
+from monai_anomaly.data.rasters.orientation import turn_upright
+from monai_anomaly.data.rasters.png_depth import PngDepth, read_depth
 from monai_anomaly.data.rasters.whole import check_whole
 from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
-__all__ = ["RasterSource", "decode_picture", "load_page", "open_picture"]
+__all__ = ["SPREAD", "RasterSource", "decode_picture", "find_orientation", "load_picture", "open_picture"]
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "BMP")
 """The only Pillow plug-ins that are let near a file."""
+
+EXIF_ORIENTATION = 274
+SPREAD = "save the image with values up to those of white"
 
 
 class RasterSource:
-    """The pages of an open picture file; 8 bits scale by 255, 16 bits by 65535.
+    """The picture of an open file; 8 bits scale by 255, 16 bits by 65535, or by the bits that a PNG says it uses.
 
     Args:
-        stream: the open file, at its start; stays open as long as pages are decoded.
+        stream: the open file, at its start; stays open until the picture is decoded.
         limits: checked on the header.
 
     Raises:
         ImageReadError: whatever is wrong with the header.
     """
 
+    frames = 1
+
     def __init__(self, stream: BinaryIO, limits: ReadLimits) -> None:
         self._stream = stream
         self._limits = limits
-        self._image, self.frames = open_picture(stream, limits)
+        self._image = open_picture(stream, limits)
 
     def decode(self, index: int) -> DecodedImage:
-        """Decode one page; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
+        """Decode the picture; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         notes = check_whole(self._stream)
-        page = load_page(self._image, index, self.frames, self._limits)
-        return decode_picture(page, frames=self.frames, frame=index, notes=notes)
+        image = load_picture(self._image, self._limits)
+        return decode_picture(image, depth=read_depth(self._stream), notes=notes)
+
+    def decode_mask(self, index: int) -> np.ndarray:
+        """Return where it is not black; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
+        check_whole(self._stream)
+        image = load_picture(self._image, self._limits)
+        with boundary("decoding the mask"):
+            lossy = image.format == "JPEG"
+            orientation = find_orientation(image)
+            if image.mode in ("LA", "RGBA", "PA", "P", "CMYK", "YCbCr") or "transparency" in image.info:
+                image = image.convert("RGB")
+            values = np.asarray(image)
+            mask = np.asarray(values >= 128 if lossy else values != 0)
+            return turn_upright(mask if mask.ndim == 2 else np.asarray(mask.any(axis=2)), orientation)
 
 
-def decode_picture(image: Image.Image, *, frames: int, frame: int, notes: Iterable[str] = ()) -> DecodedImage:
-    """Turn a loaded page into pixels.
+def decode_picture(image: Image.Image, *, depth: PngDepth | None = None, notes: Iterable[str] = ()) -> DecodedImage:
+    """Turn a loaded picture into pixels.
 
     Args:
-        image: the page, which stays as it is.
-        frames: number of pages of the file.
-        frame: the page's index.
+        image: the picture, which stays as it is.
+        depth: bits of a PNG, of which Pillow keeps the upper 8 of colors; None for those of Pillow's mode.
         notes: what was tolerated in the file.
 
     Raises:
@@ -60,22 +79,30 @@ def decode_picture(image: Image.Image, *, frames: int, frame: int, notes: Iterab
     """
     mode = image.mode
     warnings = list(notes)
+    orientation = 1
     if "exif" in image.info:
         with boundary("turning the image upright"):
+            orientation = find_orientation(image)
             image = ImageOps.exif_transpose(image)
     if mode in ("1", "LA", "La", "PA", "P", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV"):
         with boundary("converting the colors"):
             image, more = _convert(image)
         warnings += more
     with boundary("decoding the image"):
-        values = np.asarray(image)
+        pixels, more = _to_unit(np.asarray(image), depth)
     return DecodedImage(
-        pixels=_to_unit(values), kind="raster", photometric=mode, frames=frames, frame=frame, warnings=warnings
+        pixels=pixels, kind="raster", photometric=mode, orientation=orientation, warnings=[*warnings, *more]
     )
 
 
-def open_picture(stream: BinaryIO, limits: ReadLimits) -> tuple[Image.Image, int]:
-    """Open a file without decoding; returns it with the number of pages, after a look at the size of the first."""
+def find_orientation(image: Image.Image) -> int:
+    """Return how the Exif data of a loaded picture say that it lies, 1 to 8; 1 for data that make no sense."""
+    orientation = image.getexif().get(EXIF_ORIENTATION) if "exif" in image.info else 1
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def open_picture(stream: BinaryIO, limits: ReadLimits) -> Image.Image:
+    """Open a file without decoding, and look at its size."""
     with boundary("reading the image's header"):
         try:
             image = Image.open(stream, formats=FORMATS)
@@ -83,17 +110,14 @@ def open_picture(stream: BinaryIO, limits: ReadLimits) -> tuple[Image.Image, int
             raise ImageReadError("budget", "the image is beyond Pillow's own limit; export a smaller one.") from None
         except UnidentifiedImageError:
             raise ImageReadError("decode_failed", "the header of the image is damaged; copy the file again.") from None
-        frames = int(getattr(image, "n_frames", 1)) if image.format == "TIFF" else 1
-        check_budget(limits, rows=image.height, columns=image.width, frames=frames, bytes_per_pixel=4)
-        return image, frames
+        check_budget(limits, rows=image.height, columns=image.width, bytes_per_pixel=4)
+        return image
 
 
-def load_page(image: Image.Image, index: int, frames: int, limits: ReadLimits) -> Image.Image:
-    """Decode one page."""
+def load_picture(image: Image.Image, limits: ReadLimits) -> Image.Image:
+    """Decode a picture that is open."""
     with boundary("decoding the image"):
-        if frames > 1:
-            image.seek(index)
-        check_budget(limits, rows=image.height, columns=image.width, frames=frames, bytes_per_pixel=4)
+        check_budget(limits, rows=image.height, columns=image.width, bytes_per_pixel=4)
         try:
             image.load()
         except OSError as error:  # Pillow has no class of its own for a file that ends early
@@ -118,22 +142,21 @@ def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return image.convert("L" if gray else "RGB"), notes
 
 
-def _to_unit(values: np.ndarray) -> np.ndarray:
-    """Scale decoded values by the nominal range of their type; return float32 ``(C, H, W)``."""
-    if values.ndim == 3:
-        values = np.ascontiguousarray(values.transpose(2, 0, 1))
-    else:
-        values = values[None]
+def _to_unit(values: np.ndarray, depth: PngDepth | None) -> tuple[np.ndarray, list[str]]:
+    """Scale decoded values by the nominal range of their type; return float32 ``(C, H, W)``, and warnings."""
+    values = np.ascontiguousarray(values.transpose(2, 0, 1)) if values.ndim == 3 else values[None]
     if values.dtype == np.uint8:
-        return scale(values, 0, 255)
+        pixels = scale(values, 0, 255)
+        return pixels, small_range(pixels, depth.stored if depth else 8, SPREAD)
     if values.dtype == np.uint16:
-        return scale(values, 0, 65535)
+        white = depth.white(values) if depth else 65535
+        pixels = scale(values, 0, white)
+        return pixels, small_range(pixels, white.bit_length(), SPREAD)
     check_finite(values)
-    low, high = float(values.min()), float(values.max())
-    if values.dtype.kind == "f" and low >= 0.0 and high <= 1.0:
-        return values.astype(np.float32)
+    if values.dtype.kind == "f":
+        return unit_range(values), []
     raise ImageReadError(
         "unknown_range",
-        f"the pixels are {values.dtype} from {low:g} to {high:g}, which says nothing about black and white; "
-        "save the image with 8 or 16 bits unsigned, or as float from 0 to 1.",
+        f"the pixels are {values.dtype}, which says nothing about black and white; save the image with 8 or 16 bits "
+        "unsigned.",
     )

@@ -13,6 +13,7 @@ from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.pixel_values import check_finite, scale, small_range, unit_range
 from monai_anomaly.data.rasters.orientation import turn_upright
+from monai_anomaly.data.rasters.pillow_image import SPREAD
 from monai_anomaly.data.rasters.tiff.directory import Directory, read_directories
 from monai_anomaly.data.rasters.tiff.layout import JPEG, TiffLayout, check_layout
 from monai_anomaly.data.rasters.tiff.pages import choose_frames
@@ -65,14 +66,7 @@ class TiffSource:
         )
 
     def decode_mask(self, index: int) -> np.ndarray:
-        """Return where a frame is not black: bool ``(H, W)``, upright; see :mod:`.lesion_mask`.
-
-        Args:
-            index: the frame.
-
-        Raises:
-            ImageReadError: whatever is wrong with it.
-        """
+        """Return where a frame is not black; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
         with boundary("decoding the TIFF"):
             layout, values, _ = self._read(index)
             if layout.colors == "Palette":
@@ -114,8 +108,7 @@ def _to_unit(stored: np.ndarray, directory: Directory, layout: TiffLayout) -> tu
         return _from_cmyk(stored, layout), []
     colors = stored[..., :-1] if layout.alpha else stored
     pixels = scale(_invert(colors, layout) if layout.colors == "WhiteIsZero" else colors, 0, white)
-    cure = "save the image with values up to those of white"
-    notes = small_range(pixels, layout.bits, cure)
+    notes = small_range(pixels, layout.bits, SPREAD)
     if layout.alpha == "unknown":
         notes.append(UNKNOWN_CHANNEL)
     elif layout.alpha and stored[..., -1].min() < white:

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Strips and tiles of a TIFF, unpacked by the libraries that read PNG and JPEG: zlib, and libtiff and libjpeg of Pillow.
+"""Strips and tiles of a TIFF, unpacked by libraries that are there: zlib, and libtiff and libjpeg of Pillow.
 
 tifffile would need imagecodecs for LZW, PackBits and JPEG: 45 native libraries, any of which a file could ask for.
 """
@@ -18,6 +18,7 @@ from PIL import JpegImagePlugin, TiffImagePlugin
 
 from monai_anomaly.data.dicom.codestream import codestream_shape, mark_rgb, take_jpeg_colors
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.jpeg_check import check_jpeg
 
 __all__ = ["decode_jpeg", "inflate", "join_tables", "unpack_strips"]
 
@@ -131,12 +132,12 @@ def decode_jpeg(code: bytes, shape: tuple[int, int, int], *, ycbcr: bool) -> tup
     if declared is None:
         raise ImageReadError("decode_failed", f"a JPEG in the TIFF is damaged; {CURE}.")
     if declared != shape:
-        raise ImageReadError("inconsistent", "a JPEG in the TIFF has another size than its strip or tile; export again.")
-    notes: list[str] = []
+        raise ImageReadError("inconsistent", "a JPEG in the TIFF has not the size of its strip or tile; export again.")
+    notes = list(check_jpeg(code))
     if shape[2] == 3:
         code, says = take_jpeg_colors(code)
         if "RGB" in says and (ycbcr or len(says) > 1):
-            raise ImageReadError("inconsistent", "a JPEG and its TIFF contradict each other about colors; export again.")
+            raise ImageReadError("inconsistent", "a JPEG and its TIFF disagree about its colors; export it again.")
         if not ycbcr and "YBR" in says:
             notes.append("the TIFF says RGB, but its JPEG that it holds Y, Cb, Cr; the JPEG was believed")
         elif not ycbcr:

@@ -262,6 +262,4 @@ def _check_segments(layout: TiffLayout, limits: ReadLimits) -> None:
     if layout.tiled and padded > 4 * max(layout.rows * layout.columns, 2**20):
         raise ImageReadError("inconsistent", "the tiles of the TIFF are larger than its picture; export it again.")
     if padded * layout.samples * -(-layout.bits // 8) > max(limits.max_bytes, 4 * 2**20):
-        raise ImageReadError(
-            "budget", f"the tiles of the TIFF hold more than max_bytes={limits.max_bytes}; raise it."
-        )
+        raise ImageReadError("budget", f"the tiles of the TIFF hold more than max_bytes={limits.max_bytes}; raise it.")

@@ -93,6 +93,7 @@ def _check_description(frames: Sequence[Directory]) -> None:
         )
     if images > len(frames):
         raise ImageReadError(
-            "frame_count", f"ImageJ says that the TIFF holds {images} pictures, but it has {len(frames)} pages for "
-            "them; save it again."
+            "frame_count",
+            f"ImageJ says that the TIFF holds {images} pictures, but it has {len(frames)} pages for "
+            "them; save it again.",
         )
