@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
@@ -74,7 +75,7 @@ class TiffSource:
             if layout.colors == "WhiteIsZero":
                 values = _invert(values, layout)
             if layout.colors == "CMYK":
-                values = _from_cmyk(values, layout)
+                values = _from_cmyk(values)
             if layout.alpha:
                 values = values[..., :-1]
             mask = values >= 128 if layout.compression == JPEG else values != 0
@@ -105,7 +106,7 @@ def _to_unit(stored: np.ndarray, directory: Directory, layout: TiffLayout) -> tu
         return (np.float32(1) - pixels if layout.colors == "WhiteIsZero" else pixels), []
     white = 2**layout.bits - 1
     if layout.colors == "CMYK":
-        return _from_cmyk(stored, layout), []
+        return scale(_from_cmyk(stored), 0, 255), []
     colors = stored[..., :-1] if layout.alpha else stored
     pixels = scale(_invert(colors, layout) if layout.colors == "WhiteIsZero" else colors, 0, white)
     notes = small_range(pixels, layout.bits, SPREAD)
@@ -125,10 +126,9 @@ def _invert(values: np.ndarray, layout: TiffLayout) -> np.ndarray:
     return values if layout.kind == "i" or layout.bits > 16 else values.dtype.type(2**layout.bits - 1) - values
 
 
-def _from_cmyk(stored: np.ndarray, layout: TiffLayout) -> np.ndarray:
-    """Return RGB of inks, without a color profile, as Pillow does."""
-    inks = np.float32(1) - scale(stored, 0, 2**layout.bits - 1)
-    return inks[..., :3] * inks[..., 3:]
+def _from_cmyk(stored: np.ndarray) -> np.ndarray:
+    """Return RGB of inks of 8 bits, uint8 ``(H, W, 3)``, without a color profile."""
+    return np.asarray(Image.fromarray(np.ascontiguousarray(stored), mode="CMYK").convert("RGB"))
 
 
 def _look_up(indices: np.ndarray, directory: Directory, layout: TiffLayout) -> tuple[np.ndarray, list[str]]:
@@ -138,5 +138,7 @@ def _look_up(indices: np.ndarray, directory: Directory, layout: TiffLayout) -> t
     if len(palette) != 3 * size:
         raise ImageReadError("inconsistent", "ColorMap (320) of the TIFF has another size than its bits ask for.")
     small = 0 < palette.max() < 256
-    colors = scale(palette.reshape(3, size).T, 0, 255 if small else 65535)
+    if not small and not (palette & 255).any():  # 8 bits that were only moved up, where 255 is white, too
+        palette >>= 8
+    colors = scale(palette.reshape(3, size).T, 0, 255 if palette.max() < 256 else 65535)
     return colors[indices], [BYTES_IN_PALETTE] if small else []

@@ -245,6 +245,8 @@ def _read_entries(file: _File, offset: int) -> tuple[dict[int, tuple[int, int, b
     content = file.read(offset + head, count * size + width)
     entries: dict[int, tuple[int, int, bytes]] = {}
     for tag, kind, number, place in struct.iter_unpack(f"{file.order}{letters}{width}s", content[: count * size]):
+        if tag == kind == 0:  # of a copy that lost it; what is missing would take its default
+            raise ImageReadError("decode_failed", "a directory of the TIFF is damaged; copy the file again.")
         if tag in TAGS:
             if tag in entries or kind not in SIZES:
                 raise _senseless(tag)

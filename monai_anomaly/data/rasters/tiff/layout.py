@@ -213,6 +213,8 @@ def _check_numbers(directory: Directory, samples: int, photometric: int) -> tupl
         raise ImageReadError(
             "unsupported", f"the TIFF holds {bits}-bit {what} numbers; save it with 8 or 16 bits without sign."
         )
+    if photometric == 5 and bits != 8:
+        raise ImageReadError("unsupported", "the TIFF holds CMYK with other than 8 bits; save it as RGB.")
     if (samples > 1 or photometric == 3) and (kind != "u" or bits > 16):
         raise ImageReadError(
             "unsupported", "colors of the TIFF are no numbers of up to 16 bits without sign; save it so."
