@@ -142,10 +142,3 @@ def test_a_mask_may_have_another_format_than_its_image(tmp_path: Path, name: str
         save(tmp_path / name, make_dataset(MASK // 255))
     item = LoadClinicalImaged()({"image": str(tmp_path / "a.png"), "mask": str(tmp_path / name)})
     np.testing.assert_array_equal(item["mask"][0].numpy(), MASK / 255)
-
-
-def test_a_mask_is_one_picture(tmp_path: Path):
-    Image.fromarray(MASK).save(tmp_path / "a.png")
-    save(tmp_path / "m.dcm", make_dataset(np.stack([MASK, MASK])))
-    with pytest.raises(ImageReadError, match="a mask must be one picture"):
-        LoadClinicalImaged()({"image": str(tmp_path / "a.png"), "mask": str(tmp_path / "m.dcm")})
