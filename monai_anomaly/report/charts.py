@@ -36,6 +36,8 @@ _SIZE = 320
 _BOX = (56, 12, _SIZE - 12, _SIZE - 44)
 """Left, top, right and bottom of what is drawn in."""
 
+CLASSES = ("normal", "abnormal")
+
 _ROW, _NAME_ROOM = 13, 40
 """Pixels for the name of a threshold: down and across."""
 
@@ -87,8 +89,7 @@ def histogram_chart(bins: ScoreBins, thresholds: Mapping[str, float] | None = No
     shapes = [
         x_axis(plot, _score_ticks(plot, bins), "Image score"),
         y_axis(plot, [Tick(value, f"{100 * value:g} %") for value in round_values(0, top)], "Share of the class"),
-        bars(plot, bins.edges, shares[0], "normal"),
-        bars(plot, bins.edges, shares[1], "abnormal"),
+        *(bars(plot, bins.edges, share, kind) for kind, share in zip(CLASSES, shares, strict=True) if share.any()),
         _marks(plot, {name: bins.place(value) for name, value in marks.items()}),
     ]
     counts, beyond = bins.counts.sum(axis=1), bins.beyond

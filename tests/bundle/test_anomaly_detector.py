@@ -16,6 +16,7 @@ from sklearn.metrics import roc_auc_score
 import monai_anomaly as ma
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.data.errors import DataListError, ImageReadError
+from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.picture_facts import picture_facts
 from monai_anomaly.transforms.source_map import map_on_source
 from monai_anomaly.utils.exceptions import CalibrationError
@@ -264,3 +265,10 @@ def test_a_result_has_the_numbers_of_its_picture_and_hashes_of_device_and_patien
     assert record["device"] == result.device and record["patient"] == result.patient
     assert record["facts"] == result.facts and "ROOM7" not in str(record)
     assert detector.score(GRAY[0]).device is None
+
+
+def test_the_items_of_a_data_list_give_what_their_files_give(detector, pictures):
+    items = load_datalist(pictures, "inference")
+    named = list(detector.score_items(items))
+    assert [result.name for result in named] == [item["name"] for item in items]
+    assert [result.score for result in named] == [result.score for result in detector.score(pictures)]

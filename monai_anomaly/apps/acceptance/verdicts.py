@@ -44,10 +44,10 @@ def judge(name: str, measured: Measured, limit: Limit | None) -> Verdict:
         limit: None where none is set.
     """
     criterion = CRITERIA[name]
-    if limit is None:
-        return Verdict("no_limit", measured.reason if measured.value is None else "")
     if measured.value is None:
-        return Verdict("not_checked", f"{_sentence(measured.reason)}")
+        return Verdict("no_limit" if limit is None else "not_checked", _sentence(measured.reason))
+    if limit is None:
+        return Verdict("no_limit")
     if not _keeps(criterion, measured.value, limit):
         return Verdict("failed")
     if measured.interval is None:
@@ -73,11 +73,10 @@ def _too_wide(criterion: Criterion, measured: Measured, limit: Limit) -> Verdict
     fewest, needed = fewest_cases(most), cases_to_show(most, share)
     enough = f"at the measured rate {needed:,} would" if needed else f"even {MOST_CASES:,} would not at this rate"
     if measured.patients < fewest:
-        best = "none" if falls else "all"
+        best = "without one that counts" if falls else "if all of them count"
         return Verdict(
             "not_checked",
-            f"{measured.patients} patients are too few to show this limit, even if {best} of them counted; it takes "
-            f"{fewest} ({enough}).",
+            f"{measured.patients} patients are too few to show this limit, even {best}; it takes {fewest} ({enough}).",
         )
     return Verdict(
         "failed",

@@ -191,7 +191,9 @@ def test_a_limit_that_cannot_be_checked_is_no_pass(site):
     assert accept(site, "out", abnormal=False) == 3
     document, criteria = read(site, "out")
     assert document["verdict"] == "incomplete" and criteria["sensitivity"]["verdict"] == "not_checked"
-    assert "INCOMPLETE" in ParsedPage((site / "out" / "acceptance.html").read_text()).text
+    page = ParsedPage((site / "out" / "acceptance.html").read_text())
+    assert "INCOMPLETE" in page.text
+    assert "abnormal" not in {attributes.get("class") for tag, attributes in page.tags if tag == "path"}
 
 
 def test_normals_of_training_and_calibration_are_found(site):

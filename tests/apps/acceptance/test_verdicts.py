@@ -18,7 +18,7 @@ def share(hits, cases):
 def test_no_alarm_of_twenty_does_not_show_ten_percent():
     found = judge("false_alarms", share(0, 20), Limit(0.1, "bound"))
     assert found.verdict == "not_checked"
-    assert "20 patients are too few to show this limit, even if none of them counted; it takes 36" in found.reason
+    assert "20 patients are too few to show this limit, even without one that counts; it takes 36" in found.reason
 
 
 def test_thirty_six_without_an_alarm_show_ten_percent():
@@ -39,7 +39,7 @@ def test_a_value_beyond_the_limit_fails_however_few_there_are():
 def test_a_least_is_shown_from_below():
     assert judge("sensitivity", share(20, 20), Limit(0.8, "bound")).verdict == "passed"
     found = judge("sensitivity", share(10, 10), Limit(0.8, "bound"))
-    assert found.verdict == "not_checked" and "even if all of them counted; it takes 17" in found.reason
+    assert found.verdict == "not_checked" and "even if all of them count; it takes 17" in found.reason
 
 
 def test_a_limit_on_the_value_passes_and_says_what_the_interval_does():
