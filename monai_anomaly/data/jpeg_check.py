@@ -10,12 +10,24 @@ from collections.abc import Iterable
 import simplejpeg
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.jpeg_stream import END, SCAN, FrameHeader, Part, is_frame_header, read_frame_header, walk_jpeg
+from monai_anomaly.data.jpeg_stream import (
+    END,
+    LOSSLESS,
+    SCAN,
+    FrameHeader,
+    Part,
+    is_frame_header,
+    read_frame_header,
+    walk_jpeg,
+)
 from monai_anomaly.data.jpeg_tables import lost_in_zeros
 
 __all__ = ["check_jpeg"]
 
-DCT = {0xC0: "sequential", 0xC1: "sequential", 0xC2: "progressive", 0xC9: "sequential", 0xCA: "progressive"}
+PROCESSES = {
+    **{0xC0: "sequential", 0xC1: "sequential", 0xC2: "progressive", LOSSLESS: "lossless"},
+    **{0xC9: "sequential", 0xCA: "progressive"},
+}
 ARITHMETIC = (0xC9, 0xCA)
 COEFFICIENTS = 64
 HARMLESS = ("Invalid SOS parameters", "Unknown Adobe color transform", "Warning: unknown JFIF revision")
@@ -31,41 +43,44 @@ def check_jpeg(code: bytes) -> tuple[str, ...]:
     frequencies or colors that no scan holds, and zeros that a broken copy left, which it takes for noise.
 
     Args:
-        code: the JPEG, of 8 bits and with the cosine transform, whose size has been checked.
+        code: the JPEG, whose size has been checked; lossless, or with the cosine transform and 8 bits.
 
     Returns:
         What was tolerated.
 
     Raises:
-        ImageReadError: ``truncated``, ``decode_failed`` or ``budget``.
+        ImageReadError: ``truncated``, ``decode_failed``, ``budget`` or ``unsupported``.
     """
     parts = list(walk_jpeg(code))
-    header = _frame_header(code, parts)
+    header, body = _frame_header(code, parts)
     scans = [part for part in parts if part.marker == SCAN]
     _check_coverage(code, header, scans)
+    process = PROCESSES[header.marker]
+    if process == "lossless":  # simplejpeg knows 8 bits; how much data there are does not depend on that
+        code = code[:body] + b"\x08" + code[body + 1 :]
     code = code[: parts[-1].end]
-    warning = _decode(code, len(header.components))
+    warning = _decode(code, header)
     if "extraneous" in warning:
         code = _without_padding(code, scans[-1])
-        warning = _decode(code, len(header.components))
+        warning = _decode(code, header)
     if "remature" in warning:
         raise ImageReadError("truncated", f"the JPEG ends before its last pixel; {CURE}.")
     if warning and not warning.startswith(HARMLESS):
         raise ImageReadError("decode_failed", f"the compressed data of the JPEG are damaged; {CURE}.")
-    if header.marker not in ARITHMETIC and lost_in_zeros(code, progressive=DCT[header.marker] == "progressive"):
+    if header.marker not in ARITHMETIC and lost_in_zeros(code, process):
         raise ImageReadError("decode_failed", f"a part of the JPEG is lost, with zeros in its place; {CURE}.")
     return ("the JPEG departs from its standard, so that damage could not be looked for",) if warning else ()
 
 
-def _frame_header(code: bytes, parts: Iterable[Part]) -> FrameHeader:
-    """Return the one frame header."""
+def _frame_header(code: bytes, parts: Iterable[Part]) -> tuple[FrameHeader, int]:
+    """Return the one frame header, and where its content is."""
     headers = [part for part in parts if is_frame_header(part.marker)]
     header = read_frame_header(code, headers[0]) if len(headers) == 1 else None
     if header is None or not header.components:
         raise ImageReadError("decode_failed", f"the header of the JPEG is damaged; {CURE}.")
-    if header.marker not in DCT or header.precision != 8:
-        raise ImageReadError("unsupported", "the JPEG is lossless, or has not 8 bits; save the image as PNG.")
-    return header
+    if header.marker not in PROCESSES or (header.precision != 8 and header.marker != LOSSLESS):
+        raise ImageReadError("unsupported", "the JPEG has not 8 bits, or is of a rare kind; save the image as PNG.")
+    return header, headers[0].body
 
 
 def _check_coverage(code: bytes, header: FrameHeader, scans: Iterable[Part]) -> None:
@@ -77,7 +92,7 @@ def _check_coverage(code: bytes, header: FrameHeader, scans: Iterable[Part]) -> 
         if len(body) < 4 + 2 * count:
             raise ImageReadError("decode_failed", f"a part of the JPEG is damaged; {CURE}.")
         first, last, bits = body[1 + 2 * count : 4 + 2 * count]
-        if DCT[header.marker] == "sequential":
+        if PROCESSES[header.marker] != "progressive":
             first, last, bits = 0, COEFFICIENTS - 1, 0
         for name in body[1 : 1 + 2 * count : 2]:
             for band in range(first, min(last, COEFFICIENTS - 1) + 1):
@@ -91,10 +106,14 @@ def _without_padding(code: bytes, scan: Part) -> bytes:
     return code[: scan.end] + code[scan.end : scan.behind].rstrip(b"\0") + bytes((0xFF, END))
 
 
-def _decode(code: bytes, components: int) -> str:
-    """Return the first warning of libjpeg about a JPEG, empty without one; the picture is decoded at an eighth."""
+def _decode(code: bytes, header: FrameHeader) -> str:
+    """Return the first warning of libjpeg about a JPEG, empty without one; at an eighth of its size where it can."""
+    colors = {3: "RGB", 4: "CMYK"}.get(len(header.components), "GRAY")
     try:
-        simplejpeg.decode_jpeg(code, "CMYK" if components == 4 else "GRAY", min_height=1, min_width=1)
+        if header.marker == LOSSLESS:
+            simplejpeg.decode_jpeg(code, colors)
+        else:
+            simplejpeg.decode_jpeg(code, "GRAY" if colors == "RGB" else colors, min_height=1, min_width=1)
     except ValueError as error:
         return str(error) or "unknown"
     return ""

@@ -20,7 +20,9 @@ __all__ = [
     "END",
     "HUFFMAN",
     "JFIF",
+    "JPEG_LS",
     "JPEG_START",
+    "LOSSLESS",
     "MAX_SCANS",
     "SCAN",
     "FrameHeader",
@@ -32,7 +34,7 @@ __all__ = [
 ]
 
 JPEG_START = b"\xff\xd8"
-HUFFMAN, END, SCAN, JFIF, ADOBE, JPEG_LS = 0xC4, 0xD9, 0xDA, 0xE0, 0xEE, 0xF7
+LOSSLESS, HUFFMAN, END, SCAN, JFIF, ADOBE, JPEG_LS = 0xC3, 0xC4, 0xD9, 0xDA, 0xE0, 0xEE, 0xF7
 NOT_START_OF_FRAME = (HUFFMAN, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
 BEHIND_SCAN = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")  # a marker, but not a stuffed byte, a restart or a fill byte

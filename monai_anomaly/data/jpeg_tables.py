@@ -12,43 +12,46 @@ __all__ = ["lost_in_zeros"]
 ZEROS = bytes(64)
 """Several blocks with every frequency in them, where zeros do not mean the end of a block."""
 SYMBOLS = 17
+FREQUENCIES = 0x10
 
 
-def lost_in_zeros(code: bytes, *, progressive: bool) -> bool:
+def lost_in_zeros(code: bytes, process: str) -> bool:
     """Return whether compressed data hold a run of zeros that no picture gives.
 
     The shortest code of a table is made of zeros. Where it ends a block, a black background is a run of zeros; in the
     standard's own tables and in most others it is a frequency of the smallest size.
 
     Args:
-        code: a whole JPEG with Huffman codes and the cosine transform.
-        progressive: whether scans hold single frequencies and bits.
+        code: a whole JPEG with Huffman codes.
+        process: ``"sequential"``, ``"progressive"``, whose scans hold single frequencies and bits, or ``"lossless"``.
     """
-    meaning: dict[int, int] = {}  # of the code of zeros in the tables for frequencies
+    meaning: dict[int, int] = {}  # of the code of zeros, in each table for brightness and then for frequencies
     for part in walk_jpeg(code):
         if part.marker == HUFFMAN:
             meaning |= _meanings(code[part.body : part.end])
         elif part.marker == SCAN and code.find(ZEROS, part.end, part.behind) >= 0:
-            if not _may_be_zeros(code[part.body : part.end], meaning, progressive):
+            if not _may_be_zeros(code[part.body : part.end], meaning, process):
                 return True
     return False
 
 
 def _meanings(body: bytes) -> dict[int, int]:
-    """Return what the code of zeros means in each of a segment's tables for frequencies."""
+    """Return what the code of zeros means in each of a segment's tables."""
     found: dict[int, int] = {}
     while len(body) > SYMBOLS:
-        if body[0] >> 4:
-            found[body[0] & 15] = body[SYMBOLS]
+        found[body[0]] = body[SYMBOLS]
         body = body[SYMBOLS + sum(body[1:SYMBOLS]) :]
     return found
 
 
-def _may_be_zeros(body: bytes, meaning: dict[int, int], progressive: bool) -> bool:
+def _may_be_zeros(body: bytes, meaning: dict[int, int], process: str) -> bool:
     """Return whether a long run of zeros can come from a picture in a scan with this header."""
     count = body[0]
     first, _, bits = body[1 + 2 * count : 4 + 2 * count]
-    if progressive and (first == 0 or bits >> 4):  # brightness alone, or single bits
+    tables = body[2 : 2 + 2 * count : 2]
+    if process == "lossless":  # flat, or falling evenly
+        return all(meaning.get(table >> 4, 0) <= 1 for table in tables)
+    if process == "progressive" and (first == 0 or bits >> 4):  # brightness alone, or single bits
         return True
-    ends = [meaning.get(tables & 15, 0) for tables in body[2 : 2 + 2 * count : 2]]
+    ends = [meaning.get(FREQUENCIES | table & 15, 0) for table in tables]
     return all(end & 15 == 0 and end != 0xF0 for end in ends)

@@ -70,8 +70,8 @@ class DicomSource:
         self._masks = masks
         self._rules: _FrameRules | None = None
         with quiet_pydicom():
-            self._header = header = read_header(stream, limits, for_processing=for_processing)
-            self._pixels = PixelData(stream, header)
+            self._pixels = PixelData(stream, read_header(stream, limits, for_processing=for_processing))
+            self._header = header = self._pixels.header
             with boundary("reading the header"):
                 self._region = find_region(header.dataset, rows=header.rows, columns=header.columns)
                 self._identifiers, notes = hash_identifiers(header.dataset, key) if key is not None else ({}, [])
@@ -85,12 +85,13 @@ class DicomSource:
     def decode(self, index: int) -> DecodedImage:
         """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with quiet_pydicom():
-            stored, colors = self._pixels.decode(index)
+            stored, colors, notes = self._pixels.decode(index)
             with boundary("turning stored values into pixels"):
                 rules = self._rules_of(index)
                 pixels, masked, more = rules.apply(stored, colors)
         header, region = self._header, self._region
-        notes = [COLORS_OF_JPEG] if header.photometric == "RGB" != colors else []
+        if header.photometric == "RGB" != colors:
+            notes = (*notes, COLORS_OF_JPEG)
         modality = word(header.dataset, "Modality")
         return DecodedImage(
             pixels=pixels,
@@ -120,7 +121,8 @@ class DicomSource:
         dataset = frame_elements(self._header.dataset, index, self.frames)
         if self._rules is None or (dataset is not self._rules.dataset and dataset != self._rules.dataset):
             check_numbers(dataset)
-            self._rules = _FrameRules(dataset, self._header, self._region, voi=self._voi, masks=self._masks)
+            flags = {"voi": self._voi, "masks": self._masks, "lossy": self._pixels.lossy}
+            self._rules = _FrameRules(dataset, self._header, self._region, **flags)
         return self._rules
 
 
@@ -133,10 +135,11 @@ class _FrameRules:
         region: the file's ultrasound region.
         voi: as in :class:`DicomSource`.
         masks: as in :class:`DicomSource`.
+        lossy: whether stored values may differ from those before a compression.
     """
 
     def __init__(
-        self, dataset: Dataset, header: DicomHeader, region: UltrasoundRegion, *, voi: bool, masks: bool
+        self, dataset: Dataset, header: DicomHeader, region: UltrasoundRegion, *, voi: bool, masks: bool, lossy: bool
     ) -> None:
         self.dataset = dataset
         self.warnings: list[str] = []
@@ -145,7 +148,7 @@ class _FrameRules:
         if header.photometric == "PALETTE COLOR":
             self._palette = read_palette(dataset, header.dtype)
         elif header.samples == 1:
-            self.gray = GrayRules(dataset, header, voi=voi, masks=masks)
+            self.gray = GrayRules(dataset, header, voi=voi, masks=masks, lossy=lossy)
             self.warnings += self.gray.warnings
         self._hidden: np.ndarray | None = None
         if masks:

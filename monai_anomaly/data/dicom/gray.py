@@ -22,6 +22,12 @@ from monai_anomaly.data.pixel_values import check_finite, scale
 __all__ = ["GrayRules"]
 
 
+LOSSY_PADDING = (
+    f"{element('PixelPaddingValue')} was not masked: lossy compression changed the values, so that some of the padding "
+    "and some of the picture have it"
+)
+
+
 class GrayRules:
     """The rules of one header; each pixel depends on its own stored value only, so they are worked out once.
 
@@ -30,6 +36,7 @@ class GrayRules:
         header: the checked header.
         voi: apply the file's window or VOI LUT, where it has one.
         masks: set padding to 0.
+        lossy: whether stored values may differ from those before a compression.
 
     Raises:
         ImageReadError: ``inconsistent`` or ``non_finite``.
@@ -40,7 +47,7 @@ class GrayRules:
         warnings: every fallback taken.
     """
 
-    def __init__(self, dataset: Dataset, header: DicomHeader, *, voi: bool, masks: bool) -> None:
+    def __init__(self, dataset: Dataset, header: DicomHeader, *, voi: bool, masks: bool, lossy: bool) -> None:
         self.warnings: list[str] = []
         self._dataset = dataset
         self._range = _stored_range(header)
@@ -53,6 +60,9 @@ class GrayRules:
         self.voi = self._table is not None or (voi and self._has_window())
         self.inverted = self._is_inverted()
         self._padding = _find_padding(dataset, self._dtype) if masks else None
+        if lossy and self._padding is not None:
+            self._padding = None
+            self.warnings.append(LOSSY_PADDING)
         self._every: tuple[np.ndarray, np.ndarray | None] | None = None
         if self._dtype.itemsize <= 2:
             unsigned = np.arange(256**self._dtype.itemsize, dtype=f"u{self._dtype.itemsize}")

@@ -94,7 +94,7 @@ def check_layout(dataset: Dataset, syntax: uid.UID, limits: ReadLimits) -> Dicom
     return DicomHeader(
         dataset=dataset,
         syntax=syntax,
-        decoder=choose_decoder(syntax, bits),
+        decoder=choose_decoder(syntax),
         rows=rows,
         columns=columns,
         samples=samples,

@@ -13,20 +13,44 @@ from __future__ import annotations
 
 import os
 import struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
 
-from monai_anomaly.data.dicom.compressed import check_code, starts_frame, take_colors
+from monai_anomaly.data.dicom.codestreams.codestream import Codestream
+from monai_anomaly.data.dicom.compressed import (
+    check_code,
+    check_damage,
+    is_lossy,
+    settle,
+    starts_frame,
+    take_colors,
+    take_values,
+)
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.pixel_element import UNDEFINED, check_native, enter_pixel_data, walk_fragments
 from monai_anomaly.data.errors import ImageReadError, boundary
 
-__all__ = ["PixelData"]
+__all__ = ["PixelData", "StoredFrame"]
 
 ITEM_HEAD = b"\xfe\xff\x00\xe0"
+
+
+class StoredFrame(NamedTuple):
+    """A frame before its pixel rules.
+
+    Args:
+        values: ``(H, W)`` or ``(H, W, 3)``.
+        colors: their photometric interpretation: the header's, unless the codestream says or does otherwise, e.g.
+            JPEG 2000, which is decoded to RGB.
+        notes: what was tolerated in this frame.
+    """
+
+    values: np.ndarray
+    colors: str
+    notes: tuple[str, ...]
 
 
 class PixelData:
@@ -40,13 +64,15 @@ class PixelData:
         ImageReadError: ``missing_tag``, ``truncated``, ``frame_count`` or ``inconsistent``.
 
     Attributes:
+        header: the header, as the first codestream makes it.
+        lossy: whether the values differ from those before a compression.
         warnings: what was tolerated.
     """
 
     def __init__(self, stream: BinaryIO, header: DicomHeader) -> None:
         self._stream = stream
-        self._header = header
-        self._decoder = get_decoder(header.syntax)
+        self.header = header
+        self._stored: Codestream | None = None  # what the first codestream says
         self._fragments: list[list[tuple[int, int]]] = []  # of each frame
         self.warnings: tuple[str, ...] = ()
         with boundary("reading the length of the pixel data"):
@@ -56,6 +82,7 @@ class PixelData:
             stream.seek(self._start)
         if header.syntax.is_implicit_VR == bool(self._vr):
             self.warnings += (f"{element('TransferSyntaxUID')} is wrong about types of elements; they were found out",)
+        self.lossy = is_lossy(header, None)
         if not header.decoder:
             self.warnings += check_native(length, size - self._start, header)
             return
@@ -65,11 +92,14 @@ class PixelData:
             )
         with boundary("reading the fragments of the pixel data"):
             self._fragments = self._group(walk_fragments(stream, size))
+            self._stored = check_code(self._read_codestream(0), header)
+        if self._stored is not None:
+            self.header, notes = settle(header, self._stored)
+            self.warnings += notes
+        self.lossy = is_lossy(self.header, self._stored)
 
-    def decode(self, index: int) -> tuple[np.ndarray, str]:
-        """Return a frame's stored values, ``(H, W)`` or ``(H, W, 3)``, and the photometric interpretation they have.
-
-        It is the header's, unless the codestream says or does otherwise, e.g. JPEG 2000, which is decoded to RGB.
+    def decode(self, index: int) -> StoredFrame:
+        """Return a frame's stored values.
 
         Args:
             index: from 0.
@@ -77,37 +107,54 @@ class PixelData:
         Raises:
             ImageReadError: ``inconsistent``, ``truncated`` or ``decode_failed``.
         """
-        header = self._header
-        colors = header.photometric
+        header = self.header
         with boundary("decoding the pixels"):
-            if header.decoder:
-                code = self._read_codestream(index)
-                check_code(code, header)
-                code, colors = take_colors(code, header)
-                # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
-                source: Any = ITEM_HEAD + bytes(4) + ITEM_HEAD + struct.pack("<I", len(code)) + code
-                options = self._options(1)
-                index = 0
-            else:
-                self._stream.seek(self._start)
-                source, options = self._stream, self._options(header.frames)
-            stored, _ = self._decoder.as_array(source, index=index, raw=True, decoding_plugin=header.decoder, **options)
+            frame = self._decode_compressed(index) if header.decoder else self._decode_native(index)
         shape = (header.rows, header.columns) if header.samples == 1 else (header.rows, header.columns, 3)
-        if stored.shape != shape:
-            raise ImageReadError("inconsistent", f"decoding gave {stored.shape} instead of {shape}; export it again.")
-        return stored, colors
+        if frame.values.shape != shape:
+            found = frame.values.shape
+            raise ImageReadError("inconsistent", f"decoding gave {found} instead of {shape}; export it again.")
+        return frame
 
-    def _options(self, frames: int) -> dict[str, Any]:
+    def _decode_native(self, index: int) -> StoredFrame:
+        header = self.header
+        self._stream.seek(self._start)
+        options = self._options(header.frames, header.bits, header.signed)
+        values, _ = get_decoder(header.syntax).as_array(self._stream, index=index, raw=True, **options)
+        return StoredFrame(values, header.photometric, ())
+
+    def _decode_compressed(self, index: int) -> StoredFrame:
+        """Decode a frame as its codestream says, which is not always as the header says."""
+        header, stored = self.header, self._stored
+        code = self._read_codestream(index)
+        if check_code(code, header) != stored:
+            raise ImageReadError(
+                "inconsistent", f"the frames of {element('PixelData')} are compressed in several ways; export it again."
+            )
+        notes = check_damage(code, header, stored)
+        code, colors = take_colors(code, header)
+        # a file of one frame, made of one fragment, for pydicom: nothing left for it to search
+        source = ITEM_HEAD + bytes(4) + ITEM_HEAD + struct.pack("<I", len(code)) + code
+        bits, signed = (header.bits, header.signed) if stored is None else (stored.precision, bool(stored.signed))
+        options = self._options(1, bits, signed)
+        decoder = get_decoder(header.syntax)
+        values, _ = decoder.as_array(source, index=0, raw=True, decoding_plugin=header.decoder, **options)
+        if stored is not None:
+            values, more = take_values(values, header, stored, lossy=self.lossy)
+            notes += more
+        return StoredFrame(values, colors, notes)
+
+    def _options(self, frames: int, bits: int, signed: bool) -> dict[str, Any]:
         """Return the decoder's view of the header."""
-        header = self._header
+        header = self.header
         options = {
             "rows": header.rows,
             "columns": header.columns,
             "samples_per_pixel": header.samples,
             "photometric_interpretation": header.photometric,
             "bits_allocated": header.allocated,
-            "bits_stored": header.bits,
-            "pixel_representation": int(header.signed),
+            "bits_stored": bits,
+            "pixel_representation": int(signed),
             "number_of_frames": frames,
             "pixel_keyword": "PixelData",
             "pixel_vr": self._vr or "OW",
@@ -127,13 +174,13 @@ class PixelData:
 
     def _group(self, fragments: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
         """Return the fragments of each frame; refuse a file with fewer or more frames than it declares."""
-        frames = self._header.frames
+        frames = self.header.frames
         if len(fragments) == frames:
             return [[fragment] for fragment in fragments]
         groups: list[list[tuple[int, int]]] = []
         for fragment in fragments:
             self._stream.seek(fragment[0])
-            if not groups or starts_frame(self._stream.read(min(fragment[1], 16)), self._header):
+            if not groups or starts_frame(self._stream.read(min(fragment[1], 16)), self.header):
                 groups.append([])
             groups[-1].append(fragment)
         if len(groups) != frames:

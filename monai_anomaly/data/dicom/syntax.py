@@ -12,7 +12,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["DECODERS", "check_syntax", "choose_decoder"]
+__all__ = ["DECODERS", "check_bits", "check_syntax", "choose_decoder"]
 
 DECODERS: dict[str, tuple[str, ...]] = {
     uid.ImplicitVRLittleEndian: (),
@@ -64,22 +64,33 @@ def check_syntax(meta: Dataset) -> uid.UID:
     raise ImageReadError("unsupported_transfer_syntax", reason)
 
 
-def choose_decoder(syntax: uid.UID, bits: int) -> str:
-    """Return the first installed pydicom plug-in of a transfer syntax, empty for uncompressed pixels.
+def check_bits(syntax: uid.UID, bits: int) -> None:
+    """Refuse the JPEG that no permissible decoder can read.
 
     Args:
         syntax: a key of :data:`DECODERS`.
-        bits: bits stored.
+        bits: bits of a value, as the codestream has them.
 
     Raises:
-        ImageReadError: ``unsupported_transfer_syntax`` when no permissible decoder can read it or none is installed.
+        ImageReadError: ``unsupported_transfer_syntax``.
     """
-    if syntax == uid.JPEGExtended12Bit and bits > 8:
+    if syntax in (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit) and bits > 8:
         raise ImageReadError(
             "unsupported_transfer_syntax",
             f"{element('TransferSyntaxUID')} is JPEG with 12 bits, which has no decoder but the GPL-licensed "
             "pylibjpeg-libjpeg, which is not used here; export the image uncompressed or as JPEG lossless.",
         )
+
+
+def choose_decoder(syntax: uid.UID) -> str:
+    """Return the first installed pydicom plug-in of a transfer syntax, empty for uncompressed pixels.
+
+    Args:
+        syntax: a key of :data:`DECODERS`.
+
+    Raises:
+        ImageReadError: ``unsupported_transfer_syntax`` when none is installed.
+    """
     wanted = DECODERS[syntax]
     if not wanted:
         return ""

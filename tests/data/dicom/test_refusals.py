@@ -18,7 +18,7 @@ from pydicom import dcmread, examples, uid
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 
-from monai_anomaly.data.dicom.codestream import codestream_shape
+from monai_anomaly.data.dicom.codestreams.codestream import read_codestream
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.transforms.load import LoadClinicalImaged
@@ -38,6 +38,11 @@ def check(error: ImageReadError, code: str, *words: str) -> None:
         assert word in error.message
     assert any(cure in error.message for cure in CURES)
     assert "CANARY" not in str(error) and "evil" not in str(error) and "pytest" not in str(error)
+
+
+def shape_of(code: bytes) -> tuple[int, int, int] | None:
+    stream = read_codestream(code)
+    return None if stream is None else (stream.rows, stream.columns, stream.components)
 
 
 def changed(dataset: Dataset, **elements: Any) -> Dataset:
@@ -409,7 +414,7 @@ def test_damaged_frame(tmp_path: Path):
     dataset = make_dataset(PICTURE)
     dataset.file_meta.TransferSyntaxUID = uid.RLELossless
     dataset.PixelData = encapsulate([struct.pack("<16I", 1, 64, *[0] * 14) + b"\x00\x01"])
-    check(refusal(save(tmp_path / "a.dcm", dataset)), "decode_failed", "decoding the pixels")
+    check(refusal(save(tmp_path / "a.dcm", dataset)), "decode_failed", "(7FE0,0010) Pixel Data", "damaged")
 
 
 # --- nothing of the header leaves ------------------------------------------------------------------------------------
@@ -436,14 +441,14 @@ def test_decoders_log_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture):
 
 def test_a_codestream_that_hides_another_size_is_not_believed():
     """What is compared with the header is what the decoder will see, not what a comment or a box holds."""
-    size = struct.pack(">HH8IH", 41, 0, 64, 64, 0, 0, 64, 64, 0, 0, 1)
+    size = struct.pack(">HH8IH", 41, 0, 64, 64, 0, 0, 64, 64, 0, 0, 1) + b"\7\1\1"
     bait = b"\xff\x4f\xff\x51" + size
     frame = struct.pack(">BBHBHHB", 0xFF, 0xC0, 11, 8, 60000, 60000, 1) + bytes(16)
     jpeg = b"\xff\xd8" + struct.pack(">BBH", 0xFF, 0xFE, len(bait) + 2) + bait + frame
-    assert codestream_shape(jpeg) == (60000, 60000, 1)
-    real = b"\xff\x4f\xff\x51" + struct.pack(">HH8IH", 41, 0, 60000, 60000, 0, 0, 64, 64, 0, 0, 1)
+    assert shape_of(jpeg) == (60000, 60000, 1)
+    real = b"\xff\x4f\xff\x51" + struct.pack(">HH8IH", 41, 0, 60000, 60000, 0, 0, 64, 64, 0, 0, 1) + b"\7\1\1"
     signature = b"\0\0\0\x0cjP  \r\n\x87\n"
     for head in (struct.pack(">I4s", len(bait) + 8, b"xml "), struct.pack(">I4sQ", 1, b"xml ", len(bait) + 16)):
-        assert codestream_shape(signature + head + bait + struct.pack(">I4s", 0, b"jp2c") + real) == (60000, 60000, 1)
-    assert codestream_shape(signature + struct.pack(">I4s", 0, b"xml ") + bait) is None
-    assert codestream_shape(bait) == (64, 64, 1) and codestream_shape(bait[:30]) is None
+        assert shape_of(signature + head + bait + struct.pack(">I4s", 0, b"jp2c") + real) == (60000, 60000, 1)
+    assert shape_of(signature + struct.pack(">I4s", 0, b"xml ") + bait) is None
+    assert shape_of(bait) == (64, 64, 1) and shape_of(bait[:30]) is None

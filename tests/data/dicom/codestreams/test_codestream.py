@@ -34,10 +34,10 @@ def adobe(transform: int) -> bytes:
     return b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([transform])
 
 
-def make_jpeg(kind: str, markers: bytes, names: bytes = b"\1\2\3") -> bytes:
+def make_jpeg(kind: str, markers: bytes, names: bytes = b"\1\2\3", subsampling: int = 0) -> bytes:
     """Return a JPEG of ``COLORS`` that stores RGB or YBR, with these markers and names of components only."""
     stream = io.BytesIO()
-    Image.fromarray(COLORS).save(stream, "JPEG", quality=98, subsampling=0, keep_rgb=kind == "RGB")
+    Image.fromarray(COLORS).save(stream, "JPEG", quality=98, subsampling=subsampling, keep_rgb=kind == "RGB")
     code, kept, at = stream.getvalue(), b"\xff\xd8" + markers, 2
     while code[at + 1] != 0xDA:
         segment = bytearray(code[at : at + 2 + int.from_bytes(code[at + 2 : at + 4], "big")])
@@ -63,6 +63,7 @@ def compressed(codes: list[bytes], syntax: UID, pixels: np.ndarray, photometric:
 @pytest.mark.parametrize(
     ("kind", "photometric", "markers", "names"),
     [
+        ("YBR", "RGB", b"", b"\1\2\3"),  # colors stored more coarsely than brightness
         ("RGB", "RGB", b"", b"\1\2\3"),
         ("RGB", "RGB", b"", b"RGB"),
         ("RGB", "RGB", adobe(0), b"\1\2\3"),
@@ -86,12 +87,26 @@ def test_colors_of_jpeg(tmp_path: Path, kind: str, photometric: str, markers: by
 
 @pytest.mark.parametrize(
     ("photometric", "markers", "names"),
-    [("YBR_FULL", adobe(0), b"\1\2\3"), ("YBR_FULL", b"", b"RGB"), ("RGB", JFIF + adobe(0), b"\1\2\3")],
+    [
+        ("YBR_FULL", adobe(0), b"\1\2\3"),
+        ("YBR_FULL", b"", b"RGB"),
+        ("RGB", JFIF + adobe(0), b"\1\2\3"),
+    ],
 )
 def test_jpeg_that_may_be_either_is_refused(tmp_path: Path, photometric: str, markers: bytes, names: bytes):
     dataset = compressed([make_jpeg("YBR", markers, names)], JPEGBaseline8Bit, COLORS, photometric)
     error = refusal(save(tmp_path / "a.dcm", dataset))
     assert error.code == "inconsistent" and CONTRADICT in error.message
+
+
+@pytest.mark.parametrize("subsampling", [1, 2])
+def test_subsampled_colors_without_a_marker_are_ybr_whatever_the_header_says(tmp_path: Path, subsampling: int):
+    code = make_jpeg("YBR", b"", subsampling=subsampling)
+    image, meta = read(save(tmp_path / "a.dcm", compressed([code], JPEGBaseline8Bit, COLORS, "RGB")))
+    np.testing.assert_allclose(image[:, 4::16, 4::16], EXPECTED[:, 4::16, 4::16], atol=0.1)
+    assert [CONTRADICT in note for note in meta["warnings"]] == [True]
+    named = compressed([make_jpeg("YBR", b"", b"RGB", subsampling=subsampling)], JPEGBaseline8Bit, COLORS, "RGB")
+    assert refusal(save(tmp_path / "b.dcm", named)).code == "inconsistent"
 
 
 @pytest.mark.parametrize("transform", [False, True])
