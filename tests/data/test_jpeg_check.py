@@ -116,8 +116,9 @@ def test_codes(name: str, code: str):
     assert refusal(DAMAGED[name]) == code
 
 
-def test_lossless_jpeg_is_refused_by_name():
-    assert refusal(CODE.replace(b"\xff\xc0", b"\xff\xc3", 1)) == "unsupported"
+@pytest.mark.parametrize("header", [b"\xff\xc0\0\x0b\x0c", b"\xff\xc5\0\x0b\x08"])
+def test_12_bits_and_rare_kinds_are_refused_by_name(header: bytes):
+    assert refusal(CODE.replace(b"\xff\xc0\0\x0b\x08", header, 1)) == "unsupported"
 
 
 def test_what_only_departs_from_the_standard_is_read_with_a_warning():

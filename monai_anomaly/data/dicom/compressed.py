@@ -18,13 +18,13 @@ from pydicom import uid
 
 from monai_anomaly.data.dicom.codestreams.codestream import Codestream, read_codestream, starts_codestream
 from monai_anomaly.data.dicom.codestreams.jpeg2000 import check_jpeg2000, has_color_transform
-from monai_anomaly.data.dicom.codestreams.jpeg_colors import mark_rgb, take_jpeg_colors
 from monai_anomaly.data.dicom.codestreams.run_lengths import RLE_HEADER, fill_planes, find_segments
 from monai_anomaly.data.dicom.elements import element, word
 from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.syntax import check_bits, choose_decoder
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.jpeg_check import check_jpeg
+from monai_anomaly.data.jpeg_colors import mark_rgb, take_jpeg_colors
 
 __all__ = ["check_code", "check_damage", "is_lossy", "settle", "starts_frame", "take_colors", "take_values"]
 

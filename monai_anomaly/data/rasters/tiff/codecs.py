@@ -16,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import JpegImagePlugin, TiffImagePlugin
 
-from monai_anomaly.data.dicom.codestream import codestream_shape, mark_rgb, take_jpeg_colors
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.jpeg_check import check_jpeg
+from monai_anomaly.data.jpeg_colors import mark_rgb, take_jpeg_colors
+from monai_anomaly.data.jpeg_stream import find_frame_header
 
 __all__ = ["decode_jpeg", "inflate", "join_tables", "unpack_strips"]
 
@@ -128,10 +129,10 @@ def decode_jpeg(code: bytes, shape: tuple[int, int, int], *, ycbcr: bool) -> tup
     Raises:
         ImageReadError: ``inconsistent``, ``truncated``, ``decode_failed`` or ``unsupported``.
     """
-    declared = codestream_shape(code)
-    if declared is None:
+    header = find_frame_header(code)
+    if header is None:
         raise ImageReadError("decode_failed", f"a JPEG in the TIFF is damaged; {CURE}.")
-    if declared != shape:
+    if (header.rows, header.columns, len(header.components)) != shape:
         raise ImageReadError("inconsistent", "a JPEG in the TIFF has not the size of its strip or tile; export again.")
     notes = list(check_jpeg(code))
     if shape[2] == 3:
