@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +18,6 @@ from monai_anomaly.data.lists.folders.helper_names import folder_word
 
 __all__ = ["ClassFolders", "find_classes", "is_class", "take_only"]
 
-logger = logging.getLogger(__name__)
-
 
 class ClassFolders(NamedTuple):
     """The folders by class: None where there is no normal one, several where the user named abnormal ones."""
@@ -32,7 +29,7 @@ class ClassFolders(NamedTuple):
 def find_classes(root: Path, parent: Path, naming: Naming, abnormal_folders: Sequence[str]) -> ClassFolders | None:
     """Return the normal and the abnormal folders in a folder, None where no folder in it is a class.
 
-    Beside class folders in `root` itself the pool's is passed over.
+    Beside class folders those of masks (``masks``, ``ground_truth``, ...) are passed over, and in `root` the pool's.
 
     Args:
         root: the data set's folder.
@@ -40,22 +37,19 @@ def find_classes(root: Path, parent: Path, naming: Naming, abnormal_folders: Seq
         naming: how folders are called in messages.
         abnormal_folders: names of further abnormal folders, see
             :func:`~monai_anomaly.data.lists.folders.folder_names.check_folders`. They win over our own names; with
-            :data:`~monai_anomaly.data.lists.folders.folder_names.EVERY` all folders beside a normal one are abnormal,
-            but for those of masks (``masks``, ``ground_truth``, ...).
+            :data:`~monai_anomaly.data.lists.folders.folder_names.EVERY` all folders beside a normal one are abnormal.
 
     Raises:
         DataListError: for two folders of one meaning, or a folder without one beside a class.
     """
     folders = [folder for folder in list_folders(parent) if parent != root or section_of(folder.name) is None]
     named = [folder for folder in folders if folder.name.strip().lower() in abnormal_folders]
+    of_masks = [folder for folder in folders if folder not in named and folder_word(folder.name)]
+    folders = [folder for folder in folders if folder not in of_masks]
     others = [folder for folder in folders if folder not in named]
     normal = take_only([folder for folder in others if class_of(folder.name) == 0], root)
     if normal and EVERY in abnormal_folders:
-        beside = [folder for folder in folders if folder != normal]
-        classes = [folder for folder in beside if folder in named or folder_word(folder.name) is None]
-        if len(classes) < len(beside):
-            logger.warning("%d folders of masks beside the classes are passed over.", len(beside) - len(classes))
-        return ClassFolders(normal, tuple(classes))
+        return ClassFolders(normal, tuple(folder for folder in folders if folder != normal))
     abnormal = take_only([folder for folder in others if class_of(folder.name) == 1], root)
     found = ClassFolders(normal, (*named, *([abnormal] if abnormal else [])))
     if not any(found):

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from monai_anomaly.data.lists.entries import Entry, Naming
 from monai_anomaly.data.lists.files import walk_files
-from monai_anomaly.data.lists.folders.folder_names import is_no_image
+from monai_anomaly.data.lists.folders.folder_names import class_of, is_no_image
 from monai_anomaly.data.lists.folders.helper_files import Helper, find_helpers, masks_among
-from monai_anomaly.data.lists.folders.helper_names import is_called_mask
+from monai_anomaly.data.lists.folders.helper_names import IMAGE_FOLDERS, is_called_mask
 from monai_anomaly.data.lists.folders.tally import EMPTY, HELPERS, OF_SYSTEM
 
 __all__ = ["find_images", "list_files", "take_masks"]
@@ -61,12 +61,22 @@ def list_files(
             name=name,
             where=f"entry {number} of {place}, sorted by name",
             label=label,
-            folder=below[0] if len(below) > 1 and not every else None,
+            folder=None if every else _patient(below, IMAGE_FOLDERS if helpers else ()),
             helpers=tuple(helpers.get(name, ())),
         )
         for number, path in enumerate(images, 1)
         for name, below in [(path.relative_to(root).as_posix(), path.relative_to(folder).parts)]
     ]
+
+
+def _patient(below: Sequence[str], no_patients: Collection[str]) -> str | None:
+    """Return the folder that stands for a patient in a path below a class folder.
+
+    Args:
+        below: the parts of the path.
+        no_patients: names of folders that are none, such as ``images`` beside ``masks``; one of a class never is.
+    """
+    return next((part for part in below[:-1] if part.lower() not in no_patients and class_of(part) is None), None)
 
 
 def find_images(folder: Path, *, every: bool = False) -> tuple[list[Path], Counter[str]]:

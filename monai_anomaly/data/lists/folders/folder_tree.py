@@ -17,6 +17,7 @@ from monai_anomaly.data.lists.folders.class_folders import ClassFolders, find_cl
 from monai_anomaly.data.lists.folders.folder_entries import list_files, take_masks
 from monai_anomaly.data.lists.folders.folder_names import EVERY, POOL_NAMES, SPLITS, class_of, section_of
 from monai_anomaly.data.lists.folders.folder_summary import describe_folder
+from monai_anomaly.data.lists.folders.parallel_masks import add_parallel_masks
 from monai_anomaly.data.lists.folders.tally import OF_SYSTEM, Tally
 from monai_anomaly.data.lists.section import Section
 from monai_anomaly.data.lists.sections import EntriesBySection
@@ -89,10 +90,22 @@ def _list_split(root: Path, folders: ClassFolders | None, split: Section, naming
 def list_classes(root: Path, folders: ClassFolders, naming: Naming, counts: Counter[str] | None = None) -> list[Entry]:
     """Return the images of class folders, normal ones first; what is passed over is added to the counts."""
     labeled = [(folders.normal, 0), *((folder, 1) for folder in folders.abnormal)]
-    listed = [
-        list_files(root, folder, label=label, naming=naming, counts=counts) for folder, label in labeled if folder
-    ]
-    return [entry for entries in listed for entry in entries]
+    found = [(folder, label) for folder, label in labeled if folder]
+    for folder, label in found:
+        _refuse_class_in_normal(root, folder, label, naming)
+    listed = [list_files(root, folder, label=label, naming=naming, counts=counts) for folder, label in found]
+    entries = [entry for of_class in listed for entry in of_class]
+    return add_parallel_masks(root, [folder for folder, _ in found], entries)
+
+
+def _refuse_class_in_normal(root: Path, folder: Path, label: int, naming: Naming) -> None:
+    """Refuse a folder of abnormal images in one of normal images, as which they would count."""
+    below = [name for name in (each.name for each in list_folders(folder)) if class_of(name) == 1]
+    if label == 0 and below:
+        place = naming.folder(folder.relative_to(root))
+        raise DataListError(
+            f"{place} has the folder {below[0]}, whose images would count as normal; move it beside {folder.name}."
+        )
 
 
 def _refuse_empty(root: Path, folders: ClassFolders | None) -> None:

@@ -9,7 +9,7 @@ import os
 import pytest
 
 from monai_anomaly.data.lists.datalist import load_datalist
-from tests.helpers.data_lists import load, make_tree, names
+from tests.helpers.data_lists import load, make_tree, names, refusal
 
 HELPERS = "masks and other helper files of images"
 OF_SYSTEM = "files and folders of the system (hidden ones, thumbnails, bins)"
@@ -90,12 +90,54 @@ def test_masks_without_their_images_are_images_and_that_is_said(tmp_path, caplog
     assert "1 of 2 images in train/normal are called as masks are" in caplog.text
 
 
-def test_folders_of_masks_are_not_among_all_that_stand_beside_the_normal_one(tmp_path, caplog):
-    make_tree(tmp_path, "train/good/x.png", "test/good/a.png", "test/crack/b.png", "test/ground_truth/crack/b.png")
+MVTEC = ("train/good/x.png", "test/good/a.png", "test/crack/b.png", "test/crack/c.png")
+
+
+def test_folders_of_masks_are_not_among_all_that_stand_beside_the_normal_one(tmp_path):
+    make_tree(tmp_path, *MVTEC, "test/ground_truth/crack/b.png", "test/ground_truth/crack/c.png")
     items = load(tmp_path, "test", abnormal_folders="*")
-    assert names(items) == ["test/good/a.png", "test/crack/b.png"]
-    assert "1 folders of masks" in caplog.text
-    assert len(load(tmp_path, "test", abnormal_folders=["crack", "ground_truth"])) == 3  # the user's word
+    assert names(items) == ["test/good/a.png", "test/crack/b.png", "test/crack/c.png"]
+    named = load(tmp_path, "test", abnormal_folders=["crack", "ground_truth"])
+    assert len(named) == 5 and not any("mask" in item for item in named)  # the user's word
+
+
+@pytest.mark.parametrize(
+    "place", ["ground_truth/{}/{}_mask.png", "test/masks/{}/{}.png", "masks/test/{}/{}.png", "GT/{}/{}_gt.nii.gz"]
+)
+def test_masks_in_a_folder_of_their_own_are_those_of_the_test_images(tmp_path, place):
+    masks = {name: place.format("crack", name) for name in "bc"}
+    make_tree(tmp_path, *MVTEC, *masks.values(), place.format("other", "b"))
+    items = load(tmp_path, "test", abnormal_folders="crack" if place.startswith("test") else "*")
+    assert [item["mask"] for item in items] == ["", *(str(tmp_path / mask) for mask in masks.values())]
+    assert items.left_out == {HELPERS: 2}
+
+
+def test_a_mask_that_fits_two_images_is_nobodys(tmp_path, caplog):
+    make_tree(tmp_path, "train/normal/x.png", "test/normal/n.png", "test/abnormal/a.png", "test/cyst/a.png")
+    make_tree(tmp_path, "test/masks/a.png")
+    assert not any("mask" in item for item in load(tmp_path, "test", abnormal_folders="cyst"))
+    make_tree(tmp_path, "test/masks/cyst/a.png")
+    load(tmp_path, "test", abnormal_folders="cyst")
+    assert "1 of 2 abnormal images of test have a mask beside them" in caplog.text
+    make_tree(tmp_path, "test/masks/Abnormal/A_mask.png")
+    masks = [item["mask"] for item in load(tmp_path, "test", abnormal_folders="cyst")]
+    place = tmp_path / "test" / "masks"
+    assert masks == ["", str(place / "cyst/a.png"), str(place / "Abnormal/A_mask.png")]
+
+
+def test_images_in_a_folder_called_so_are_no_patient(tmp_path):
+    images = [
+        f"train/normal/{place}{i}.png" for i, place in enumerate(("images/", "images/p/", "p/images/", "Normal/"))
+    ]
+    make_tree(tmp_path, *images, *(image.replace("images", "masks") for image in images[:3]), "val/normal/v.png")
+    assert [item["group"] for item in load(tmp_path, "training")] == [images[3], images[0], "p", "p"]
+
+
+def test_abnormal_images_do_not_hide_in_the_normal_ones(tmp_path):
+    make_tree(tmp_path, "train/normal/a.png", "train/normal/Malignant/b.png")
+    assert refusal(tmp_path, "training") == (
+        "train/normal has the folder Malignant, whose images would count as normal; move it beside normal."
+    )
 
 
 def test_what_a_network_drive_keeps_is_passed_over_and_counted(tmp_path):
