@@ -38,9 +38,11 @@ def add_parallel_masks(root: Path, classes: Sequence[Path], entries: Sequence[En
     for folder in classes:
         place = folder.relative_to(root).as_posix()
         images = [name for name in abnormal if name.startswith(f"{place}/")]
-        of_class = {virtual: real for real, virtual in _as_of_class(files, folder, classes, place)}
+        of_class: defaultdict[str, list[str]] = defaultdict(list)
+        for real, virtual in _as_of_class(files, folder, classes, place):
+            of_class[virtual].append(real)
         helpers = find_helpers([*images, *of_class])
-        found += [helper._replace(path=of_class[helper.path]) for helper in helpers if helper.path in of_class]
+        found += [helper._replace(path=real) for helper in helpers for real in of_class.get(helper.path, ())]
     fitting = Counter(helper.path for helper in found)
     helpers_of: defaultdict[str, list[Helper]] = defaultdict(list)
     for helper in found:
