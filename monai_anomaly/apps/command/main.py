@@ -5,7 +5,7 @@
 
 Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
 ``inspect`` also has 3 some files were refused, 141 the reader of the output has gone; ``audit verify`` has 3 a log is
-not whole; ``accept`` has 3 not accepted.
+not whole; ``accept`` has 3 not accepted; ``drift`` has 3 an alarm.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
 from monai_anomaly.apps.command.bundles_verb import add_bundles
 from monai_anomaly.apps.command.completion import complete, finished_words, is_asked
+from monai_anomaly.apps.command.drift_verb import add_drift
 from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
@@ -109,5 +110,6 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_inspect(verbs)
     add_audit(verbs)
     add_accept(verbs)
+    add_drift(verbs)
     add_benchmark(verbs)
     return parser, list(verbs.choices)
