@@ -12,7 +12,7 @@ that alarms, and by the end of the period where only its whole alarms. The p-val
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,14 +119,13 @@ def measure(
 def _with_p_values(period: Records, before: Records) -> tuple[Records, Records]:
     """Return both with p-values by the reference's scores, its own by the other ones."""
     known = [record for record in before if record["score"] is not None]
-    scores = np.array([record["score"] for record in known])
-    own = dict(zip(map(id, known), left_out_p_values(scores, np.arange(len(scores))).tolist(), strict=True))
-    made = [{**r, "p_value": None if r["score"] is None else _p_value(r, scores)} for r in period]
+    scores_of_reference = np.array([record["score"] for record in known])
+    left_out = left_out_p_values(scores_of_reference, np.arange(len(known)))
+    own = dict(zip(map(id, known), left_out.tolist(), strict=True))
+    scored = [record["score"] for record in period if record["score"] is not None]
+    p_values = iter(conformal_p_values(scored, scores_of_reference).tolist())
+    made = [{**record, "p_value": None if record["score"] is None else next(p_values)} for record in period]
     return made, [{**record, "p_value": own.get(id(record))} for record in before]
-
-
-def _p_value(record: Mapping[str, Any], scores: npt.NDArray[np.float64]) -> float:
-    return float(conformal_p_values([record["score"]], scores)[0])
 
 
 def _mixed(normals: Records, abnormal: Records, share: float, seed: int = 0) -> Records:

@@ -62,6 +62,7 @@ def test_help_names_the_verbs_without_importing_monai():
         "inspect",
         "accept",
         "audit",
+        "drift",
         "benchmark",
     )
     assert all(f"\n    {verb}" in printed for verb in verbs)

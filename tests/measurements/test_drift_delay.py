@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from PIL import Image
 
+from measurements import drift_delay
 from measurements.drift_delay import CHANGES, main, measure
 from tests.apps.drift.test_assessment import brighter, make_records
-from tests.helpers.doors import write_model
 
 
 def test_a_change_is_found_in_its_first_window_and_none_without_one():
@@ -29,14 +30,19 @@ def test_changes_leave_pictures(name):
     assert (name == "none") == (changed.shape == image.shape and bool((changed == image).all()))
 
 
-def test_the_table_has_every_change(tmp_path, capsys):
-    model = write_model(tmp_path, guard=False)
-    for folder in ("normals", "abnormal"):
-        (tmp_path / folder).mkdir()
-        for number in range(50):
-            gray = np.random.default_rng(number).integers(0, 256, (40, 56), dtype=np.uint8)
-            Image.fromarray(gray).save(tmp_path / folder / f"{number}.png")
-    sizes = ["--periods", "1", "--reference", "20", "--length", "30", "--start", "10"]
-    main([str(model), str(tmp_path / "normals"), "--abnormal", str(tmp_path / "abnormal"), *sizes])
+class StubDetector:
+    """Scores a folder's pictures, or arrays, by their brightness."""
+
+    pictures = [np.random.default_rng(n).random((1, 20, 30), np.float32) for n in range(50)]
+
+    def score(self, x, **_):
+        for picture in self.pictures if isinstance(x, str) else x:
+            record = make_records(1, score=float(picture.mean()))[0]
+            yield SimpleNamespace(status="scored", picture=picture, record=lambda record=record: record)
+
+
+def test_the_table_has_every_change(monkeypatch, capsys):
+    monkeypatch.setattr(drift_delay.ma, "load", lambda *_, **__: StubDetector())
+    main(["model", "normals", "--abnormal", "abnormal", "--periods=1", "--reference=20", "--length=30", "--start=10"])
     rows = [line.split(" | ")[0][2:] for line in capsys.readouterr().out.splitlines()[3:]]
     assert rows == [*CHANGES, "10 % abnormal", "30 % abnormal"]
