@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["has_zero_tail"]
+from monai_anomaly.data.errors import ImageReadError
+
+__all__ = ["check_zero_tail", "has_zero_tail"]
 
 ROWS = 8
 """Rows above the end that are looked at."""
@@ -17,6 +19,22 @@ LEAST = 16
 
 STEADY = 0.8
 """Least share of the largest of these numbers that the smallest may be."""
+
+
+def check_zero_tail(values: np.ndarray) -> None:
+    """Refuse a picture whose stored values end within a row, with zeros behind.
+
+    Args:
+        values: ``(H, W)`` or ``(H, W, C)``, uncompressed in the file, row by row.
+
+    Raises:
+        ImageReadError: ``truncated``.
+    """
+    planes = values.reshape(*values.shape[:2], -1)
+    if any(has_zero_tail(planes[..., channel]) for channel in range(planes.shape[2])):
+        raise ImageReadError(
+            "truncated", "the pixels end within a row, and zeros follow; copy or export the file again."
+        )
 
 
 def has_zero_tail(values: np.ndarray) -> bool:
@@ -30,6 +48,8 @@ def has_zero_tail(values: np.ndarray) -> bool:
         values: ``(H, W)``, stored row by row, black 0.
     """
     rows = len(values)
+    if values[-1].any():
+        return False
     filled = np.flatnonzero(values[::-1].any(axis=1))
     if not len(filled):
         return False

@@ -26,6 +26,7 @@ from monai_anomaly.data.arrays.values import ValueRange, choose_range, find_extr
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.read_limits import ReadLimits
+from monai_anomaly.data.zero_tail import check_zero_tail
 
 __all__ = ["ItkSource"]
 
@@ -77,6 +78,8 @@ class ItkSource:
                 self._range = choose_range(
                     self._option, None, dtype=header.dtype, extremes=lambda: find_extremes(volume)
                 )
+            if not header.packed:
+                check_zero_tail(volume[index])
             frame = volume[index].transpose(2, 0, 1)
             pixels, notes = scale_values(frame, header.dtype, self._range)
         return DecodedImage(

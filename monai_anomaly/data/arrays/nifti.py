@@ -24,6 +24,7 @@ from monai_anomaly.data.arrays.values import ValueRange, choose_range, find_extr
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.read_limits import ReadLimits
+from monai_anomaly.data.zero_tail import check_zero_tail
 
 __all__ = ["NiftiSource", "read_fields"]
 
@@ -94,7 +95,7 @@ class NiftiSource:
         self.frames = check_sizes(header, limits, frames_axis)
         if not packed:
             check_stored(stream.seek(0, 2), header.offset + header.size)
-        self._unchecked = packed
+        self._packed = self._unchecked = packed
         self._frames_axis = frames_axis
         self._declared = header.declared if voi else None
         self._option = value_range
@@ -104,6 +105,8 @@ class NiftiSource:
         """Decode one frame; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with boundary("decoding the NIfTI array"):
             values, notes = _to_channels(self._stored(index))
+            if not self._packed:
+                check_zero_tail(values.transpose(1, 2, 0))
             dtype = self._header.value_dtype
             if self._range is None:
                 self._range = choose_range(self._option, self._declared, dtype=dtype, extremes=self._extremes)

@@ -32,6 +32,7 @@ from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.pixel_element import UNDEFINED, check_native, enter_pixel_data, walk_fragments
 from monai_anomaly.data.errors import ImageReadError, boundary
+from monai_anomaly.data.zero_tail import check_zero_tail
 
 __all__ = ["PixelData", "StoredFrame"]
 
@@ -121,6 +122,7 @@ class PixelData:
         self._stream.seek(self._start)
         options = self._options(header.frames, header.bits, header.signed)
         values, _ = get_decoder(header.syntax).as_array(self._stream, index=index, raw=True, **options)
+        check_zero_tail(values)
         return StoredFrame(values, header.photometric, ())
 
     def _decode_compressed(self, index: int) -> StoredFrame:

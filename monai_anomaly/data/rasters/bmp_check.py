@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import struct
 
+import numpy as np
+
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.zero_tail import check_zero_tail
 
 __all__ = ["BMP_START", "check_bmp"]
 
@@ -51,4 +54,6 @@ def check_bmp(data: bytes) -> tuple[str, ...]:
         spare = max(spare, declared - start - expected)
     if spare >= row:
         raise ImageReadError("decode_failed", f"the BMP holds more pixels than its header says; {CURE}.")
+    if rows and row:
+        check_zero_tail(np.frombuffer(data, np.uint8, expected, start).reshape(abs(rows), row))
     return ()

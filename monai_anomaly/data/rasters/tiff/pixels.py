@@ -11,7 +11,7 @@ from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.rasters.tiff.codecs import CURE, decode_jpeg, inflate, join_tables, unpack_strips
 from monai_anomaly.data.rasters.tiff.directory import Directory
 from monai_anomaly.data.rasters.tiff.layout import DEFLATE, JPEG, RAW, TiffLayout
-from monai_anomaly.data.zero_tail import has_zero_tail
+from monai_anomaly.data.zero_tail import check_zero_tail
 
 __all__ = ["read_pixels"]
 
@@ -43,8 +43,8 @@ def read_pixels(directory: Directory, layout: TiffLayout) -> tuple[np.ndarray, l
     for start in range(0, len(places), per_plane):
         stored = _read_plane(directory, layout, places[start : start + per_plane], notes)
         values = _undo_predictor(_to_numbers(stored, directory.order, layout), layout)
-        if layout.compression == RAW and _lost(values):
-            raise ImageReadError("truncated", "the pixels end within a row, and zeros follow; copy the file again.")
+        if layout.compression == RAW:
+            check_zero_tail(values)
         planes.append(_join_tiles(values, layout))
     return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=2), list(dict.fromkeys(notes))
 
@@ -152,10 +152,6 @@ def _undo_bytes(stored: np.ndarray, samples: int, size: int) -> np.ndarray:
 
 def _undo_predictor(values: np.ndarray, layout: TiffLayout) -> np.ndarray:
     return np.add.accumulate(values, axis=1, dtype=values.dtype) if layout.predictor == 2 else values
-
-
-def _lost(values: np.ndarray) -> bool:
-    return has_zero_tail(values.reshape(len(values), -1))
 
 
 def _join_tiles(values: np.ndarray, layout: TiffLayout) -> np.ndarray:
