@@ -173,6 +173,12 @@ class CalibrationWriter:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._records.write(records_path(self.path), {row.group for row in self._rows if row.trained_on})
         calibration.save(self.path)
+        n_written = Calibration.load(self.path).n_images
+        if n_written != calibration.n_images:
+            raise RuntimeError(
+                f"'{self.path}' has {n_written} scores, and {calibration.n_images} were written; something else writes "
+                "there: run calibrate again."
+            )
         self._print(calibration)
 
     def _calibrate(self) -> Calibration:

@@ -27,8 +27,9 @@ from monai_anomaly.calibration.conformal import check_rate
 from monai_anomaly.calibration.decision import Decision, decide
 from monai_anomaly.data.lists.columns import COLUMN
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
+from monai_anomaly.handlers.scoring.evaluation_files import REPORT, put_in_place
 from monai_anomaly.handlers.scoring.gallery_pictures import add_reconstructions, copy_picture
-from monai_anomaly.handlers.scoring.items import evaluated_items, require_single_process
+from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.metrics.operating_points import roc_band
 from monai_anomaly.metrics.study_score import check_aggregate
 from monai_anomaly.report.evaluation_numbers import Case, Rules, evaluation_numbers
@@ -39,7 +40,6 @@ from monai_anomaly.report.page import render_report
 from monai_anomaly.report.page_head import make_head
 from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.study import Study, StudyCollector
-from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import CalibrationError
 from monai_anomaly.utils.spreadsheet import csv_text
 
@@ -53,7 +53,9 @@ class EvaluationReport:
 
     Scores, labels and names of all images are kept, the maps of those with a mask (bounded, see
     :class:`monai_anomaly.report.map_collector.MapCollector`), and the pixels of the gallery. Everything is computed
-    before anything is written and each file appears whole, so that an error leaves the folder as it was.
+    before anything is written, and the files take the place of earlier ones together, so that an error leaves the
+    folder as it was and ``metrics.json`` is there only with the other two of the same evaluation (see
+    :class:`monai_anomaly.handlers.scoring.result_folder.ResultFolder`).
 
     Items are read as :func:`monai_anomaly.handlers.scoring.items.evaluated_items` gives them: ``image`` ``(C, H, W)``,
     ``label``, ``pred`` ``(1, H, W)``, ``score``, ``name``; optionally ``group`` (the image itself when missing) and
@@ -147,10 +149,12 @@ class EvaluationReport:
         self._columns: dict[str, list[Any]] = {key: [] for key in self.subgroups}
         self._rejected: list[dict[str, str]] = []
         self._hashes: list[str] = []
+        self._n_items = 0
 
     def collect(self, engine: Engine) -> None:
         """Take what it needs of one batch."""
         items = evaluated_items(engine)
+        self._n_items += len(items)
         for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
             study = self._studies.add(item, refusal)
             if study is not None:
@@ -188,8 +192,15 @@ class EvaluationReport:
             return Decision(known, decision, refusal or f"There is no decision: {error}", None, None)
 
     def write(self, engine: SupervisedEvaluator) -> None:
-        """Write the three files and print where they are."""
+        """Write the three files and print where they are.
+
+        Raises:
+            RuntimeError: when some of the data set was left out, or what is on the disk is not what was made.
+        """
         self._studies.require_complete()
+        n_in = count_inputs(engine, self._n_items)
+        if n_in != self._n_items:
+            raise RuntimeError(f"{n_in} images went in and {self._n_items} came out; score the whole data set.")
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
         numbers |= {"unfinished": self.unfinished, "data_set": self.data_set, "data_hash": self._data_hash()}
@@ -197,10 +208,8 @@ class EvaluationReport:
         page = self._page(numbers)
         numbers["details"] = self.details | _versions()
         text = json.dumps(numbers, indent=2, ensure_ascii=True, allow_nan=False, default=str) + "\n"
-        self.output_dir.mkdir(parents=True, exist_ok=True)
-        atomic_write(self.output_dir / "scores.csv", _bytes(self._csv()))
-        atomic_write(self.output_dir / "report.html", _bytes(page))
-        atomic_write(self.output_dir / "metrics.json", text)
+        files = {"metrics": _bytes(text), "scores": _bytes(self._csv()), "report": _bytes(page)}
+        put_in_place(self.output_dir, **files, n_images=len(self._cases))
         self._print(numbers)
 
     def _page(self, numbers: Mapping[str, Any]) -> str:
@@ -245,7 +254,7 @@ class EvaluationReport:
         """Print, because this is the result that the person at the terminal waits for."""
         for line in result_lines(numbers):
             print(line)
-        print(f"report             {self.output_dir / 'report.html'}")
+        print(f"report             {self.output_dir / REPORT}")
         if self.to_calibrate and self.rules.calibration is None:
             print("\n".join(calibration_lines(self.to_calibrate)))
         if numbers["n_trained_on"]:
