@@ -11,6 +11,7 @@ import stat
 from os import PathLike
 from typing import BinaryIO
 
+from monai_anomaly.data.dicom.preamble import starts_dicom
 from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["SUFFIXES", "check_regular", "find_kind"]
@@ -21,6 +22,8 @@ SUFFIXES = (
 )
 HEAD = 352
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # the latter two are BigTIFF
+DATA_SET_START = re.compile(rb"\x08\0[\0-\x18]\0(?:(?:UL|CS|UI|DA|TM)|[\0-\x40]\0\0\0)", re.DOTALL)
+"""First element of most data sets: of group 8, with a type or with a short length."""
 META_START = re.compile(rb"\s*(Comment|ObjectType|NDims)\s*=")
 
 
@@ -50,7 +53,7 @@ def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
     """
     head = stream.read(HEAD)
     stream.seek(0)
-    if head[128:132] == b"DICM":
+    if starts_dicom(head):
         return "dicom"
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")):
         return "raster"
@@ -67,6 +70,12 @@ def find_kind(stream: BinaryIO, path: PathLike | str) -> str:
         return "metaimage"
     if not head:
         raise ImageReadError("not_dicom", "the file is empty; copy it again.")
+    if DATA_SET_START.match(head):
+        raise ImageReadError(
+            "not_dicom",
+            "the file is a DICOM data set without the file meta information in front, which says how its pixels are "
+            "stored; export it as a DICOM file.",
+        )
     if name.endswith(SUFFIXES[3:]):
         raise ImageReadError("decode_failed", "the content does not match the name's ending; copy the file again.")
     raise ImageReadError(

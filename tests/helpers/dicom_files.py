@@ -34,6 +34,7 @@ def make_dataset(pixels: np.ndarray, photometric: str = "MONOCHROME2", **element
     color = pixels.ndim == 3 and pixels.shape[-1] == 3
     dataset.SOPClassUID = meta.MediaStorageSOPClassUID
     dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.PatientName = "ZZCANARY^JANE"
     dataset.Modality = "US"
     dataset.Rows, dataset.Columns = pixels.shape[-3:-1] if color else pixels.shape[-2:]

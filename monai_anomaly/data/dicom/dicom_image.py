@@ -21,6 +21,7 @@ from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.lut import read_palette
 from monai_anomaly.data.dicom.masks import find_visible
 from monai_anomaly.data.dicom.pixel_data import PixelData
+from monai_anomaly.data.dicom.preamble import complete_preamble
 from monai_anomaly.data.dicom.spacing import find_spacing
 from monai_anomaly.data.dicom.us_regions import UltrasoundRegion, find_region
 from monai_anomaly.data.errors import boundary
@@ -37,6 +38,8 @@ CORRECT_BITS = f"export it with a window or with the true {element('BitsStored')
 COLORS_OF_JPEG = (
     f"{element('PhotometricInterpretation')} is RGB, but the JPEG says that it holds Y, Cb, Cr; the JPEG was believed"
 )
+
+NO_PREAMBLE = "the DICOM file lacks the 128 bytes of its preamble"
 
 
 class DicomSource:
@@ -70,12 +73,16 @@ class DicomSource:
         self._masks = masks
         self._rules: _FrameRules | None = None
         with quiet_pydicom():
+            with boundary("reading the start of the DICOM file"):
+                stream, completed = complete_preamble(stream)
             self._pixels = PixelData(stream, read_header(stream, limits, for_processing=for_processing))
             self._header = header = self._pixels.header
             with boundary("reading the header"):
                 self._region = find_region(header.dataset, rows=header.rows, columns=header.columns)
-                self._identifiers, notes = hash_identifiers(header.dataset, key) if key is not None else ({}, [])
-        self._warnings = [*header.warnings, *self._pixels.warnings, *notes, *self._region.warnings]
+                self._identifiers = hash_identifiers(header.dataset, key) if key is not None else {}
+        self._warnings = [*header.warnings, *self._pixels.warnings, *self._region.warnings]
+        if completed:
+            self._warnings.insert(0, NO_PREAMBLE)
 
     @property
     def frames(self) -> int:

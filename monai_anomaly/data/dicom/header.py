@@ -8,6 +8,7 @@ The checks run from cheap to dear; nothing is inflated before its size is known.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from pydicom import dcmread, uid
@@ -24,8 +25,6 @@ from monai_anomaly.data.read_limits import ReadLimits
 __all__ = ["check_numbers", "read_header"]
 
 REQUIRED = (
-    "SOPClassUID",
-    "SOPInstanceUID",
     "Rows",
     "Columns",
     "SamplesPerPixel",
@@ -34,6 +33,7 @@ REQUIRED = (
     "BitsStored",
     "PixelRepresentation",
 )
+UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 FOR_PROCESSING = frozenset(
     f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("1.1.1", "1.2.1", "1.3.1", "13.1.5")
 )  # DX, MG, intra-oral, breast projection
@@ -67,13 +67,11 @@ def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = 
         for keyword in REQUIRED:
             if dataset.get(keyword) in (None, ""):
                 raise ImageReadError("missing_tag", f"{element(keyword)} is missing; export the image again.")
-        for keyword in ("SOPClassUID", "SOPInstanceUID"):
-            if not uid.UID(str(dataset[keyword].value)).is_valid:
-                raise ImageReadError("inconsistent", f"{element(keyword)} is not a valid UID; export the image again.")
         if not for_processing:
-            _check_intent(dataset)
+            _check_intent(dataset, meta)
         check_numbers(dataset)
-        return check_layout(dataset, syntax, limits)
+        header = check_layout(dataset, syntax, limits)
+        return replace(header, warnings=(*header.warnings, *_missing_uids(dataset)))
 
 
 def check_numbers(dataset: Dataset) -> None:
@@ -122,10 +120,20 @@ def _check_class(dataset: Dataset, keyword: str) -> None:
     )
 
 
-def _check_intent(dataset: Dataset) -> None:
+def _missing_uids(dataset: Dataset) -> list[str]:
+    """Return a warning for each UID that is not there or is none, as anonymizers leave them; no pixel depends on it."""
+    return [
+        f"{element(keyword)} is missing or no UID; the image was read without it"
+        for keyword in UIDS
+        if not uid.UID(word(dataset, keyword)).is_valid
+    ]
+
+
+def _check_intent(dataset: Dataset, meta: Dataset) -> None:
     """Refuse the detector's raw image: not what a viewer shows, and not what a model was trained on."""
     intent = word(dataset, "PresentationIntentType")
-    if intent != "FOR PROCESSING" and dataset.SOPClassUID not in FOR_PROCESSING:
+    sop_class = word(dataset, "SOPClassUID") or word(meta, "MediaStorageSOPClassUID")
+    if intent != "FOR PROCESSING" and sop_class not in FOR_PROCESSING:
         return
     keyword = "PresentationIntentType" if intent else "SOPClassUID"
     raise ImageReadError(

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import BinaryIO
 
 from pydicom import dcmread, uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.filereader import read_file_meta_info
 
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
+from monai_anomaly.data.dicom.file_meta import read_file_meta
+from monai_anomaly.data.dicom.preamble import complete_preamble, starts_dicom
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import check_regular
 
@@ -31,8 +33,8 @@ class DicomNames:
 
     Args:
         patient: Patient ID with its issuer.
-        study: Study Instance UID.
-        instance: SOP Instance UID.
+        study: Study Instance UID, if it is one: what an anonymizer writes in its place may stand for all studies.
+        instance: SOP Instance UID, or what stands in its place, which a table may call a file by.
         picture: whether there are rows of pixels; reports and presentation states have none.
     """
 
@@ -64,22 +66,30 @@ def read_names(path: Path) -> DicomNames | None:
 def _read_unchanged(path: Path, size: int, changed: int) -> DicomNames | None:
     """Read a header; size and time of change are there for the cache, which must not know the file as it was."""
     with boundary("reading the DICOM header"), quiet_pydicom():
-        with open(path, "rb") as stream:
-            if stream.read(132)[128:] != b"DICM":
+        with open(path, "rb") as file:
+            if not starts_dicom(file.read(132)):
                 return None
-        syntax = read_file_meta_info(path).get("TransferSyntaxUID")
-        if not syntax:
-            raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
-        if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
-            raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
-        header = dcmread(path, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
+            stream, _ = complete_preamble(file)
+            header = _read_header(stream)
         patient, issuer = _text(header, "PatientID"), _text(header, "IssuerOfPatientID")
+        study = _text(header, "StudyInstanceUID")
         return DicomNames(
             patient=f"{patient}\\{issuer}" if patient and issuer else patient,  # as in dicom.identity
-            study=_text(header, "StudyInstanceUID"),
+            study=study if uid.UID(study).is_valid else "",
             instance=_text(header, "SOPInstanceUID"),
             picture="Rows" in header,
         )
+
+
+def _read_header(stream: BinaryIO) -> Dataset:
+    """Return the elements that are looked at, of an open file."""
+    syntax = read_file_meta(stream).get("TransferSyntaxUID")
+    if not syntax:
+        raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
+    if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
+        raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
+    stream.seek(0)
+    return dcmread(stream, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
 
 
 def _text(header: Dataset, keyword: str) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from pydicom.uid import UID
+
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.dicom.names import read_names
 from monai_anomaly.data.errors import DataListError, ImageReadError
@@ -242,7 +244,7 @@ def _name_files(root: Path, folder: _Folder, key: str) -> None:
             continue
         if not names.picture:
             blank += 1
-        elif names.instance and names.instance in instances:
+        elif UID(names.instance).is_valid and names.instance in instances:
             copies += 1
         else:
             instances.add(names.instance)

@@ -46,12 +46,12 @@ def test_issuer_tells_equal_numbers_apart(tmp_path: Path, key_file: Path):
 
 def test_absent_ones_are_left_out(tmp_path: Path, key_file: Path):
     _, meta = read(save(tmp_path / "a.dcm", make_dataset(PICTURE, PatientID="")))
-    assert set(meta["identifiers"]) == {"instance"}
+    assert set(meta["identifiers"]) == {"instance", "series", "study"}
 
 
 def test_paths_in_place_of_a_uid(tmp_path: Path, key_file: Path):
     _, meta = read(save(tmp_path / "a.dcm", make_dataset(PICTURE, StudyInstanceUID="../../evil", PatientID="17")))
-    assert set(meta["identifiers"]) == {"instance", "patient"}
+    assert set(meta["identifiers"]) == {"instance", "series", "patient"}
     assert "(0020,000D) Study Instance UID" in meta["warnings"][0] and "evil" not in str(meta)
 
 

@@ -32,8 +32,7 @@ def dicom(path: Path, patient: str | None = None, study: str | None = None, **el
     path.parent.mkdir(parents=True, exist_ok=True)
     if patient is not None:
         elements["PatientID"] = patient
-    if study is not None:
-        elements["StudyInstanceUID"] = study
+    elements["StudyInstanceUID"] = study
     save(path, make_dataset(PICTURE, **elements))
     return path
 
