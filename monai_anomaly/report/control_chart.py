@@ -101,8 +101,8 @@ def distribution_chart(name: str, period: Floats, reference: Floats) -> Markup:
     y_ticks = [Tick(value, f"{100 * value:g} %") for value in (0.0, 0.25, 0.5, 0.75, 1.0)]
     shapes = [x_axis(plot, x_ticks, name), y_axis(plot, y_ticks), line(plot, [0, 1], [0, 1], "chance")]
     shapes += [_steps(plot, reference, "curve"), _steps(plot, period, "loss")]
-    middle = (plot.left + 8, plot.top + 12)
-    shapes.append(text(*middle, "blue: period, black or white: reference, dashed: uniform"))
+    for row, legend in enumerate(("blue: period", "thick: reference", "dashed: uniform")):
+        shapes.append(text(plot.right - 8, plot.bottom - 42 + 15 * row, legend, anchor="end"))
     about = f"Cumulative distribution of {len(period)} p-values of the period and {len(reference)} of the reference."
     return chart(_WIDTH, _HEIGHT, about, *shapes)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from monai_anomaly.utils.audit.verification import Verification, find_logs, verify_log
@@ -28,7 +29,7 @@ def verify_logs(path: str, *, chain_only: bool = False, anchor: tuple[int, str] 
     Raises:
         AuditError: when there is no log, it was written with another key, or an anchor is given for several.
     """
-    logs = find_logs(Path(path).expanduser().absolute())
+    logs = find_logs(Path(os.path.realpath(Path(path).expanduser())))
     if anchor is not None and len(logs) > 1:
         raise AuditError(f"an anchor is of one log and '{path}' holds {len(logs)}; name the file.")
     key = None if chain_only else site_key()

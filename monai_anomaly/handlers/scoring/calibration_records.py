@@ -42,7 +42,8 @@ class CalibrationRecords:
         """Take a normal."""
         result = judge(study, calibration=None, alpha=0.1, aggregate=self._aggregate, map_range=(0.0, 1.0))
         group = str(study.top.get("group") or study.name)
-        self._rows.append((group, {**result.record(), "map_range": None}))
+        reason = result.decision_reason if result.decision == "not_applicable" else None
+        self._rows.append((group, {**result.record(), "map_range": None, "decision_reason": reason}))
 
     def write(self, path: Path, left_out: Collection[str]) -> None:
         """Write the records, whole or not at all.

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from monai_anomaly.utils.atomic import sync_folder
 from monai_anomaly.utils.audit.head import Head, head_path, read_head, write_head
@@ -33,6 +33,9 @@ __all__ = ["MAX_BYTES", "AuditLog", "check_operator"]
 
 MAX_BYTES = 64 << 20
 """Size from which on the next file is begun: some 60,000 results."""
+
+LONGEST_WAIT = 60.0
+"""Seconds that a line waits for other processes' lines."""
 
 _LONGEST_NAME = 64
 
@@ -82,7 +85,7 @@ class AuditLog:
         key: bytes | None = None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        self.path = Path(path).expanduser().absolute()
+        self.path = Path(os.path.realpath(Path(path).expanduser()))
         self.operator = check_operator(operator)
         self.max_bytes = max_bytes
         self._key = site_key() if key is None else key
@@ -92,7 +95,7 @@ class AuditLog:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unwritable(error) from None
-        self._lock = FileLock(f"{self.path}.lock")
+        self._lock = FileLock(f"{self.path}.lock", timeout=LONGEST_WAIT)
 
     def append(self, event: str, **content: Any) -> None:
         """Add a line; it is on the disk when this returns.
@@ -111,6 +114,11 @@ class AuditLog:
                     begin = {"format": FORMAT, "version": VERSION, "log": head.log, "key": key_id(self._key)}
                     head = self._add(head, "begin", begin)
                 self._add(head, event, content)
+        except Timeout:
+            raise AuditError(
+                f"the audit log '{self.path}' was held by another process for {LONGEST_WAIT:g} s, so that no result is "
+                "given out; end that process, or name another file."
+            ) from None
         except OSError as error:
             raise self._unwritable(error) from None
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from monai_anomaly.utils.audit import audit_log
 from monai_anomaly.utils.audit.audit_log import AuditLog
@@ -189,6 +190,22 @@ def test_a_full_disk_is_an_error_and_leaves_the_log_as_it_was(tmp_path: Path, mo
     assert path.read_bytes() == before
     log.append("result", image="next")
     assert verify_log(path, KEY).finding == "" and verify_log(path, KEY).repairs == 0
+
+
+def test_a_log_that_another_process_holds_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_log, "LONGEST_WAIT", 0.05)
+    log = AuditLog(tmp_path / "a.jsonl", "Ada", key=KEY)
+    with FileLock(tmp_path / "a.jsonl.lock"), pytest.raises(AuditError, match="held by another process"):
+        log.append("result", image="x")
+    log.append("result", image="x")
+    assert verify_log(tmp_path / "a.jsonl", KEY).lines == 2
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there" / "a.jsonl")
+    make_log(tmp_path / "link", 12, max_bytes=1500)
+    assert (tmp_path / "link").is_symlink() and verify_log(tmp_path / "there" / "a.jsonl", KEY).files > 3
 
 
 def test_a_folder_is_no_log(tmp_path: Path) -> None:
