@@ -109,7 +109,9 @@ def assess(period: Columns, reference: Columns, *, window: int, false_alarms: fl
     period, reference = period.first_of_patients, reference.first_of_patients
     for name, columns in (("period", period), ("reference", reference)):
         if len(columns) < LEAST:
-            raise ConfigError(f"the {name} has {len(columns)} patients; at least {LEAST} are needed: give more records.")
+            raise ConfigError(
+                f"the {name} has {len(columns)} patients; at least {LEAST} are needed: give more records."
+            )
     share = false_alarms / FAMILIES
     names = _comparable(period, reference)
     spans = _windows(len(period), window)
