@@ -25,6 +25,7 @@ from monai.bundle.scripts import update_kwargs
 from monai_anomaly.bundle.error_sentence import end_with_a_sentence
 from monai_anomaly.bundle.override_keys import check_workflow_arguments
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.stop_signals import watch_signals
 
 __all__ = ["check_overrides", "is_command_line", "is_default", "read_command_line"]
 
@@ -39,8 +40,8 @@ def check_overrides() -> None:
     ``python -m monai.bundle`` nothing happens: that names
     :class:`~monai_anomaly.bundle.checked_workflow.CheckedWorkflow` where it makes the workflow.
 
-    It also makes the command line end with one sentence, not a traceback, where the error is the user's, refuses a run
-    id that runs nothing, and answers ``--help``, which is a key to MONAI, too.
+    It also makes the command line end with one sentence, not a traceback, where the error is the user's or a signal
+    ends it, refuses a run id that runs nothing, and answers ``--help``, which is a key to MONAI, too.
 
     Raises:
         ConfigError: naming the nearest known key, or the ids that run something.
@@ -49,6 +50,7 @@ def check_overrides() -> None:
     if not is_command_line():
         return
     end_with_a_sentence()
+    watch_signals()
     arguments = _read_command_line(sys.argv[1:])
     if arguments.get("help") is True:
         _point_to_help(arguments.get("config_file"))

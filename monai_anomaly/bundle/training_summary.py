@@ -22,6 +22,7 @@ from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
 from monai_anomaly.utils.grouped_sentences import GroupedSentences
 from monai_anomaly.utils.printable import printable
+from monai_anomaly.utils.stop_signals import advise
 
 __all__ = ["FEW", "TrainingSummary"]
 
@@ -105,6 +106,7 @@ class TrainingSummary:
 
     def begin(self) -> None:
         """Print what the training begins with."""
+        advise("there is no checkpoint to go on from yet" if not self.resume else "")
         if idist.get_rank() == 0:
             lines = [f"  {name:<12} {text}" for name, text in self._facts()]
             print("\n".join([f"Training of {self.title}", *lines]), flush=True)

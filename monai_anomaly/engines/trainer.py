@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from monai_anomaly.engines.objectives.base import Objective, Terms, Update
+from monai_anomaly.engines.stopping import StopAtStep
 from monai_anomaly.utils.exceptions import TrainingError
+from monai_anomaly.utils.stop_signals import end_if_asked
 
 __all__ = ["ObjectiveTrainer", "move_batch"]
 
@@ -134,6 +136,7 @@ class ObjectiveTrainer(Trainer):
             decollate=decollate,
             to_kwargs=to_kwargs,
         )
+        StopAtStep().attach(self)
         self.add_event_handler(Events.STARTED, self._start)
         self.add_event_handler(Events.ITERATION_COMPLETED(every=check_interval), self._check_finite)
         self.add_event_handler(Events.EPOCH_COMPLETED, self._check_finite)
@@ -230,7 +233,11 @@ class ObjectiveTrainer(Trainer):
     # ---- guards and bookkeeping ----------------------------------------------------------------------------------
 
     def run(self) -> None:  # type: ignore[override]
-        """Train; called again, go on from where the state is, and when that is the end, do what follows it."""
+        """Train; called again, go on from where the state is, and when that is the end, do what follows it.
+
+        Raises:
+            SystemExit: after the step in which a signal asked for the program's end.
+        """
         if self.state.epoch >= self.state.max_epochs:  # Ignite would begin anew
             logger.info("all %d epochs are done; raise max_epochs to train on", self.state.max_epochs)
             self.fire_event(Events.STARTED)
@@ -240,6 +247,7 @@ class ObjectiveTrainer(Trainer):
         self.scaler = torch.amp.GradScaler(self.state.device.type) if scaling else None  # type: ignore[assignment]
         # Trainer.run would make a CUDA scaler whatever the device and type are.
         super(Trainer, self).run()
+        end_if_asked()
 
     def _start(self, _: Any) -> None:
         # Channels last: the same numbers, in half to two thirds of the time on CPUs and on tensor cores.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import NoneType
@@ -237,11 +238,16 @@ def equal_weights(some: Any, others: Any) -> bool:
 
 
 def to_cpu(value: Any) -> Any:
-    """Move tensors in mappings and lists to the CPU, without gradients; other values stay."""
+    """Move tensors in mappings and lists to the CPU, without gradients; other values stay.
+
+    Equal texts become one object, as which they are saved, so that equal contents are equal bytes.
+    """
     if isinstance(value, Tensor):
         return value.detach().cpu()
+    if isinstance(value, str):
+        return sys.intern(str(value))
     if isinstance(value, Mapping):
-        return {k: to_cpu(v) for k, v in value.items()}
+        return {to_cpu(k): to_cpu(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(to_cpu(v) for v in value)
     return value

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from filelock import FileLock, Timeout
 
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.stop_signals import end_if_asked
 
 __all__ = ["LOCK_NAME", "FolderLock"]
 
@@ -75,9 +76,14 @@ class FolderLock:
         _release(self._held, self._made, os.getpid())
 
     def run(self, engine: _Runnable) -> None:
-        """Run an engine with the folders kept to it, and release them when it ends, however it does."""
+        """Run an engine with the folders kept to it, and release them when it ends, however it does.
+
+        Raises:
+            SystemExit: after the step in which a signal asked for the program's end.
+        """
         with self:
             engine.run()
+            end_if_asked()
 
     def __enter__(self) -> FolderLock:
         self.acquire()

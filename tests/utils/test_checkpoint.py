@@ -159,3 +159,10 @@ def test_a_missing_model_names_that_of_an_earlier_run(tmp_path):
     save_checkpoint({"model": {}, "spec": SPEC}, earlier_path(tmp_path / "model.pt"))
     with pytest.raises(CheckpointError, match=r"that of an earlier run is '.*model\.earlier\.pt'"):
         load_checkpoint(tmp_path / "model.pt")
+
+
+def test_equal_contents_are_equal_bytes(tmp_path):
+    for name, text in (("a", "r22"), ("b", "".join(["r", "22"]))):  # one object, and two that are equal
+        spec = {**SPEC, "network": {"first": "r22", "second": text, "".join(["fir", "st2"]): "first2"}}
+        save_checkpoint({"model": {"w": torch.ones(2)}, "spec": spec}, tmp_path / f"{name}.pt")
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()

@@ -9,6 +9,7 @@ from typing import Any
 
 from monai_anomaly.apps.arguments import folder_names, minutes, seeds
 from monai_anomaly.apps.command.failing import fail
+from monai_anomaly.utils.stop_signals import watch_signals
 
 __all__ = ["add_benchmark"]
 
@@ -55,6 +56,7 @@ def _benchmark(**options: Any) -> int:
     from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
     from monai_anomaly.data.errors import DataListError
 
+    watch_signals()
     try:
         return 0 if run_benchmark(**options) else 1
     except DataListError as error:

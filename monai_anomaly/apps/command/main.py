@@ -3,7 +3,8 @@
 
 """``monai-anomaly``, also ``python -m monai_anomaly``: the command line is looked at before anything heavy is imported.
 
-Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 interrupted;
+Exit codes: 0 done, 1 an error that the message explains, 2 a command line that makes no sense, 130 ended by
+Ctrl-C, 143 by SIGTERM;
 ``inspect`` also has 3 some files were refused, 141 the reader of the output has gone; ``audit verify`` has 3 a log is
 not whole; ``accept`` has 3 not accepted; ``drift`` has 3 an alarm.
 """
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (AuditError, CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError) as error:
         return fail(error, 1)
     except KeyboardInterrupt:
+        print("ended by SIGINT.", file=sys.stderr)
         return 130
 
 

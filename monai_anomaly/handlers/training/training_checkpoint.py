@@ -19,6 +19,7 @@ from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.atomic import TEMPORARY_MARK
 from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, save_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
+from monai_anomaly.utils.stop_signals import advise
 
 __all__ = ["Stateful", "TrainingCheckpoint"]
 
@@ -111,6 +112,7 @@ class TrainingCheckpoint:
             other.load_state_dict(content["others"][name])
         self._resume_trainer(content["trainer"])
         self._resumed = True
+        self._advise(content["trainer"]["epoch"])
         logger.info("resumed from epoch %d of %s", content["trainer"]["epoch"], self.path)
 
     def _resume_trainer(self, state: Mapping[str, int]) -> None:
@@ -144,7 +146,12 @@ class TrainingCheckpoint:
             self._save(engine)
 
     def _save(self, _: Engine) -> None:
-        save_checkpoint(self._content(), self.path, keep=True)
+        content = self._content()
+        save_checkpoint(content, self.path, keep=True)
+        self._advise(content["trainer"]["epoch"])
+
+    def _advise(self, epoch: int) -> None:
+        advise(f"'{self.path}' has the state after epoch {epoch}, to go on from with --resume True")
 
 
 def _require_finite(model: Mapping[str, Any]) -> None:
