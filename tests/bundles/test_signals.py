@@ -77,7 +77,8 @@ def test_scoring_ends_after_its_batch(trained, small_phantom, ended, tmp_path, n
     assert told.startswith("ended by SIGINT after step 1 of ")
     found = sorted(path.name for path in tmp_path.iterdir())
     if name == "inference":
-        assert len((tmp_path / "records.jsonl.partial").read_text().splitlines()) == 2
+        (records,) = tmp_path.rglob("records.jsonl.partial")
+        assert len(records.read_text().splitlines()) == 2
     else:
         assert found == []
 
