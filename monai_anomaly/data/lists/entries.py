@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 WHOLE = re.compile(r"\d{1,7}(\.0)?")
+LONGEST = 200
+"""Letters of a value that a message repeats."""
 NO_LABEL = -1
 """The label of an image that has none, or whose label is not told."""
 
@@ -108,7 +110,9 @@ class Naming:
 
     def got(self, value: Any) -> str:
         """Return the end of a message about a value; it may hold a name, so it is quoted on demand only."""
-        return f", got {value!r}" if self.source_names else ""
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+        short = text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
+        return f", got {short}" if self.source_names else ""
 
     @property
     def hint(self) -> str:

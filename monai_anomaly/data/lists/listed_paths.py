@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import unicodedata
@@ -71,9 +72,18 @@ class ListedPaths:
             what: the path, for messages, e.g. ``mask of line 3 of labels.csv``.
 
         Raises:
-            DataListError: when it leaves the folder for one that is not allowed, is no path, or differs from several
-                files by case or Unicode form alone.
+            DataListError: when it leaves the folder for one that is not allowed, is no path or too long for one, or
+                differs from several files by case or Unicode form alone.
+            OSError: when a folder cannot be looked into.
         """
+        try:
+            return self._place(value, what)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            raise DataListError(f"{what} is longer than the name of a file can be; correct it.") from None
+
+    def _place(self, value: str, what: str) -> str:
         places = [path for path in self._readings(value) if self._may_be_opened(path)]
         if not places:
             raise DataListError(

@@ -124,3 +124,16 @@ def test_a_name_with_a_line_break_stays_on_its_line(tmp_path):
     make_tree(tmp_path, "a\nb\x1b.png", "a\nb\x1b_mask.png")
     message = refusal(listed(tmp_path, "a\nb\x1b.png", "a\nb\x1b_mask.png"), "test", source_names=True)
     assert "(a\\nb\\x1b_mask.png) first" in message and message.isprintable()
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000])
+@both
+def test_what_no_file_can_be_called_is_said_and_not_repeated_whole(tmp_path, form, name):
+    message = refusal(listed(tmp_path, name, form=form), "test", source_names=True)
+    assert "is longer than the name of a file can be" in message or "match no file" in message
+
+
+def test_a_value_is_repeated_in_short_and_on_its_line(tmp_path):
+    make_json(make_tree(tmp_path, "a.png"), [{"image": "a.png", "label": "\n\x1b" * 500}])
+    message = refusal(tmp_path, "test", source_names=True)
+    assert len(message) < 400 and message.isprintable() and "\\n\\x1b" in message
