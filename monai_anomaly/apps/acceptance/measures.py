@@ -55,7 +55,7 @@ class Evidence:
         calibrated: whether decisions rest on a calibration.
         guarded: whether an input guard looks at images.
         training_known: whether the checkpoint lists its training images.
-        alone: largest difference of score when images are scored alone; None where none has a score.
+        alone: largest difference of score when images are scored alone; None where one had none.
         again: what another process says; None where none was asked.
         seconds: of single images.
         peak_memory: of this process, in MiB; None where the system does not say.
@@ -180,16 +180,20 @@ def _inverted(evidence: Evidence) -> Measured:
 
 
 def _mirrored(normals: Sequence[ScoredImage]) -> Measured:
-    probed = [image for image in normals if "mirrored" in image.probes]
-    differences = [image.probes["mirrored"]["difference"] for image in probed]
-    value = _in_spreads(float(np.median(differences)) if differences else None, normals)
-    return Measured(value, reason="" if value is not None else _NO_SPREAD, images=len(probed))
+    found = [image.probes["mirrored"]["difference"] for image in normals if "mirrored" in image.probes]
+    if not found or None in found:
+        return Measured(None, reason="a mirrored image has no score" if found else "no normal image has a score")
+    value = _in_spreads(float(np.median(found)), normals)
+    return Measured(value, reason="" if value is not None else _NO_SPREAD, images=len(found))
 
 
 def _repeats(evidence: Evidence) -> dict[str, Measured]:
     normals, again = evidence.normals, evidence.again
-    if evidence.alone is None or again is None:
+    if not normals or again is None:
         missing = Measured(None, reason="no normal image has a score")
+        return {"repeatability": missing, "threads": missing}
+    if evidence.alone is None:
+        missing = Measured(None, reason="an image had no score when it was scored again")
         return {"repeatability": missing, "threads": missing}
     if again.difference is None or again.other_threads is None:
         missing = Measured(None, reason=again.reason)
@@ -202,9 +206,9 @@ def _repeats(evidence: Evidence) -> dict[str, Measured]:
 _NO_SPREAD = "fewer than four normals have a score, or half of them the same one"
 
 
-def _in_spreads(difference: float | None, normals: Sequence[ScoredImage]) -> float | None:
-    if difference is None or difference == 0:
-        return difference
+def _in_spreads(difference: float, normals: Sequence[ScoredImage]) -> float | None:
+    if difference == 0:
+        return 0.0
     spread = score_spread(normals)
     return difference / spread if spread > 0 else None
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from monai_anomaly.apps.acceptance.scored_image import ScoredImage
 from monai_anomaly.bundle.anomaly_detector import AnomalyDetector
+from monai_anomaly.scoring.result import Result
 
 __all__ = ["MOST_PROBED", "probe", "spaced"]
 
@@ -42,12 +43,16 @@ def probe(detector: AnomalyDetector, images: Iterable[ScoredImage]) -> None:
             picture = picture[:, y0:y1, x0:x1]
         pictures = [picture, 1 - picture, np.ascontiguousarray(picture[:, :, ::-1])]
         as_it_is, inverted, mirrored = detector.score(pictures, value_range=(0.0, 1.0), progress=False)
-        noticed = inverted.decision in ("not_applicable", "anomalous")
+        noticed = inverted.decision in (None, "not_applicable", "anomalous")  # None: refused before it had a score
         image.probes |= {
             "inverted": {"score": inverted.score, "decision": inverted.decision, "noticed": noticed},
             "mirrored": {
                 "score": mirrored.score,
                 "decision": mirrored.decision,
-                "difference": abs(mirrored.require_score() - as_it_is.require_score()),
+                "difference": _difference(mirrored, as_it_is),
             },
         }
+
+
+def _difference(one: Result, other: Result) -> float | None:
+    return None if one.score is None or other.score is None else abs(one.score - other.score)

@@ -65,7 +65,7 @@ class Again:
     reason: str = ""
 
 
-def score_alone(detector: AnomalyDetector, images: Sequence[ScoredImage]) -> tuple[float, list[float]]:
+def score_alone(detector: AnomalyDetector, images: Sequence[ScoredImage]) -> tuple[float | None, list[float]]:
     """Score images one at a time, in reverse order.
 
     Args:
@@ -73,17 +73,19 @@ def score_alone(detector: AnomalyDetector, images: Sequence[ScoredImage]) -> tup
         images: with a score, at least one.
 
     Returns:
-        The largest difference of score, and the seconds that each took.
+        The largest difference of score, None where one has none this time, and the seconds that each took.
     """
     list(detector.score_items([dict(images[0].item)]))  # what the first one costs more is no image's own
-    differences, seconds = [], []
+    differences: list[float | None] = []
+    seconds = []
     for image in reversed(images):
         start = perf_counter()
         (again,) = detector.score_items([dict(image.item)])
         seconds.append(perf_counter() - start)
         image.probes["alone"] = {"score": again.score}
-        differences.append(abs(again.require_score() - image.score))
-    return max(differences), seconds
+        differences.append(None if again.score is None else abs(again.score - image.score))
+    found = [difference for difference in differences if difference is not None]
+    return (max(found) if len(found) == len(differences) else None), seconds
 
 
 def score_elsewhere(opened: Opened, images: Sequence[ScoredImage]) -> Again:

@@ -119,11 +119,13 @@ def _run(
 
     from monai_anomaly.apps.acceptance.repeats import Opened
     from monai_anomaly.apps.acceptance.run_acceptance import run_acceptance
-    from monai_anomaly.data.errors import DataListError
+    from monai_anomaly.data.errors import DataListError, ImageReadError
 
     opened = Opened(weights, calibration, limits.false_alarm_rate, **reading)
     try:
         verdict = run_acceptance(normals, abnormal, opened=opened, limits=limits, output_dir=output)
+    except ImageReadError as error:
+        return fail(f"a file that had a score could not be read again ({error}); nothing was written.", 1)
     except DataListError as error:
         return fail(error, 1)
     except OSError as error:

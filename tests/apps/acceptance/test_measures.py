@@ -85,6 +85,10 @@ def test_differences_are_in_the_spread_of_the_normals():
     measured = look(normals, alone=0.3, again=Again(0.6, 1.2, (1, 2)))
     assert measured["mirrored"].value == pytest.approx(1 / 6)
     assert measured["repeatability"].value == pytest.approx(0.1) and measured["threads"].value == pytest.approx(0.2)
+    lost = [image(n, 0, 3.0 * n, mirrored={"difference": None if n == 2 else 0.0}) for n in range(5)]
+    missing = look(lost, alone=None)
+    for name in ("mirrored", "repeatability", "threads"):
+        assert missing[name].value is None and "no score" in missing[name].reason
     same = look([image(n, 0, 1.0) for n in range(5)], again=Again(0.0, 0.1, (1, 2)))
     assert same["repeatability"].value == 0  # no difference needs no spread
     assert same["threads"].value is None and "half of them the same" in same["threads"].reason
