@@ -81,6 +81,14 @@ def test_predict_asks_for_a_calibration_first(lines, trained, capsys, monkeypatc
     assert len(lines) == 1 and lines[0][-2:] == ["--uncalibrated", "True"]
 
 
+@pytest.mark.parametrize("operator", [[], ["--operator", ""], ["--operator", " "]])
+def test_an_audit_log_needs_an_operator(operator, lines, trained, capsys):
+    words = ["predict", str(trained.parent), "--bundle", "sepiad", "--checkpoint", str(trained), "--audit", "a.jsonl"]
+    assert main([*words, *operator]) == 2 and not lines
+    assert "give --operator NAME beside --audit FILE" in capsys.readouterr().err
+    assert main([*words, "--operator", "Ada"]) == 0 and lines[0][-4:] == ["--audit", "a.jsonl", "--operator", "Ada"]
+
+
 @pytest.mark.parametrize(
     "words", [["in", "out", "more"], ["in", "--dataset_dir", "in"], ["in", "out", "--output_dir", "o"]]
 )
