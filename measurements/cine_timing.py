@@ -85,7 +85,7 @@ def compare_cine(path: str | os.PathLike[str], channels: int, *, rounds: int) ->
     if kind != "dicom":
         raise ImageReadError("not_dicom", f"this is a {kind} file; name a DICOM file.")
     header = dcmread(path, stop_before_pixels=True)
-    plugin = choose_decoder(header.file_meta.TransferSyntaxUID, header.BitsStored)
+    plugin = choose_decoder(header.file_meta.TransferSyntaxUID)
     comparison = Comparison(f"{frames} frames, {'gray' if channels == 1 else 'RGB'}", CINE_BAR, per=PASSES)
     for number in range(rounds + 1):
         watch = Stopwatch()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -17,7 +18,7 @@ from monai.data.image_reader import ImageReader
 from monai_anomaly.data.channels import convert_channels
 from monai_anomaly.data.decoding.jobs import COUNT, FRAME, MASK, Job, do_job
 from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited
-from monai_anomaly.data.decoding.open_file import ReadRules, open_dicom, tell_kind
+from monai_anomaly.data.decoding.open_file import ReadRules, open_dicom, open_file, tell_kind
 from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.file_kind import SUFFIXES
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
@@ -118,7 +119,7 @@ class ClinicalImageReader(ImageReader):
             return path.decode(choose_frame(frame, path.frames))
 
     def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
-        """Decode several frames of a file one after the other.
+        """Decode several frames of a file one after the other; without ``decode_limit`` its header is checked once.
 
         Args:
             path: the file's path.
@@ -129,8 +130,14 @@ class ClinicalImageReader(ImageReader):
             ValueError: for an unknown rule.
         """
         check_frame_rule(rule)
-        for index in select_frames(rule, self.count_frames(path)):
-            yield self.read(path, index)
+        if self.decode_limit is not None:
+            for index in select_frames(rule, self.count_frames(path)):
+                yield self.read(path, index)
+            return
+        job = self._make_job(FRAME, path)
+        with open_file(job.path, job.kind, job.rules, job.key) as source:
+            for index in select_frames(rule, source.frames):
+                yield source.decode(index)
 
     def count_frames(self, path: PathLike | str | FrameSource) -> int:
         """Return the number of frames of a file from its header; no pixel is decoded.
@@ -154,10 +161,13 @@ class ClinicalImageReader(ImageReader):
 
     def _ask(self, task: str, path: PathLike | str, frame: int | None = None, frames: int = 1) -> Any:
         """Return the answer to a question about a file, from this process or from one with limits."""
+        job = replace(self._make_job(task, path), frame=frame, frames=frames)
+        return do_job(job) if self.decode_limit is None else decode_limited(job, self.decode_limit)
+
+    def _make_job(self, task: str, path: PathLike | str) -> Job:
         kind = tell_kind(path)
         key = site_key() if kind == "dicom" and task != MASK else b""  # its error is the site's, not the file's
-        job = Job(task, os.path.abspath(path), self._rules, kind, key, frame, frames)
-        return do_job(job) if self.decode_limit is None else decode_limited(job, self.decode_limit)
+        return Job(task, os.path.abspath(path), self._rules, kind, key)
 
     @property
     def _rules(self) -> ReadRules:

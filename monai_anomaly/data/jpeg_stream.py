@@ -37,6 +37,7 @@ JPEG_START = b"\xff\xd8"
 LOSSLESS, HUFFMAN, END, SCAN, JFIF, ADOBE, JPEG_LS = 0xC3, 0xC4, 0xD9, 0xDA, 0xE0, 0xEE, 0xF7
 NOT_START_OF_FRAME = (HUFFMAN, 0xC8, 0xCC)  # among the markers FFC0 to FFCF: tables and an extension
 WITHOUT_LENGTH = (0x01, *range(0xD0, 0xDA))
+BEHIND_FILL = re.compile(rb"[^\xff]")
 BEHIND_SCAN = re.compile(rb"\xff[^\0\xd0-\xd7\xff]")  # a marker, but not a stuffed byte, a restart or a fill byte
 BEHIND_JPEG_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # JPEG-LS stuffs bits, so that any byte below 80 is data
 MAX_SCANS = 100
@@ -96,8 +97,9 @@ def walk_jpeg(code: bytes) -> Iterator[Part]:
     at, scans, behind_scan = len(JPEG_START), 0, BEHIND_SCAN
     for _ in range(MAX_PARTS):
         start = at
-        while code[at : at + 2] == b"\xff\xff":  # fill bytes
-            at += 1
+        if code[at : at + 2] == b"\xff\xff":  # fill bytes
+            found = BEHIND_FILL.search(code, at)
+            at = len(code) if found is None else found.start() - 1
         if at + 2 > len(code):
             raise _cut_off()
         if code[at] != 0xFF:

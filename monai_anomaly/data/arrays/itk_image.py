@@ -10,15 +10,16 @@ takes a second.
 
 from __future__ import annotations
 
-import gzip
 import os
 import stat
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from monai_anomaly.data.arrays.gzip_stream import open_gzip
 from monai_anomaly.data.arrays.header import ArrayHeader, ZlibStream, check_inflated, check_sizes, check_stored
 from monai_anomaly.data.arrays.meta_header import read_meta_header
 from monai_anomaly.data.arrays.nrrd_header import read_nrrd_header
@@ -28,7 +29,7 @@ from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.data.zero_tail import check_zero_tail
 
-__all__ = ["ItkSource"]
+__all__ = ["ItkSource", "load_itk"]
 
 PIXEL_TYPES = {"u1": "UC", "i1": "SS", "u2": "US", "i2": "SS", "f4": "F"}
 """Type of a stored number -> ITK's name of a type that holds it exactly; D (64-bit float) for all others."""
@@ -149,7 +150,7 @@ def _check_packed(data: Path, header: ArrayHeader) -> None:
     with open(data, "rb") as stream:
         stream.seek(header.offset)
         if header.packed == "gzip":
-            check_inflated(gzip.GzipFile(fileobj=stream), header.size)
+            check_inflated(open_gzip(stream), header.size)
         else:
             check_inflated(ZlibStream(stream, header.packed_size), header.size)
 
@@ -166,6 +167,14 @@ def _read_with_itk(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
         return cast(np.ndarray, itk.array_from_image(reader.GetOutput()))
     except RuntimeError:
         raise ImageReadError("decode_failed", "ITK cannot read the file; export it again.") from None
+
+
+def load_itk() -> None:
+    """Load ITK's libraries, which takes seconds, before the first file needs them; do nothing where it is missing."""
+    with suppress(ImageReadError):
+        itk = _import_itk()
+        for name in ("NrrdImageIO", "MetaImageIO", "Image", "VectorImage", "ImageFileReader"):
+            getattr(itk, name)
 
 
 def _import_itk() -> Any:

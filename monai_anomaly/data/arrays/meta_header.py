@@ -20,6 +20,7 @@ from monai_anomaly.data.errors import ImageReadError
 __all__ = ["read_meta_header"]
 
 MAX_HEADER = 2**20
+MAX_LINES = 4096  # ITK compares each line with those before it
 MAX_AXES = 4
 
 TYPES = {
@@ -96,9 +97,12 @@ def read_meta_header(stream: BinaryIO) -> ArrayHeader:
 def _read_fields(stream: BinaryIO) -> dict[str, str]:
     """Return the fields up to ``ElementDataFile``, which is the last."""
     fields: dict[str, str] = {}
-    left = MAX_HEADER
+    left, lines = MAX_HEADER, 0
     while line := stream.readline(left + 1):
         left -= len(line)
+        lines += 1
+        if lines > MAX_LINES:
+            raise ImageReadError("budget", f"the MetaImage header has more than {MAX_LINES} lines; export it again.")
         if left < 0:
             raise ImageReadError("budget", f"the MetaImage header is longer than {MAX_HEADER} bytes; export it again.")
         key, separator, value = line.decode("utf-8", "surrogateescape").partition("=")

@@ -10,7 +10,6 @@ hold a whole DICOM header, and nibabel logs what it finds wrong in the words of 
 
 from __future__ import annotations
 
-import gzip
 import math
 from dataclasses import dataclass
 from typing import BinaryIO, cast
@@ -19,6 +18,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
+from monai_anomaly.data.arrays.gzip_stream import open_gzip
 from monai_anomaly.data.arrays.header import ArrayHeader, check_inflated, check_sizes, check_stored, to_spacing
 from monai_anomaly.data.arrays.values import ValueRange, choose_range, find_extremes, scale_values
 from monai_anomaly.data.errors import ImageReadError, boundary
@@ -90,7 +90,7 @@ class NiftiSource:
         with boundary("reading the NIfTI header"):
             packed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-            self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if packed else stream
+            self._stream = open_gzip(stream) if packed else stream
             self._header = header = _read_header(self._stream, frames_axis)
         self.frames = check_sizes(header, limits, frames_axis)
         if not packed:

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import gzip
 from os import PathLike
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from monai_anomaly.data.arrays.gzip_stream import open_gzip
 from monai_anomaly.data.arrays.nifti import read_fields
 from monai_anomaly.data.errors import ImageReadError, boundary
 
@@ -40,7 +40,7 @@ def read_place(path: str | PathLike[str], frame: int = 0, frames_axis: int | Non
         with open(path, "rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
-            header = read_fields(cast(BinaryIO, gzip.GzipFile(fileobj=stream)) if packed else stream)
+            header = read_fields(open_gzip(stream) if packed else stream)
         affine = np.array(header.get_best_affine(), dtype=np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
         raise ImageReadError("inconsistent", "the header's affine places no picture; export the file again.")

@@ -21,6 +21,7 @@ from monai_anomaly.data.errors import ImageReadError
 __all__ = ["read_nrrd_header"]
 
 MAX_HEADER = 2**20
+MAX_LINES = 4096  # ITK compares each line with those before it
 MAX_AXES = 5
 
 TYPES = {
@@ -84,12 +85,15 @@ def read_nrrd_header(stream: BinaryIO) -> ArrayHeader:
 def _read_fields(stream: BinaryIO) -> dict[str, str]:
     """Return the fields up to the empty line; comments and key-value pairs are left out."""
     fields: dict[str, str] = {}
-    left = MAX_HEADER
+    left, lines = MAX_HEADER, 0
     magic = stream.readline(16).rstrip(b"\r\n")
     if re.fullmatch(rb"NRRD000[1-5]", magic) is None:
         raise ImageReadError("unsupported", "the version of the NRRD format is none of 1 to 5; export it again.")
     while line := stream.readline(left + 1):
         left -= len(line)
+        lines += 1
+        if lines > MAX_LINES:
+            raise ImageReadError("budget", f"the NRRD header has more than {MAX_LINES} lines; export it again.")
         if left < 0:
             raise ImageReadError("budget", f"the NRRD header is longer than {MAX_HEADER} bytes; export it again.")
         if not line.endswith(b"\n"):

@@ -13,6 +13,7 @@ import signal
 from io import FileIO
 from typing import Any
 
+from monai_anomaly.data.arrays.itk_image import load_itk
 from monai_anomaly.data.decoding.jobs import Job, do_job
 from monai_anomaly.data.decoding.messages import pack_answer, pack_message, read_message, write_all
 from monai_anomaly.data.errors import ImageReadError
@@ -40,6 +41,9 @@ def main() -> None:
         except EOFError:
             return
         answer: Any
+        if question["kind"] in ("nrrd", "metaimage"):
+            load_itk()  # not the file's time and memory
+            _limit_memory()
         _limit_time(question.pop("seconds"))
         try:
             answer = do_job(Job.from_plain(question))
@@ -73,7 +77,8 @@ def _limit_memory() -> None:
 
         with open("/proc/self/statm", encoding="ascii") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, now + MEMORY))
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, most))
     except (ImportError, OSError, ValueError):
         pass  # no Linux: time and the limits on sizes remain
 

@@ -14,7 +14,7 @@ from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit
 from monai_anomaly.data.dicom.color import rgb_to_unit, ybr_to_unit
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom.gray import GrayRules
-from monai_anomaly.data.dicom.groups import frame_elements
+from monai_anomaly.data.dicom.groups import frame_elements, same_elements
 from monai_anomaly.data.dicom.header import check_numbers, read_header
 from monai_anomaly.data.dicom.identity import hash_identifiers
 from monai_anomaly.data.dicom.layout import DicomHeader
@@ -126,7 +126,7 @@ class DicomSource:
     def _rules_of(self, index: int) -> _FrameRules:
         """Return the frame's rules; worked out again only where a frame has elements of its own."""
         dataset = frame_elements(self._header.dataset, index, self.frames)
-        if self._rules is None or (dataset is not self._rules.dataset and dataset != self._rules.dataset):
+        if self._rules is None or not same_elements(dataset, self._rules.dataset):
             check_numbers(dataset)
             flags = {"voi": self._voi, "masks": self._masks, "lossy": self._pixels.lossy}
             self._rules = _FrameRules(dataset, self._header, self._region, **flags)

@@ -9,12 +9,13 @@ all frames or one for each; these stand in place of the elements at the top of t
 
 from __future__ import annotations
 
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
 from monai_anomaly.data.dicom.elements import element
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["COLLIMATOR", "SHUTTER", "frame_elements"]
+__all__ = ["COLLIMATOR", "GROUPS", "PER_FRAME", "SHARED", "SHUTTER", "frame_elements", "same_elements"]
 
 SHUTTER = (
     "ShutterShape",
@@ -72,14 +73,19 @@ def frame_elements(dataset: Dataset, index: int, frames: int) -> Dataset:
         )
     merged = Dataset()
     merged.file_meta = dataset.file_meta
-    for item in dataset:
-        if item.keyword not in (SHARED, PER_FRAME):
-            merged.add(item)
+    for tag in dataset.keys():
+        if keyword_for_tag(tag) not in (SHARED, PER_FRAME):
+            merged[tag] = dataset.get_item(tag, keep_deferred=True)  # as it is: few of them are looked at
     for holder in (shared[0] if shared else None, per_frame[index] if per_frame else None):
         for sequence, keywords in GROUPS.items():
             if holder is not None and holder.get(sequence):
                 _replace(merged, holder[sequence][0], keywords)
     return merged
+
+
+def same_elements(one: Dataset, other: Dataset) -> bool:
+    """Return whether all that functional groups decide is the same for two frames."""
+    return all(one.get(keyword) == other.get(keyword) for keywords in GROUPS.values() for keyword in keywords)
 
 
 def _replace(merged: Dataset, group: Dataset, keywords: tuple[str, ...]) -> None:

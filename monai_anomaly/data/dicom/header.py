@@ -15,6 +15,7 @@ from pydicom import dcmread, uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from monai_anomaly.data.dicom.bounds import Budget, bound_elements, bounded
 from monai_anomaly.data.dicom.elements import element, numbers, single, word
 from monai_anomaly.data.dicom.file_meta import read_file_meta
 from monai_anomaly.data.dicom.layout import DicomHeader, check_layout
@@ -55,13 +56,17 @@ def read_header(stream: BinaryIO, limits: ReadLimits, *, for_processing: bool = 
     """
     with boundary("reading the DICOM file meta information"):
         stream.seek(0)
-        meta = read_file_meta(stream)
+        budget = Budget()
+        with budget.enforced():
+            meta = read_file_meta(bounded(stream, budget))
         _check_class(meta, "MediaStorageSOPClassUID")
     syntax = check_syntax(meta)
     with boundary("reading the DICOM header"):
         stream.seek(0)
-        dataset = dcmread(stream, stop_before_pixels=True, defer_size=MAX_ELEMENT)
+        with budget.enforced():
+            dataset = dcmread(bounded(stream, budget), stop_before_pixels=True, defer_size=MAX_ELEMENT)
         _drop_large(dataset)
+        bound_elements(dataset, budget)
     with boundary("checking the DICOM header"):
         _check_class(dataset, "SOPClassUID")
         for keyword in REQUIRED:

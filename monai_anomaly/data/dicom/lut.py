@@ -21,6 +21,10 @@ from monai_anomaly.data.pixel_values import scale
 
 __all__ = ["LookupTable", "Palette", "read_palette", "read_table"]
 
+DISCRETE, REPEATED = 0, 2
+MOST_ENTRIES = 2**16
+LONGEST_SEGMENTS = 4 * 2**16
+"""Bytes; segments are there to be shorter than the table, which has two for each entry."""
 COLORS = ("Red", "Green", "Blue")
 
 
@@ -138,11 +142,54 @@ def _read_color(dataset: Dataset, color: str, signed: bool) -> LookupTable:
     elif count > 2**bits:
         raise ValueError("pydicom's index would wrap")
     else:
+        _check_segments(dataset[f"Segmented{color}PaletteColorLookupTableData"].value, bits, _is_little(dataset))
         entries = apply_color_lut(np.arange(count) + stated, dataset)[..., COLORS.index(color)]
     if len(entries) < count:
         raise ValueError(len(entries))
     wide = entries.dtype.itemsize == 2 and (bits == 16 or entries.max() > 255)
     return LookupTable(first, entries, 65535.0 if wide else 255.0)
+
+
+def _check_segments(data: bytes, bits: int, little: bool) -> None:
+    """Refuse segments that make more entries than a palette has; segments of segments double with each level.
+
+    Raises:
+        IndexError: for segments that are cut off.
+        ValueError: for too many entries, and segments that repeat segments which repeat.
+    """
+    if len(data) > LONGEST_SEGMENTS:
+        raise ValueError(len(data))
+    words = np.frombuffer(data, np.uint8 if bits == 8 else "<u2" if little else ">u2").tolist()
+    made = _count_entries(words, 0, len(words), little if bits == 8 else None, deeper=True)
+    if made > MOST_ENTRIES:
+        raise ValueError(made)
+
+
+def _count_entries(words: list[int], at: int, segments: int, little: bool | None, *, deeper: bool) -> int:
+    """Return how many entries segments make; ``little`` is the order of an offset's bytes, None where it has words."""
+    made = 0
+    while at + 1 < len(words) and segments and made <= MOST_ENTRIES:
+        kind, length = words[at : at + 2]
+        at += 2
+        segments -= 1
+        if kind != REPEATED:
+            made += length
+            at += length if kind == DISCRETE else 1
+        elif deeper:
+            start = _offset(words[at : at + (2 if little is None else 4)], little)
+            made += 1 + _count_entries(words, start, length, little, deeper=False)
+            at += 2 if little is None else 4
+        else:
+            raise ValueError("repeated segments repeat segments")
+    return made
+
+
+def _offset(parts: list[int], little: bool | None) -> int:
+    """Return where repeated segments begin, as pydicom finds it."""
+    if little is None:
+        return parts[1] << 16 | parts[0]
+    order = (3, 2, 1, 0) if little else (2, 3, 0, 1)
+    return int.from_bytes(bytes(parts[place] for place in order), "big")
 
 
 def _descriptor(dataset: Dataset, keyword: str) -> tuple[int, int, int]:

@@ -14,6 +14,7 @@ from pydicom import dcmread, uid
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
+from monai_anomaly.data.dicom.bounds import Budget, bounded
 from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom.file_meta import read_file_meta
 from monai_anomaly.data.dicom.preamble import complete_preamble, starts_dicom
@@ -82,14 +83,18 @@ def _read_unchanged(path: Path, size: int, changed: int) -> DicomNames | None:
 
 
 def _read_header(stream: BinaryIO) -> Dataset:
-    """Return the elements that are looked at, of an open file."""
-    syntax = read_file_meta(stream).get("TransferSyntaxUID")
-    if not syntax:
-        raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
-    if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
-        raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
-    stream.seek(0)
-    return dcmread(stream, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
+    """Return the elements that are wanted, after a look at how the file is written."""
+    budget = Budget()
+    counted = bounded(stream, budget)
+    with budget.enforced():
+        stream.seek(0)
+        syntax = read_file_meta(counted).get("TransferSyntaxUID")
+        if not syntax:
+            raise ImageReadError("missing_tag", f"{element('TransferSyntaxUID')} is missing; export the image again.")
+        if syntax == uid.DeflatedExplicitVRLittleEndian:  # it is inflated before any limit can be checked
+            raise ImageReadError("unsupported_transfer_syntax", "deflated files are not read; export it uncompressed.")
+        stream.seek(0)
+        return dcmread(counted, stop_before_pixels=True, specific_tags=list(KEYWORDS), defer_size=LONGEST)
 
 
 def _text(header: Dataset, keyword: str) -> str:

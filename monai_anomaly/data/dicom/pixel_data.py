@@ -17,8 +17,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import RLELossless
 
 from monai_anomaly.data.dicom.codestreams.codestream import Codestream
+from monai_anomaly.data.dicom.codestreams.work import check_work
 from monai_anomaly.data.dicom.compressed import (
     check_code,
     check_damage,
@@ -133,6 +135,8 @@ class PixelData:
             raise ImageReadError(
                 "inconsistent", f"the frames of {element('PixelData')} are compressed in several ways; export it again."
             )
+        if header.syntax != RLELossless:
+            check_work(code)
         notes = check_damage(code, header, stored)
         code, colors = take_colors(code, header)
         # a file of one frame, made of one fragment, for pydicom: nothing left for it to search

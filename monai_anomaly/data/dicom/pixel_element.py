@@ -23,6 +23,8 @@ UNDEFINED = 0xFFFFFFFF
 """Length of an element whose end is marked."""
 ITEM, DELIMITER = (0xFFFE, 0xE000), (0xFFFE, 0xE0DD)
 PIXEL_DATA = (0x7FE0, 0x0010)
+MAX_FRAGMENTS = 200_000
+"""A hundred for each of 2,000 frames."""
 TYPES = (b"OB", b"OW", b"UN")
 
 
@@ -107,6 +109,10 @@ def walk_fragments(stream: BinaryIO, size: int) -> list[tuple[int, int]]:
                 "inconsistent", f"the fragments of {element('PixelData')} are damaged; copy the file again."
             )
         fragments.append((stream.tell(), length))
+        if len(fragments) > MAX_FRAGMENTS:
+            raise ImageReadError(
+                "budget", f"{element('PixelData')} has more than {MAX_FRAGMENTS} fragments; export the image again."
+            )
         stream.seek(length, os.SEEK_CUR)
         if stream.tell() > size:
             raise _cut_off()

@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.pixel_values import check_finite, scale, small_range, unit_range
+from monai_anomaly.data.rasters.bounds import check_parts
 from monai_anomaly.data.rasters.orientation import turn_upright
 from monai_anomaly.data.rasters.png_depth import PngDepth, read_depth
 from monai_anomaly.data.rasters.whole import check_whole
@@ -104,6 +105,7 @@ def find_orientation(image: Image.Image) -> int:
 def open_picture(stream: BinaryIO, limits: ReadLimits) -> Image.Image:
     """Open a file without decoding, and look at its size."""
     with boundary("reading the image's header"):
+        check_parts(stream, limits)
         try:
             image = Image.open(stream, formats=FORMATS)
         except Image.DecompressionBombError:

@@ -18,13 +18,13 @@ import pytest
 from monai.data import DataLoader, Dataset
 from PIL import Image
 
+from measurements.mutations.seeds import seeds
 from monai_anomaly.data.decoding import limited
 from monai_anomaly.data.decoding.jobs import FRAME, Job
 from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited, end_decoders
 from monai_anomaly.data.decoding.open_file import ReadRules
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from tests.helpers.fuzz import seeds
 from tests.helpers.repository import ROOT
 
 SECONDS = 60.0  # on a machine that is busy with other tests
