@@ -222,6 +222,17 @@ def test_jpeg_within_a_tiff_is_that_jpeg(tmp_path: Path, mode: str):
     assert abs(image.mean() - UNIT.mean()) < 0.01 and meta["warnings"] == []
 
 
+def test_a_last_strip_that_claims_the_size_of_the_others(tmp_path: Path):
+    values = RNG.integers(1, 256, (10, 12))
+    tags, [strip] = gray_page(values)
+    tags |= {278: (4, [4]), 279: (4, [48, 48, 48])}
+    end = len(write_tiff([({**tags, 273: (4, [0, 0, 0])}, [])]))  # the pixels are last in the file
+    content = write_tiff([({**tags, 273: (4, [end, end + 48, end + 96])}, [])]) + strip
+    image, _ = read(save(tmp_path / "a.tif", content))
+    np.testing.assert_allclose(image[0], values / 255, atol=1e-6)
+    assert refusal(save(tmp_path / "a.tif", content[:-1])).code == "truncated"
+
+
 def test_planes_of_colors_in_tiles(tmp_path: Path):
     planes = (COLORS >> 8).astype(np.uint8).transpose(2, 0, 1)
     tifffile.imwrite(

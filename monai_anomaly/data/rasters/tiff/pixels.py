@@ -51,7 +51,8 @@ def read_pixels(directory: Directory, layout: TiffLayout) -> tuple[np.ndarray, l
 
 def _find_segments(directory: Directory, layout: TiffLayout) -> list[tuple[int, int]]:
     """Return place and size of each strip or tile, all of them within the file."""
-    wanted = layout.down * layout.across * layout.planes
+    per_plane = layout.down * layout.across
+    wanted = per_plane * layout.planes
     offsets = directory.numbers(324 if layout.tiled else 273, 2 * wanted)
     sizes = directory.numbers(325 if layout.tiled else 279, 2 * wanted)
     if not sizes and layout.compression == RAW and wanted == 1:
@@ -60,6 +61,10 @@ def _find_segments(directory: Directory, layout: TiffLayout) -> list[tuple[int, 
         raise ImageReadError(
             "inconsistent", "the TIFF lists more or fewer strips or tiles than its size asks for; export it again."
         )
+    if layout.compression == RAW:  # of the last strip, some writers give the size that a whole one would have
+        full = layout.segment_rows * _row_bytes(layout)
+        needed = [_segment_rows(layout, index % per_plane) * _row_bytes(layout) for index in range(wanted)]
+        sizes = tuple(need if size == full else size for size, need in zip(sizes, needed, strict=True))
     if any(offset + size > directory.file_size for offset, size in zip(offsets, sizes, strict=True)):
         raise ImageReadError("truncated", "the file ends before its last pixel; copy it again.")
     if not all(sizes) or not all(offsets):
