@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from monai_anomaly.utils.printable import printable
+
 __all__ = ["calibration_lines", "result_lines"]
 
 
@@ -14,7 +16,8 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
     """Return what the person at the terminal waits for.
 
     Args:
-        numbers: see :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers`, with ``rejected``.
+        numbers: see :func:`monai_anomaly.report.evaluation_numbers.evaluation_numbers`, with ``rejected`` and
+            ``warnings``.
     """
     interval, guard = numbers["auroc_interval"], numbers["guard"]
     between = f"  (95 % interval {interval[0]:.3f} to {interval[1]:.3f})" if interval else "  (no interval)"
@@ -28,7 +31,10 @@ def result_lines(numbers: Mapping[str, Any]) -> list[str]:
     ]
     if guard is not None:
         lines.append(f"guard refused      {guard['n_refused_normal']} normal, {guard['n_refused_abnormal']} abnormal")
-    return lines + ([f"not scored         {len(numbers['rejected'])}"] if numbers["rejected"] else [])
+    lines += [f"not scored         {len(numbers['rejected'])}"] if numbers["rejected"] else []
+    for said in numbers.get("warnings", ()):  # of the reader; a results folder of before has none
+        lines.append(f"read with warning  {said['times']}: {said['text']} (first: {printable(said['first'])})")
+    return lines
 
 
 def calibration_lines(command: str) -> list[str]:

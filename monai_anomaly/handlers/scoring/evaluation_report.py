@@ -41,6 +41,7 @@ from monai_anomaly.report.page_head import make_head
 from monai_anomaly.scoring.guarding import Guard, check_frames
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.exceptions import CalibrationError
+from monai_anomaly.utils.grouped_sentences import GroupedSentences
 from monai_anomaly.utils.spreadsheet import csv_text
 
 __all__ = ["EvaluationReport"]
@@ -149,12 +150,15 @@ class EvaluationReport:
         self._columns: dict[str, list[Any]] = {key: [] for key in self.subgroups}
         self._rejected: list[dict[str, str]] = []
         self._hashes: list[str] = []
+        self._said = GroupedSentences()
         self._n_items = 0
 
     def collect(self, engine: Engine) -> None:
         """Take what it needs of one batch."""
         items = evaluated_items(engine)
         self._n_items += len(items)
+        for item in (item for item in items if item.get("warnings")):
+            self._said.add(str(item.get("name", "")), str(item["warnings"]))
         for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
             study = self._studies.add(item, refusal)
             if study is not None:
@@ -203,6 +207,7 @@ class EvaluationReport:
             raise RuntimeError(f"{n_in} images went in and {self._n_items} came out; score the whole data set.")
         numbers = evaluation_numbers(self._cases, self.rules, maps=self._maps, columns=self._columns)
         numbers |= {"rejected": self._rejected, "n_copies": self._count_copies(), "n_trained_on": self._count_known()}
+        numbers["warnings"] = [group._asdict() for group in self._said.groups()]
         numbers |= {"unfinished": self.unfinished, "data_set": self.data_set, "data_hash": self._data_hash()}
         add_reconstructions(self._gallery.pictures, self.network or engine.network, engine.state.device)
         page = self._page(numbers)

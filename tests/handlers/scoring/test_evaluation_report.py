@@ -57,6 +57,16 @@ def test_writes_three_files_and_says_where(tmp_path, capsys):
     assert f"{roc_auc_score(LABELS, VALUES):.3f}" in printed
 
 
+def test_what_the_reader_had_to_assume_is_counted_and_said(tmp_path, capsys):
+    items = [item | {"warnings": ""} for item in make_items(VALUES, LABELS)]
+    for index in (1, 3):
+        items[index]["warnings"] = f"the mask was turned by {index}"
+    metrics = json.loads((_evaluate(tmp_path, items) / "metrics.json").read_text())
+    first = items[1]["name"]
+    assert metrics["warnings"] == [{"times": 2, "first": first, "text": "the mask was turned by 1"}]
+    assert f"read with warning  2: the mask was turned by 1 (first: {first})" in capsys.readouterr().out
+
+
 def test_the_csv_holds_every_image_in_order_and_full_precision(tmp_path):
     items = make_items(VALUES, LABELS)
     items[2]["name"] = 'a,b "c".png'
