@@ -11,9 +11,9 @@ __all__ = ["is_of_system"]
 
 FOLDERS = frozenset(
     {
-        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "msocache"),
+        *("$recycle.bin", "recycler", "recycled", "system volume information", "found.000", "$extend"),
         *("#recycle", "#snapshot", "@eadir", "@tmp", "@sharebin", "@recycle", "@recently-snapshot", "@__thumb"),
-        *("__macosx", "lost+found", "~snapshot", "network trash folder", "temporary items"),
+        *("__macosx", "lost+found", "~snapshot", "network trash folder", "temporary items", "trashbox"),
     }
 )
 FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "pspbrwse.jbf"})

@@ -14,7 +14,7 @@ from monai_anomaly.data.lists.folders.system_names import is_of_system
         *("@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN", "RECYCLER", "System Volume Information", "lost+found"),
         *("__MACOSX", "._a.png", ".DS_Store", ".Trash-1000", ".Trashes", "Thumbs.db", "desktop.ini", "FOUND.000"),
         *("SYNOFILE_THUMB_M.png", "SYNOPHOTO_THUMB_XL.jpg", "SYNOPHOTO:THUMB_S.jpg", "SYNOINDEX_MEDIA_INFO"),
-        *("a.png@SynoEAStream", "a.png@SynoResource", "~$list.xlsx", "@Recycle", "@Recently-Snapshot"),
+        *("a.png@SynoEAStream", "a.png@SynoResource", "~$list.xlsx", "@Recycle", "@Recently-Snapshot", "trashbox"),
     ],
 )
 def test_what_a_system_keeps_is_known(name):
