@@ -16,8 +16,8 @@ from monai_anomaly.data.rasters.orientation import turn_upright
 __all__ = ["MaskSource", "fit_mask", "read_mask"]
 
 TAKEN_UPRIGHT = (
-    "the image was turned upright as its Exif data say, and its mask would fit either way: one that says nothing itself "
-    "was taken as drawn on the upright image"
+    "the image was turned upright as its Exif data say, and its mask would fit either way: one that says nothing "
+    "itself was taken as drawn on the upright image"
 )
 TURNED = "the mask, which says nothing about it, was turned as its image is, which it fits as stored only"
 
