@@ -60,17 +60,19 @@ def encode_jpeg_lossless(pixels: np.ndarray, folder: Any) -> bytes:
     writer.SetImage(change.GetOutput())
     writer.SetFileName(str(folder / "lossless.dcm"))
     assert writer.Write()
-    return _first_frame(dcmread(folder / "lossless.dcm"))
+    return _first_frame(dcmread(folder / "lossless.dcm")).rstrip(b"\0")
 
 
 def _compress(pixels: np.ndarray, syntax: UID, bits: int) -> bytes:
     dataset = make_dataset(pixels, BitsStored=bits, HighBit=bits - 1)
-    dataset.compress(syntax, generate_instance_uid=False)
+    plugin = "pydicom" if syntax == RLELossless else ""  # GDCM's aborts the process for an odd size
+    dataset.compress(syntax, generate_instance_uid=False, encoding_plugin=plugin)
     stream = io.BytesIO()
     dataset.save_as(stream, enforce_file_format=True)
     stream.seek(0)
-    return _first_frame(dcmread(stream))
+    frame = _first_frame(dcmread(stream))
+    return frame if syntax == RLELossless else frame.rstrip(b"\0")
 
 
 def _first_frame(dataset: Dataset) -> bytes:
-    return next(generate_frames(dataset.PixelData, number_of_frames=1)).rstrip(b"\0")
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
