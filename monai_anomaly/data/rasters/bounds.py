@@ -21,6 +21,8 @@ __all__ = ["check_parts"]
 RUN_LENGTHS = (1, 2)
 MAX_RUNS = 4 * 2**20
 """Bytes of the run lengths of a BMP, two for a run; 1,448 x 1,448 pixels without any repetition have as many."""
+MAX_RUN_PIXELS = 2**24
+"""Pixels of such a BMP; Pillow fills up its lines one pixel after the other."""
 
 
 def check_parts(stream: BinaryIO, limits: ReadLimits) -> None:
@@ -45,9 +47,19 @@ def check_parts(stream: BinaryIO, limits: ReadLimits) -> None:
         check_jpeg_work(stream.read())
     elif head.startswith(BMP_START) and len(head) == 54:
         header_size, method = struct.unpack_from("<I", head, 14)[0], struct.unpack_from("<I", head, 30)[0]
-        if header_size >= 40 and method in RUN_LENGTHS and size > MAX_RUNS:
-            raise ImageReadError("budget", f"the BMP has more than {MAX_RUNS} bytes of run lengths; save it as PNG.")
+        if header_size >= 40 and method in RUN_LENGTHS:
+            _check_runs(size, *struct.unpack_from("<2i", head, 18))
     stream.seek(0)
+
+
+def _check_runs(size: int, columns: int, rows: int) -> None:
+    """Refuse run lengths that are many, and the ends of lines that many pixels are filled up to."""
+    if size > MAX_RUNS:
+        raise ImageReadError("budget", f"the BMP has more than {MAX_RUNS} bytes of run lengths; save it as PNG.")
+    if abs(columns * rows) > MAX_RUN_PIXELS:
+        raise ImageReadError(
+            "budget", f"the BMP has run lengths and more than {MAX_RUN_PIXELS} pixels; save it as PNG."
+        )
 
 
 def _check_png(stream: BinaryIO) -> None:

@@ -11,6 +11,7 @@ from pydicom import examples
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_color_lut, pixel_array
 
+from monai_anomaly.data.dicom.lut import _check_segments
 from tests.helpers.dicom_files import make_dataset, read, refusal, save
 
 RNG = np.random.default_rng(0)
@@ -166,3 +167,24 @@ def test_thirty_two_bit_indices(tmp_path: Path):
     entries = RNG.integers(0, 2**16, 256)
     dataset = make_palette(PICTURE.astype(np.uint32), [to_words(entries)] * 3, [256, 0, 16])
     np.testing.assert_allclose(read(save(tmp_path / "a.dcm", dataset))[0][0], entries[PICTURE] / 65535, atol=1e-6)
+
+
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize(
+    ("words", "ends"),
+    [
+        ([0, 3, 1, 2, 3, 1, 4, 9], True),
+        ([0, 1, 7, 2, 1, 0, 0], True),  # what is at the start once more
+        ([0, 1, 7, 2, 1, 3, 0], False),  # repeats what repeats
+        ([0, 1, 7, *[1, 60000, 7] * 2], False),
+        ([0, 1, 7, 2, 60000, 0, 0], False),
+        ([0, 0] * 70_000, False),
+    ],
+)
+def test_segments_of_a_palette_end(words, ends, little):
+    data = np.array(words, "<u2" if little else ">u2").tobytes()
+    if ends:
+        _check_segments(data, 16, little)
+        return
+    with pytest.raises(ValueError):
+        _check_segments(data, 16, little)

@@ -60,6 +60,12 @@ def test_run_lengths_of_a_bmp(method):
     refuse(bytes(content), "the BMP has more than 4194304 bytes of run lengths")
 
 
+def test_pixels_of_a_bmp_with_run_lengths():
+    content = bytearray(encode(make_gray(), "BMP"))
+    content[30:34], content[18:26] = struct.pack("<I", 1), struct.pack("<2i", 8000, -8000)
+    refuse(bytes(content), "the BMP has run lengths and more than 16777216 pixels")
+
+
 def test_a_file_is_not_longer_than_its_pixels_may_be():
     content = encode(make_gray(), "PNG")
     refuse(content + bytes(100_000), "the file has .* bytes, more than max_bytes=90000; raise it", max_bytes=90_000)
