@@ -27,6 +27,7 @@ from monai_anomaly.data.lists.folders.folder_entries import list_files
 from monai_anomaly.transforms.load import LoadClinicalImage
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
 from tests.helpers.dicom_files import make_dataset, make_region, save
+from tests.helpers.tiff_files import gray_tags, write_tiff
 
 KEY = b"0123456789abcdef"
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -221,12 +222,21 @@ def test_frames(capsys, tmp_path, rule, chosen):
 
 
 def test_frames_of_different_sizes(capsys, tmp_path):
-    pages = [np.full((32, 40), 51, np.uint8), np.full((64, 80), 204, np.uint8)]
-    first, second = map(Image.fromarray, pages)
-    first.save(tmp_path / "a.tif", save_all=True, append_images=[second])
+    pages = [np.full((32, 40), 51, np.uint8), np.full((32, 40), 204, np.uint8)]
+    turned = [gray_tags(32, 40) | {274: (3, [orientation])} for orientation in (1, 6)]
+    content = write_tiff([(tags, [page.tobytes()]) for tags, page in zip(turned, pages, strict=True)])
+    (tmp_path / "a.tif").write_bytes(content)
     record = inspect_one(capsys, tmp_path / "a.tif", "--frames", "all")
-    assert record["mean"] == pytest.approx((0.2 + 4 * 0.8) / 5, abs=1e-6)
+    assert record["mean"] == pytest.approx((0.2 + 0.8) / 2, abs=1e-6)
     assert record["shape"] == [1, 32, 40] and any("differ in size" in note for note in record["warnings"])
+
+
+def test_a_thumbnail_is_no_frame(capsys, tmp_path):
+    small, large = (Image.fromarray(np.full(shape, 51, np.uint8)) for shape in ((32, 40), (64, 80)))
+    small.save(tmp_path / "a.tif", save_all=True, append_images=[large])
+    record = inspect_one(capsys, tmp_path / "a.tif", "--frames", "all")
+    assert record["frames"] == 1 and record["shape"] == [1, 64, 80]
+    assert any("1 further picture of the TIFF" in note for note in record["warnings"])
 
 
 def test_arrays(capsys, tmp_path):
