@@ -9,6 +9,7 @@ for these with :func:`watch_signals`.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -84,7 +85,9 @@ def _on_signal(number: int, frame: FrameType | None) -> None:
 
 def _end(number: int) -> None:
     parts = [f"ended by {signal.Signals(number).name}{_Stop.done and f' {_Stop.done}'}", _Stop.advice]
-    sentence = "; ".join(part for part in parts if part)
+    bar = "\n" if _Stop.done else ""  # of the progress, whose line is not ended
+    sentence = bar + "; ".join(part for part in parts if part)
     _Stop.asked, _Stop.done = 0, ""
     os.write(2, f"{sentence}.\n".encode(errors="backslashreplace"))  # print could be what was interrupted
+    gc.freeze()  # or the interpreter looks through all that PyTorch and MONAI made once more, for seconds
     raise SystemExit(128 + number)

@@ -39,7 +39,7 @@ def test_where_somebody_looks_it_waits_for_the_step():
         "assert is_asked('after step 3 of 9'); end_if_asked()"
     )
     assert (ended.returncode, ended.stdout) == (143, "step\ncleaned up\n")
-    assert ended.stderr == "ended by SIGTERM after step 3 of 9.\n"
+    assert ended.stderr == "\nended by SIGTERM after step 3 of 9.\n"
 
 
 def test_a_second_signal_ends_a_step_that_does_not_end():
