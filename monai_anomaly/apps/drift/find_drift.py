@@ -15,6 +15,7 @@ from monai_anomaly.apps.drift.drift_page import alarm_sentences, as_json, drift_
 from monai_anomaly.apps.drift.record_columns import make_columns, read_records, used_rate
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.folder_lock import FolderLock
 
 __all__ = ["ALARM", "find_drift"]
 
@@ -51,11 +52,11 @@ def find_drift(
         "False-alarm rate of the decisions": "no decisions" if rate is None else f"{100 * rate:g} %",
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         text = json.dumps(as_json(assessment, len(period), made), indent=2, allow_nan=False)
-        atomic_write(folder / "drift.json", text + "\n")
         page = drift_page(assessment, len(period), made, details)
-        atomic_write(folder / "drift.html", page.encode("utf-8", errors="backslashreplace"))
+        with FolderLock({"output folder": folder}):
+            atomic_write(folder / "drift.json", text + "\n")
+            atomic_write(folder / "drift.html", page.encode("utf-8", errors="backslashreplace"))
     except OSError as error:
         raise ConfigError(f"'{folder}' cannot be written ({error.strerror}); name another folder.") from None
     sentences = alarm_sentences(assessment)
