@@ -18,6 +18,8 @@ JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODING_STYLE, TILE_PART, DATA = 0x52, b"\xff\x90", b"\xff\x93"
 SHORTEST_RUN = 64
 MAX_TILE_PARTS = 100_000
+MAX_BOXES = 1000
+MAX_SEGMENTS = 100_000  # a style for each of 16,384 components, twice over
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ def find_jpeg2000(code: bytes) -> int | None:
     if code.startswith(JPEG2000_START):
         return 0
     at = 0
-    while code.startswith(JP2_SIGNATURE) and at + 16 <= len(code):
+    for _ in range(MAX_BOXES if code.startswith(JP2_SIGNATURE) else 0):
+        if at + 16 > len(code):
+            return None
         length, kind = struct.unpack_from(">I4s", code, at)
         head = 16 if length == 1 else 8
         if kind == b"jp2c":
@@ -130,10 +134,13 @@ def check_jpeg2000(code: bytes) -> None:
 def _segments(code: bytes, start: int) -> Iterator[tuple[int, int, int]]:
     """Yield marker, start and end of each segment before the first tile."""
     at = start + 2
-    while at + 4 <= len(code) and code[at] == 0xFF and code[at : at + 2] != TILE_PART:
+    for _ in range(MAX_SEGMENTS):
+        if at + 4 > len(code) or code[at] != 0xFF or code[at : at + 2] == TILE_PART:
+            return
         end = at + 2 + int(struct.unpack_from(">H", code, at + 2)[0])
         yield code[at + 1], at, end
         at = end
+    raise ImageReadError("budget", f"the JPEG 2000 has more than {MAX_SEGMENTS} marker segments; export it again.")
 
 
 def _coding_style(code: bytes, start: int) -> bytes:

@@ -14,6 +14,7 @@ from pydicom.encaps import generate_frames
 
 from monai_anomaly.data import jpeg_work
 from monai_anomaly.data.dicom.codestreams import work
+from monai_anomaly.data.dicom.codestreams.jpeg2000 import check_jpeg2000, find_jpeg2000
 from monai_anomaly.data.dicom.codestreams.work import check_work
 from monai_anomaly.data.errors import ImageReadError
 from tests.helpers.dicom_files import bundled
@@ -92,6 +93,17 @@ def test_segments_end(monkeypatch):
 @pytest.mark.parametrize("end", [41, 60, 100])
 def test_what_is_cut_off_is_left_to_others(end):
     check_work(bytes(codestream()[:end]))
+
+
+def test_boxes_and_segments_ahead_of_a_picture_end():
+    start = b"\0\0\0\x0cjP  \r\n\x87\n"
+    assert find_jpeg2000(start + b"\0\0\0\x08free" * 500 + b"\0\0\0\0jp2c" + codestream()) == 12 + 501 * 8
+    assert find_jpeg2000(start + b"\0\0\0\x08free" * 2000 + b"\0\0\0\0jp2c" + codestream()) is None
+    code = codestream()
+    at = code.index(b"\xff\x52")
+    code[at:at] = b"\xff\x64\0\2" * 100_001
+    with pytest.raises(ImageReadError, match="budget: the JPEG 2000 has more than 100000 marker segments"):
+        check_jpeg2000(bytes(code))
 
 
 def test_scans_of_a_jpeg_are_paid_by_its_size(monkeypatch):
