@@ -13,6 +13,7 @@ from pathlib import Path
 from monai_anomaly.apps.drift.assessment import assess
 from monai_anomaly.apps.drift.drift_page import alarm_sentences, as_json, drift_page
 from monai_anomaly.apps.drift.record_columns import make_columns, read_records, used_rate
+from monai_anomaly.apps.drift.same_weights import same_weights
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.folder_lock import FolderLock
@@ -40,13 +41,18 @@ def find_drift(
     Raises:
         ConfigError: for records that cannot be read or compared, or a folder that cannot be written.
     """
-    period, before = read_records([Path(each) for each in records]), read_records([Path(reference)])
+    paths = [Path(each) for each in records]
+    period, before = read_records(paths), read_records([Path(reference)])
+    weights = same_weights(paths, Path(reference))
     rate = used_rate([*period, *before])
     assessment = assess(
         make_columns(period, rate), make_columns(before, rate), window=window, false_alarms=false_alarms
     )
     made, folder = datetime.now(timezone.utc), Path(output).expanduser()
     details = {
+        "Weights": f"sha256 {weights[:16]}"
+        if weights
+        else "unknown: no run.json or calibration.json beside the records",
         "Records of the reference": len(before),
         "Patients in a window": window,
         "False-alarm rate of the decisions": "no decisions" if rate is None else f"{100 * rate:g} %",

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["NAMES", "NEW_DEVICES", "RATES", "VALUES", "Columns", "make_columns", "read_records", "used_rate"]
+__all__ = ["NAMES", "NEW_DEVICES", "RATES", "VALUES", "Columns", "file_of", "make_columns", "read_records", "used_rate"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -88,7 +88,7 @@ def read_records(paths: Sequence[Path]) -> list[dict[str, Any]]:
     Raises:
         ConfigError: when one is missing or is none, or there are no records.
     """
-    records = [record for path in paths for record in _read_file(_file_of(path))]
+    records = [record for path in paths for record in _read_file(file_of(path))]
     if not records:
         raise ConfigError("there are no records; name the records.jsonl of an inference.")
     return records
@@ -151,7 +151,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _file_of(path: Path) -> Path:
+def file_of(path: Path) -> Path:
     place = path.expanduser()
     if place.is_dir():
         names = ("records.jsonl", "calibration_records.jsonl")

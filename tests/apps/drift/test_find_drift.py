@@ -72,3 +72,19 @@ def test_errors_are_sentences(tmp_path: Path, reference: str, capsys: pytest.Cap
     errors = capsys.readouterr().err.splitlines()
     assert [error.split(":")[0] for error in errors] == ["error"] * 3
     assert "there are no records" in errors[0] and "2 thresholds" in errors[1] and "cannot be written" in errors[2]
+
+
+def test_records_of_another_detector_are_refused(tmp_path: Path, reference: str, capsys: pytest.CaptureFixture[str]):
+    period = tmp_path / "period"
+    period.mkdir()
+    write(period / "records.jsonl", make_records(80))
+    words = ["drift", str(period), "--reference", reference, "--output", str(tmp_path / "out")]
+    (tmp_path / "calibration.json").write_text(json.dumps({"model_hash": "a" * 64}))
+    assert main(words) == 0  # nothing says whose the period's are
+    (period / "run.json").write_text(json.dumps({"weights": "a" * 64}))
+    assert main(words) == 0
+    assert "sha256 aaaaaaaaaaaaaaaa" in (tmp_path / "out" / "drift.html").read_text()
+    (period / "run.json").write_text(json.dumps({"weights": "b" * 64}))
+    capsys.readouterr()
+    assert main(words) == 1
+    assert "different detectors" in capsys.readouterr().err
