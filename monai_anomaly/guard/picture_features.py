@@ -35,7 +35,9 @@ TINY = 1e-8
 
 
 def picture_features(images: Tensor) -> PictureFeatures:
-    """Return the features of a batch, each image's the same in any batch.
+    """Return the features of a batch, each image's the same in any batch of several.
+
+    Those of an image alone may differ in the last digit, where it has more than 32,768 pixels and there are threads.
 
     - ``intensity``: quantiles of the gray values and, for fineness, noise and blur, the logarithm of the mean absolute
       difference between each octave of a pyramid and the next; of a color image the mean color as well;

@@ -93,13 +93,13 @@ class PictureLikeness:
     def check(self, images: Tensor) -> list[str]:
         """Return of each image what is unlike the normals, or an empty text.
 
-        Features are made for the batch, which is faster; distances one by one, so that no sum depends on the batch.
+        They are looked at one by one, so that no sum depends on the batch: of large images PyTorch shares out a batch
+        of one among its threads in another way than one of several.
 
         Args:
             images: float32 ``(B, C, H, W)``, finite.
         """
-        features = picture_features(images)
-        return [self._judge({name: features[name][i : i + 1] for name in FEATURES}) for i in range(len(images))]
+        return [self._judge(picture_features(image[None])) for image in images]
 
     def _judge(self, features: Mapping[str, Tensor]) -> str:
         distances = {name: float(self.distances[name](features[name])) for name in FEATURES}

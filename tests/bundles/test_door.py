@@ -59,7 +59,7 @@ def test_programs_get_the_numbers_of_a_bundles_inference(example, tmp_path):
     assert sum(record["status"] == "scored" for record in written.values()) == 4
     assert len(written["cine.dcm"]["frame_scores"]) == 5
 
-    for batch_size in (1, 3, 32):
+    for batch_size in (1, 7, 32):
         detector = ma.load(model, frames="all", false_alarm_rate=0.5, device="cpu", batch_size=batch_size)
         results = list(detector.score(folder))
         assert [result.record() | FILES for result in results] == [written[result.name] for result in results]

@@ -184,6 +184,24 @@ def test_a_batch_is_judged_as_one_by_one(guard, normals):
     assert guard.check_all(images[:0], []) == []
 
 
+def test_with_threads_no_bit_of_a_large_image_depends_on_the_batch(monkeypatch):
+    """PyTorch shares out the sums of one image of 224 x 224 among its threads, and those of several by images."""
+    seen: list[dict[str, torch.Tensor]] = []
+    monkeypatch.setattr(PictureLikeness, "_judge", lambda self, features: seen.append(features) or "")
+    images = torch.rand(8, 1, 224, 224, generator=torch.Generator().manual_seed(0))
+    likeness, threads = PictureLikeness({}, {}, {}, 1.0), torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for size in (1, 3, 8):
+            for batch in images.split(size):
+                likeness.check(batch)
+    finally:
+        torch.set_num_threads(threads)
+    for number in range(8):
+        alone, *others = seen[number::8]
+        assert len(others) == 2 and all(torch.equal(alone[k], other[k]) for other in others for k in alone)
+
+
 def test_it_depends_on_the_data_alone_and_draws_no_random_number(normals):
     before = torch.get_rng_state()
     # names of patients differ from site to site, because they are keyed hashes
