@@ -67,7 +67,8 @@ def test_programs_get_the_numbers_of_a_bundles_inference(example, tmp_path):
 
     def score(name: str) -> dict | str:
         try:
-            return {**detector.score(folder / name).record(), "image": name, **FILES}
+            known = {"image": name, "patient": written[name]["patient"]}  # a file alone is in no list that says it
+            return {**detector.score(folder / name).record(), **known, **FILES}
         except ImageReadError as error:
             return error.code
 
