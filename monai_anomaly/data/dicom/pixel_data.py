@@ -125,7 +125,22 @@ class PixelData:
         options = self._options(header.frames, header.bits, header.signed)
         values, _ = get_decoder(header.syntax).as_array(self._stream, index=index, raw=True, **options)
         check_zero_tail(values)
-        return StoredFrame(values, header.photometric, ())
+        return StoredFrame(values, header.photometric, self._check_high_bits(index, values.size))
+
+    def _check_high_bits(self, index: int, count: int) -> tuple[str, ...]:
+        """Say that there is more in the words than Bits Stored: an old overlay, or values that were cut off."""
+        header = self.header
+        if header.bits == header.allocated or header.allocated not in (8, 16):
+            return ()
+        kind = np.dtype(f"{'<' if header.syntax.is_little_endian else '>'}u{header.allocated // 8}")
+        self._stream.seek(self._start + index * count * kind.itemsize)
+        words = np.frombuffer(self._stream.read(count * kind.itemsize), kind)
+        # the sign of a signed value may fill the bits above it
+        above = words >> (header.bits - 1 if header.signed else header.bits)
+        full = kind.type(2 ** (header.allocated - header.bits + 1) - 1)
+        if not above.any() or (header.signed and bool(((above <= 1) | (above == full)).all())):
+            return ()
+        return (f"values reach beyond {element('BitsStored')} {header.bits}; what lies above these bits was left out",)
 
     def _decode_compressed(self, index: int) -> StoredFrame:
         """Decode a frame as its codestream says, which is not always as the header says."""

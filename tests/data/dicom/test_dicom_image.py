@@ -282,3 +282,26 @@ def test_types_of_elements_against_the_transfer_syntax(tmp_path: Path):
     image, meta = read(tmp_path / "c.dcm")
     np.testing.assert_array_equal(image[0], PICTURE.astype(np.float32) / 255)
     assert "(0002,0010) Transfer Syntax UID" in meta["warnings"][0]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("frames", [1, 3])
+@pytest.mark.parametrize(
+    ("signed", "pattern", "warns"),
+    [(0, 0, False), (0, 0x1000, True), (0, 0x8000, True), (1, 0, False), (1, 0xF000, False), (1, 0x4000, True)],
+)
+def test_what_lies_above_the_bits_is_said(tmp_path, syntax, frames, signed, pattern, warns):
+    stored = np.stack([np.arange(40 * 56, dtype=np.uint16).reshape(40, 56)] * frames)
+    values = stored[-1].copy()
+    values[20, 20] = (0x800 if signed else 0) | pattern | 5  # of a signed number, the sign and what fills the rest
+    stored[-1] = values
+    pixels = stored if frames > 1 else stored[0]
+    dataset = make_dataset(pixels, BitsStored=12, HighBit=11, PixelRepresentation=signed)
+    if syntax == ExplicitVRBigEndian:
+        dataset.PixelData = pixels.astype(">u2").tobytes()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    path = save(tmp_path / "a.dcm", dataset)
+    image, meta = read(path, frame=frames - 1)
+    assert any("reach beyond" in warning for warning in meta["warnings"]) == warns
+    low = -2048 if signed else 0
+    assert image[0, 20, 20] == pytest.approx((5 - 2048 * signed - low) / 4095, abs=1e-6)
