@@ -408,7 +408,7 @@ def test_an_interrupt_keeps_what_was_done(capsys, archive, monkeypatch):
 def test_an_interrupt_while_files_are_listed(monkeypatch, capsys):
     monkeypatch.setattr("monai_anomaly.apps.inspection.inspect_paths.list_paths", _raise(KeyboardInterrupt()))
     assert main(["inspect", "."]) == 130
-    assert capsys.readouterr() == ("", "")
+    assert capsys.readouterr() == ("", "ended by SIGINT.\n")
 
 
 def test_without_an_output_the_exit_code_remains(archive, monkeypatch):
