@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 from pathlib import Path
@@ -71,8 +72,10 @@ def refusal(function, *arguments: Any, **more: Any) -> str:
     """Return the sentence of the error of ours that ends a run."""
     with pytest.raises((RuntimeError, ValueError)) as caught:
         function(*arguments, **more)
-    ours = [e for e in causes(caught.value) if isinstance(e, (CalibrationError, CheckpointError, ConfigError))]
-    return str(ours[-1])
+    ours = [str(e) for e in causes(caught.value) if isinstance(e, (CalibrationError, CheckpointError, ConfigError))]
+    del caught
+    gc.collect()  # nothing is left of the run, as when its process ends
+    return ours[-1]
 
 
 def change(path: Path, **more: Any) -> None:
@@ -84,7 +87,8 @@ def test_a_new_site_calibrates_with_its_own_normals(models, site, tmp_path, caps
     before = (models / "model.pt").read_bytes()
     calibration = calibrate(models, site, section="normals")
     assert (models / "model.pt").read_bytes() == before  # nothing was trained
-    assert sorted(path.name for path in models.iterdir()) == ["calibration.json", "model.pt"]
+    written = {path.name for path in models.iterdir()} - {"calibration_records.jsonl"}
+    assert written == {"calibration.json", "model.pt"}
     trained = TrainedDetector.read(models / "model.pt")
     items = [item for item in load_datalist(site, "normals") if not item["image"].endswith("broken.dcm")]
     images = torch.stack([trained.preprocessing({"image": item["image"]})["image"] for item in items])
