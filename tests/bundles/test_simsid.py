@@ -109,7 +109,7 @@ def test_a_setting_that_cannot_be(fails, small_radiographs, tmp_path, name, wron
 def test_a_batch_of_one(fails, small_radiographs, tmp_path, name):
     overrides = {**RECIPES[name].tiny, "dataset_dir": small_radiographs, "batch_size": 1}
     assert "needs at least 2 images in training mode" in fails(name, *words(overrides), *outputs(tmp_path))
-    assert [path.name for path in tmp_path.rglob("*.pt")] == ["checkpoint.pt"]  # of before the first step
+    assert {path.name for path in tmp_path.rglob("*.pt")} <= {"checkpoint.pt"}  # of before the last stage's first step
 
 
 # ---- overlays ------------------------------------------------------------------------------------------------------
