@@ -116,8 +116,7 @@ class Bench:
         models.mkdir(parents=True)
         shutil.copy(self.foreign, models / "model.pt")
         process = self.start("train", folder)
-        while not _is_saved(models, EPOCHS) and _is_alive(process):
-            time.sleep(0.001)
+        _wait_for_epoch(models / "checkpoint.pt", EPOCHS, process)
         self.kill(process, self.random.uniform(0.0, self.gap))
         model = models / "model.pt"
         wrong = ["another training's model.pt stayed"] if model.exists() and not self._same("model.pt", models) else []
@@ -180,10 +179,15 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
-def _is_saved(models: Path, epoch: int) -> bool:
-    """Whether a checkpoint has an epoch."""
-    path = models / "checkpoint.pt"
-    return path.is_file() and int(load_checkpoint(path)["trainer"]["epoch"]) == epoch
+def _wait_for_epoch(checkpoint: Path, epoch: int, process: int) -> None:
+    """Wait until a checkpoint has an epoch, or its training has ended; it is read only where it is a new one."""
+    seen = 0
+    while _is_alive(process):
+        now = checkpoint.stat().st_mtime_ns if checkpoint.is_file() else 0
+        if now != seen and int(load_checkpoint(checkpoint)["trainer"]["epoch"]) == epoch:
+            return
+        seen = now
+        time.sleep(0.0005)
 
 
 def _fork(words: list[str]) -> int:
