@@ -15,7 +15,7 @@ from monai_anomaly.utils.override_keys import check_keys
 
 __all__ = ["read_config", "run_training"]
 
-LAST_STAGE = "$@train::trainer.run()"  # as MONAI writes "#" when it reads a file
+LAST_STAGE = "$@lock.run(@train::trainer)"  # as MONAI writes "#" when it reads a file
 
 
 def read_config(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def identity_key(tmp_path_factory):
         del os.environ[KEY_VARIABLE]
     else:
         os.environ[KEY_VARIABLE] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heard_signals():
+    """Ctrl-C is heard, also where the tests run in the background of a shell, which has it ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -264,7 +264,7 @@ def test_nested_without_end(tmp_path: Path):
     content = path.read_bytes()
     at = content.index(b"\x08\x00\x16\x00UI")
     path.write_bytes(content[:at] + head * depth + content[at:])
-    check(refusal(path), "decode_failed", "header")
+    check(refusal(path), "budget", "header")
 
 
 # --- for processing --------------------------------------------------------------------------------------------------

@@ -454,7 +454,7 @@ def _run(folder, epochs, resume=False, stop_at=None):
     )
     if stop_at is not None:
         trainer.add_event_handler(Events.EPOCH_COMPLETED(once=stop_at), lambda engine: engine.terminate())
-    checkpoint = TrainingCheckpoint(folder, trainer, spec={"detector": "OCAD"})
+    checkpoint = TrainingCheckpoint(folder, trainer, spec={"detector": "OCAD", "network": {}, "preprocessing": {}})
     checkpoint.attach(trainer)
     if resume:
         checkpoint.resume()
