@@ -22,7 +22,7 @@ __all__ = ["check_bundle"]
 
 _LOGGING = (".conf", ".ini", ".cfg")
 _WEIGHTS = (".pt", ".pth", ".ckpt", ".ts", ".pt2", ".bin")
-_READ_BY_PEOPLE = ("", ".md", ".txt", ".rst", ".png", ".jpg", ".jpeg", ".csv", ".onnx", ".safetensors")
+_READ_BY_PEOPLE = ("", ".md", ".txt", ".rst", ".png", ".jpg", ".jpeg", ".csv", ".jsonl", ".onnx", ".safetensors")
 _NAMES_WITHOUT_ENDING = ("license", "notice", "readme", "copying", "authors")
 
 _MOST_FILES = 10_000

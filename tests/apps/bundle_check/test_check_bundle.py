@@ -111,6 +111,7 @@ def test_a_bundle_with_its_weights_passes_as_a_folder_and_as_an_archive(tmp_path
     save_checkpoint(
         {"model": weights, "spec": {"a": [1, None, True]}, "n": torch.tensor(3)}, folder / "models/model.pt"
     )
+    (folder / "models/calibration_records.jsonl").write_text("{}\n")
     with zipfile.ZipFile(tmp_path / "ocad.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(folder.rglob("*")):
             archive.write(path, path.relative_to(tmp_path))
