@@ -55,7 +55,7 @@ class InputDigests:
 
         Args:
             item: with ``image``, a path or a picture in memory; the latter's digest is empty, as that of a file of more
-                than :data:`LONGEST_FILE` bytes, and of a MetaImage's header whose pixels are in another file.
+                than 4 GiB, and of a MetaImage's header whose pixels are in another file.
             transform: reads the file.
 
         Raises:

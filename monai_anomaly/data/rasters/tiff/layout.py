@@ -72,7 +72,7 @@ class TiffLayout:
     Args:
         rows: rows as stored.
         columns: columns as stored.
-        colors: the photometric interpretation, a name of :data:`COLORS`.
+        colors: the photometric interpretation, a name of ``COLORS``.
         samples: numbers per pixel.
         alpha: what a number beyond the colors is: ``""`` where there is none, ``"associated"`` (colors are multiplied
             by it), ``"unassociated"`` or ``"unknown"``.
