@@ -3,23 +3,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.networks.nets.features.efficientnet_lite0 import LITE0_STAGES, EfficientNetLite0
-from monai_anomaly.networks.nets.features.packaged_weights import lite0_state_dict
-from monai_anomaly.networks.nets.features.weights_file import read_state_dict
+from monai_anomaly.networks.nets.features.architectures import cut, fill, stage_names, whole_network
+from monai_anomaly.networks.nets.features.efficientnet_lite0 import LITE0
+from monai_anomaly.networks.nets.features.pretrained_weights import INPUT_SCALES, own_scale, pretrained_weights
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["Backbone", "load_backbone_weights", "make_backbone"]
 
-LITE0 = "efficientnet_lite0"
 _ORIGIN_LENGTH = 128
 
 
@@ -29,9 +26,15 @@ class Backbone(nn.Module):
     A new instance has random weights, and takes those of a checkpoint with its state dict; ``make_backbone`` gives it
     pretrained ones. Its state dict says where they are from, and how they expect their input.
 
+    Batch normalization is folded into the convolutions. The stages lie in memory as is fastest on a CPU, channels last:
+    ``flatten`` and ``reshape`` them, not ``view``.
+
     Args:
-        name: "efficientnet_lite0".
+        name: "efficientnet_lite0" (stages "stage1" to "stage7" and "head"), or a ResNet, ConvNeXt or vision transformer
+            ("stage1" to "stage4") or an EfficientNet (as many as it has, and "head") by torchvision's name, or DINO's
+            small transformers "vit_s_16" and "vit_s_8".
         stages: which stages to return, from shallow to deep; all by default. What lies deeper is not computed.
+        image_size: height and width of the images; it matters to transformers only.
 
     Attributes:
         stages: the names of the stages that ``forward`` returns.
@@ -46,26 +49,29 @@ class Backbone(nn.Module):
         input_mean: Tensor
         input_std: Tensor
 
-    def __init__(self, name: str = LITE0, stages: Sequence[str] | None = None) -> None:
+    def __init__(self, name: str = LITE0, stages: Sequence[str] | None = None, *, image_size: int = 128) -> None:
         super().__init__()
-        if name != LITE0:
-            raise ConfigError(f"backbone must be {LITE0!r}, got {name!r}.")
-        known = LITE0_STAGES
+        network = whole_network(name, image_size)
+        known = stage_names(network)
         asked = tuple(known) if stages is None else tuple(stages)
         if not asked or any(stage not in known for stage in asked):
             raise ConfigError(f"stages of {name} must be names out of {', '.join(known)}; got {list(asked)}.")
-        if list(asked) != sorted(set(asked), key=list(known).index):
+        if list(asked) != sorted(set(asked), key=known.index):
             raise ConfigError(f"stages must be listed once each, from shallow to deep; got {list(asked)}.")
         self.name = name
+        self.image_size = image_size
         self.stages = asked
-        self.stage_channels = {stage: known[stage] for stage in asked}
-        self.taps = [list(known).index(stage) for stage in asked]
-        self.network = EfficientNetLite0(asked[-1])
-        self.register_buffer("input_mean", torch.full((1, 3, 1, 1), 127.0 / 255.0))
-        self.register_buffer("input_std", torch.full((1, 3, 1, 1), 128.0 / 255.0))
+        self.taps = [known.index(stage) for stage in asked]
+        self.network = cut(network, self.taps[-1] + 1)
+        mean, std = INPUT_SCALES[own_scale(name)]
+        self.register_buffer("input_mean", torch.tensor(mean).reshape(1, 3, 1, 1))
+        self.register_buffer("input_std", torch.tensor(std).reshape(1, 3, 1, 1))
         self.origin = "random"
         self.requires_grad_(False)
         self.eval()
+        with torch.no_grad():
+            features = self(torch.zeros(1, 3, image_size, image_size))
+        self.stage_channels = {stage: feature.shape[1] for stage, feature in zip(asked, features, strict=True)}
 
     def train(self, mode: bool = True) -> Backbone:
         """Stay in evaluation mode: the features are frozen."""
@@ -100,50 +106,49 @@ class Backbone(nn.Module):
         Returns:
             One ``(B, C, h, w)`` for each of ``stages``.
         """
-        outputs = self.network(image)
+        outputs = self.network(image.contiguous(memory_format=torch.channels_last))
         return [outputs[tap] for tap in self.taps]
 
 
-def make_backbone(name: str = LITE0, weights: str | None = None, stages: Sequence[str] | None = None) -> Backbone:
-    """Make a backbone with pretrained weights.
-
-    Args:
-        name: as in :class:`Backbone`.
-        weights: as in :func:`load_backbone_weights`.
-        stages: as in :class:`Backbone`.
-
-    Raises:
-        ConfigError: on a name or stage that is not known.
-        WeightsError: when there are no such weights.
-    """
-    backbone = Backbone(name, stages)
-    load_backbone_weights(backbone, weights)
+def make_backbone(
+    name: str = LITE0,
+    weights: str | None = None,
+    stages: Sequence[str] | None = None,
+    *,
+    image_size: int = 128,
+    input_scale: str | None = None,
+) -> Backbone:
+    """Make a backbone with pretrained weights; all arguments are those of the class and of the function below."""
+    backbone = Backbone(name, stages, image_size=image_size)
+    load_backbone_weights(backbone, weights, input_scale=input_scale)
     return backbone
 
 
-def load_backbone_weights(backbone: Backbone, weights: str | None = None) -> None:
-    """Load pretrained weights, and record their origin in the backbone.
+def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, input_scale: str | None = None) -> None:
+    """Load pretrained weights into a backbone, and record their origin in it.
 
     Args:
         backbone: the backbone to fill.
-        weights: None for those that belong to its name (for efficientnet_lite0 the ones that the extra ``pretrained``
-            installs), the path of a state dict of this architecture, or "random" (tests only, warns).
+        weights: None for those that belong to the name: of efficientnet_lite0 the ones that the extra ``pretrained``
+            installs, else torchvision's (from its cache, or downloaded). Or the name of other ones of torchvision
+            ("IMAGENET1K_V1"), the path of a state dict of this architecture (torchvision's names, DINO's, or
+            RadImageNet's, with a classifier or without), or "random" (tests only, warns).
+        input_scale: a key of ``INPUT_SCALES``, for weights that expect their input otherwise than those published.
 
     Raises:
-        WeightsError: when the weights are missing, or not of this architecture.
+        ConfigError: on an input scale that is not known.
+        WeightsError: when the weights are missing or not of this architecture, or can not be downloaded.
     """
+    if input_scale is not None and input_scale not in INPUT_SCALES:
+        raise ConfigError(f"input_scale must be one of {', '.join(INPUT_SCALES)}; got {input_scale!r}.")
     if weights == "random":
         warnings.warn("random backbone weights are for tests only: their scores mean nothing.", stacklevel=2)
         return
-    if weights is None:
-        state, origin = lite0_state_dict()
-        backbone.network.load_unfolded(state, origin)
-        backbone.origin = origin
-    else:
-        path = Path(weights).expanduser()
-        source = f"backbone_weights {str(path)!r}"
-        state = read_state_dict(
-            path, source, key="_conv_stem.weight", holding=f"weights of {backbone.name}", cure="give others"
-        )
-        backbone.network.load_unfolded(state, source)
-        backbone.origin = f"file sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
+    state, origin = pretrained_weights(backbone.name, weights)
+    network = whole_network(backbone.name, backbone.image_size)
+    fill(network, state, origin)
+    backbone.network.load_state_dict(cut(network, backbone.taps[-1] + 1).state_dict())
+    mean, std = INPUT_SCALES[input_scale or own_scale(backbone.name)]
+    backbone.input_mean.copy_(torch.tensor(mean).reshape(1, 3, 1, 1))
+    backbone.input_std.copy_(torch.tensor(std).reshape(1, 3, 1, 1))
+    backbone.origin = origin

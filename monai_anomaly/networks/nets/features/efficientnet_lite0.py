@@ -10,10 +10,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from monai_anomaly.networks.nets.features.stages import Stages
 from monai_anomaly.networks.nets.features.weights_file import entry
 
-__all__ = ["LITE0_STAGES", "EfficientNetLite0"]
+__all__ = ["LITE0", "LITE0_STAGES", "EfficientNetLite0"]
 
+LITE0 = "efficientnet_lite0"
 LITE0_STAGES = {
     "stage1": 16,
     "stage2": 24,
@@ -71,25 +73,20 @@ class InvertedResidual(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.ModuleList):
-    """EfficientNet-Lite0 for reading features: the stages up to the deepest that is asked for, no classifier.
+class EfficientNetLite0(Stages):
+    """EfficientNet-Lite0 without its classifier.
 
     Its batch normalization is part of the convolutions (``load_unfolded``): a frozen network has no other use for it.
     MONAI's ``EfficientNetBN`` has squeeze-and-excitation and SiLU, and no name of a Lite variant; timm has the network,
     but would be a dependency for this one architecture, whose weights it downloads.
 
-    Args:
-        deepest: the last stage to make, a key of ``LITE0_STAGES``.
-
     Source: Tan and Le, https://arxiv.org/abs/1905.11946, and TensorFlow's description of the Lite variants.
     """
 
-    def __init__(self, deepest: str = "head") -> None:
+    def __init__(self) -> None:
         super().__init__()
-        names = list(LITE0_STAGES)
-        widths = list(LITE0_STAGES.values())
         channels = _STEM_CHANNELS
-        for index in range(min(names.index(deepest), len(_REPEATS) - 1) + 1):
+        for index, width in enumerate(list(LITE0_STAGES.values())[:-1]):
             layers: list[nn.Module] = []
             if index == 0:
                 layers += [_conv(3, _STEM_CHANNELS, 3, stride=2), nn.ReLU6(inplace=True)]
@@ -97,28 +94,19 @@ class EfficientNetLite0(nn.ModuleList):
                 layers.append(
                     InvertedResidual(
                         channels,
-                        widths[index],
+                        width,
                         expansion=1 if index == 0 else 6,
                         kernel=_KERNELS[index],
                         stride=_STRIDES[index] if repeat == 0 else 1,
                     )
                 )
-                channels = widths[index]
+                channels = width
             self.append(nn.Sequential(*layers))
-        if deepest == "head":
-            self.append(nn.Sequential(_conv(channels, LITE0_STAGES["head"]), nn.ReLU6(inplace=True)))
+        self.append(nn.Sequential(_conv(channels, LITE0_STAGES["head"]), nn.ReLU6(inplace=True)))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 nn.init.zeros_(module.get_parameter("bias"))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """``(B, 3, H, W)`` to one ``(B, C, h, w)`` for each stage."""
-        outputs: list[Tensor] = []
-        for stage in self:
-            x = stage(x)
-            outputs.append(x)
-        return outputs
 
     def _convolutions(self) -> Iterator[tuple[nn.Conv2d, str, str]]:
         """Yield each convolution with the published names of it and of its batch normalization."""
@@ -132,8 +120,7 @@ class EfficientNetLite0(nn.ModuleList):
                 yield module.depthwise, f"_blocks.{block}._depthwise_conv", f"_blocks.{block}._bn1"
                 yield module.project, f"_blocks.{block}._project_conv", f"_blocks.{block}._bn2"
                 block += 1
-        if len(self) == len(LITE0_STAGES):
-            yield convolutions[-1], "_conv_head", "_bn1"
+        yield convolutions[-1], "_conv_head", "_bn1"
 
     @torch.no_grad()
     def load_unfolded(self, state: Mapping[str, Tensor], source: str) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 
 from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
-from monai_anomaly.networks.nets.features.weights_file import download_state_dict, read_state_dict
+from monai_anomaly.networks.nets.features.weights_file import download_state_dict, file_origin, read_state_dict
 from monai_anomaly.utils.exceptions import WeightsError
 
 __all__ = ["VGG_LAYERS", "VGGFeatures", "load_feature_weights"]
@@ -236,8 +235,7 @@ def _load_file(features: VGGFeatures, path: Path) -> None:
     if _EXTRA_STATE in state:
         _load_statistics(features, state)
     else:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-        features.origin = f"file sha256 {digest}"
+        features.origin = file_origin(path)
 
 
 def _load_layers(features: VGGFeatures, state: Mapping[str, torch.Tensor], source: str) -> None:

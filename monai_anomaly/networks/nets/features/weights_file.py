@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from monai_anomaly.utils.exceptions import WeightsError
 if TYPE_CHECKING:  # the import takes longer than all scoring of an image
     from torchvision.models import WeightsEnum
 
-__all__ = ["download_state_dict", "entry", "read_state_dict"]
+__all__ = ["download_state_dict", "entry", "file_origin", "load_tensors", "read_state_dict"]
 
 
 def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: str) -> Mapping[str, Tensor]:
@@ -33,6 +34,15 @@ def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: st
     Raises:
         WeightsError: when the file is missing or cannot be read, or there is no such state dict in it.
     """
+    content = load_tensors(path, source, cure)
+    state = _find(content, key)
+    if state is None:
+        raise WeightsError(f"{source} hold no {holding} (key {key!r} is missing); {cure}.")
+    return state
+
+
+def load_tensors(path: Path, source: str, cure: str) -> Any:
+    """Load what a file of ``torch.save`` holds; nothing but tensors and plain values. Arguments as above."""
     if not path.is_file():
         raise WeightsError(f"{source}: no such file; {cure}.")
     try:
@@ -42,10 +52,7 @@ def read_state_dict(path: Path, source: str, *, key: str, holding: str, cure: st
             f"{source} cannot be read as a state dict of tensors ({type(error).__name__}); "
             "save it with torch.save(network.state_dict(), file)."
         ) from error
-    state = _find(content, key)
-    if state is None:
-        raise WeightsError(f"{source} hold no {holding} (key {key!r} is missing); {cure}.")
-    return state
+    return content
 
 
 def _find(content: Any, key: str) -> Mapping[str, Tensor] | None:
@@ -77,6 +84,11 @@ def entry(state: Mapping[str, Tensor], key: str, shape: Sequence[int], source: s
             "give the weights of this architecture."
         )
     return state[key]
+
+
+def file_origin(path: Path) -> str:
+    """Say in a few words which file weights are from: by its digest, not by where it lies."""
+    return f"file sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
 
 
 def download_state_dict(weights: WeightsEnum, cure: str) -> Mapping[str, Tensor]:
