@@ -1,10 +1,11 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""What any method must beat: three classical detectors on two kinds of features, and single numbers of an image.
+"""What any method must beat: classical detectors, known ones on pretrained features, and single numbers of an image.
 
-They are made of scikit-learn and scikit-image, look at the same training normals and test images as the bundles,
-through the same preprocessing (64 pixels, gray), draw nothing at random and take seconds.
+The classical ones are made of scikit-learn and scikit-image, look at the same training normals and test images as the
+bundles, through the same preprocessing (64 pixels, gray), draw nothing at random and take seconds. Those on pretrained
+features are in :mod:`monai_anomaly.apps.benchmark.backbone_baselines`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from sklearn.decomposition import PCA
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
+from monai_anomaly.apps.benchmark.backbone_baselines import IMAGE_SIZE, STAGES, backbone_rows
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.networks.nets.features.backbone import make_backbone
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.exceptions import WeightsError
 from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
 __all__ = [
@@ -135,37 +139,61 @@ STATISTICS: Mapping[str, Callable[[Floats], float]] = {
 """Numbers of a picture ``(H, W)`` in [0, 1]. ``rows``, ``columns`` and ``colored`` of the file come beside them."""
 
 
-def score_baselines(dataset_dir: str | Path, abnormal_folders: Sequence[str] = ()) -> dict[str, Any]:
+def score_baselines(
+    dataset_dir: str | Path, abnormal_folders: Sequence[str] = (), *, backbone_weights: str | None = None
+) -> dict[str, Any]:
     """All baselines of a data set.
 
     Args:
         dataset_dir: as in :func:`monai_anomaly.data.lists.datalist.load_datalist`.
         abnormal_folders: as there.
+        backbone_weights: as in :func:`~monai_anomaly.networks.nets.features.backbone.load_backbone_weights`.
 
     Returns:
         ``names``, ``labels`` and ``groups`` of the test images that could be read, ``n_rejected`` of those that could
         not, ``n_fitted`` normals, and ``rows``: for each baseline ``method``, ``kind``, ``scores`` or ``reason``,
         ``seconds`` and ``cpu_seconds`` (with the reading of the images) and ``oracle``, what test labels chose.
+        ``left_out`` says why those on pretrained features are not there, and is empty when they are.
     """
     watch = Stopwatch()
     options: dict[str, Any] = {"abnormal_folders": abnormal_folders}
-    train, _ = _read_pictures(load_datalist(dataset_dir, "training", **options), 0.05)
-    test, items = _read_pictures(load_datalist(dataset_dir, "test", require_both=True, **options), 1.0)
-    train = train[np.linspace(0, len(train) - 1, min(len(train), MOST_NORMALS)).round().astype(int)]
+    normals = load_datalist(dataset_dir, "training", **options)
+    tested = load_datalist(dataset_dir, "test", require_both=True, **options)
+    (normal_images, _), (test_images, items) = _read_pictures(normals, 0.05), _read_pictures(tested, 1.0)
+    train, test = _as_pixels(_fitted(normal_images)), _as_pixels(test_images)
     studies = _Studies(items)
     reading = watch.read()
-    rows = [*_detector_rows(train, test, studies, reading), *_statistic_rows(test, items, studies, reading)]
-    listed = len(load_datalist(dataset_dir, "test", **options))
-    facts = {"n_fitted": len(train), "n_rejected": listed - len(studies.names)}
+    rows = _detector_rows(train, test, studies, reading)
+    left_out = ""
+    try:
+        rows += _backbone_rows(normals, tested, studies, backbone_weights)
+    except WeightsError as error:
+        left_out = f"PaDiM, PatchCore and nearest neighbors on pretrained features are left out: {error}"
+    rows += _statistic_rows(test, items, studies, reading)
+    facts = {"n_fitted": len(train), "n_rejected": len(tested) - len(studies.names), "left_out": left_out}
     return {"names": studies.names, "labels": studies.labels, "groups": studies.groups, **facts, "rows": rows}
 
 
-def _read_pictures(data: Sequence[Mapping[str, Any]], max_bad_share: float) -> tuple[Floats, list[dict[str, Any]]]:
-    """Return the pictures of a section, ``(N, 64, 64)``, and their items."""
-    preprocessing = Preprocessing(64, 1)
+def _read_pictures(
+    data: Sequence[Mapping[str, Any]], max_bad_share: float, size: int = 64
+) -> tuple[torch.Tensor, list[dict[str, Any]]]:
+    """Return the pictures of a section, ``(N, 1, size, size)``, and their items."""
+    preprocessing = Preprocessing(size, 1)
     frames = expand_frames(data, "middle", preprocessing.count_frames)
     dataset = CachedDataset(frames, preprocessing, on_bad="quarantine", max_bad_share=max_bad_share)
-    return dataset.images[:, 0].double().numpy(), dataset.items
+    return dataset.images, dataset.items
+
+
+def _as_pixels(images: torch.Tensor) -> Floats:
+    """Return gray images as ``(N, H, W)``."""
+    pixels: Floats = images[:, 0].double().numpy()
+    return pixels
+
+
+def _fitted(images: torch.Tensor) -> torch.Tensor:
+    """Return the normals that are fitted."""
+    places = np.linspace(0, len(images) - 1, min(len(images), MOST_NORMALS)).round().astype(int)
+    return images[places]
 
 
 class _Studies:
@@ -199,6 +227,20 @@ def _detector_rows(train: Floats, test: Floats, studies: _Studies, reading: Span
             except (ValueError, np.linalg.LinAlgError) as error:  # e.g. a single normal
                 row["reason"] = str(error).splitlines()[0]
             rows.append(row | _took(reading, extraction, watch.read()))
+    return rows
+
+
+def _backbone_rows(
+    normals: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, Any]], studies: _Studies, weights: str | None
+) -> list[dict[str, Any]]:
+    backbone = make_backbone(weights=weights, stages=STAGES)
+    watch = Stopwatch()
+    train, test = _read_pictures(normals, 0.05, IMAGE_SIZE)[0], _read_pictures(tested, 1.0, IMAGE_SIZE)[0]
+    reading = watch.read()
+    rows = backbone_rows(backbone, _fitted(train), test, lambda *spans: _took(reading, *spans))
+    for row in rows:
+        if "scores" in row:
+            row["scores"] = studies.scores(row["scores"].double().numpy())
     return rows
 
 

@@ -37,7 +37,7 @@ def run_cell(cell: Cell, folder: Path, *, title: str = "") -> dict[str, Any]:
 
     Returns:
         ``rows`` (one for a bundle, one for each baseline) with their metrics, and ``names``, ``labels`` and ``groups``
-        of the test images that each row's ``scores`` belong to.
+        of the test images that each row's ``scores`` belong to; ``left_out`` says which rows are missing and why.
 
     Raises:
         CellError: when there is no result.
@@ -49,7 +49,8 @@ def run_cell(cell: Cell, folder: Path, *, title: str = "") -> dict[str, Any]:
         scored = _run_bundle(cell, cell.variant, folder, title)
     _check_images(cell.data, scored)
     rows = [_finish(cell.empty_row() | row, scored) for row in scored["rows"]]
-    return {key: scored[key] for key in ("names", "labels", "groups")} | {"rows": rows}
+    kept = {key: scored[key] for key in ("names", "labels", "groups")}
+    return kept | {"left_out": scored.get("left_out", ""), "rows": rows}
 
 
 def _run_bundle(cell: Cell, variant: Variant, folder: Path, title: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from monai_anomaly.metrics.checked_scores import ScoreTable, check_scores
 from monai_anomaly.metrics.image_level import area_under_roc
 from monai_anomaly.utils import spreadsheet
 
-__all__ = ["COLUMNS", "Method", "Table", "csv_text", "markdown", "summarize"]
+__all__ = ["COLUMNS", "Method", "Table", "csv_text", "grid", "markdown", "short", "summarize"]
 
 COLUMNS: tuple[str, ...] = (
     "data",
@@ -77,10 +77,11 @@ class Method:
 
 @dataclass
 class Table:
-    """All rows of a benchmark, and the methods that they are of, best statistics only."""
+    """All rows of a benchmark, and the methods that they are of, best statistics only; what is left out, and why."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     methods: list[Method] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def data(self) -> list[str]:
@@ -99,7 +100,7 @@ def summarize(results: Sequence[Mapping[str, Any]]) -> Table:
     Args:
         results: what :func:`monai_anomaly.apps.benchmark.run_cell.run_cell` gave, or rows that are not run.
     """
-    table = Table()
+    table = Table(left_out=list(dict.fromkeys(result["left_out"] for result in results if result.get("left_out"))))
     members: dict[tuple[str, str], list[tuple[dict[str, Any], Mapping[str, Any]]]] = {}
     for result in results:
         for row in result["rows"]:
@@ -155,6 +156,7 @@ def markdown(table: Table, *, max_minutes: float, threads: str) -> str:
         threads: ``OMP_NUM_THREADS``.
     """
     parts = [f"# Benchmark\n\n{_protocol(max_minutes, threads)}\n", _overview(table)]
+    parts += [f"{sentence}\n" for sentence in table.left_out]
     parts += [_details(table, data) for data in table.data]
     parts += [_failures(table), _NOTES]
     return "\n".join(part for part in parts if part)
@@ -166,7 +168,11 @@ _NOTES = """## How to read it
   bootstrap over patients, the same resamples for all seeds. It tells how sure the number is with other patients, not
   with other seeds: for that see the range over seeds.
 - Two methods whose intervals or ranges overlap are not told apart by this table.
-- Baselines are fitted to the same training normals at 64 pixels, gray, and know no seed and no budget.
+- Baselines are fitted to the same training normals at 64 pixels, gray, and know no seed and no budget. Those called
+  Lite0 look at features of EfficientNet-Lite0, trained on ImageNet, of the images at 128 pixels, gray: PaDiM (100
+  channels of stages 2, 3 and 5; mean of its distances, and of the highest 5 %), PatchCore (coreset of at most 2,000
+  patches of stages 3 and 5; the published score, the largest distance reweighted) and the mean cosine distance to the
+  5 nearest normals.
 - The single statistic is an oracle: which one, and its direction, were chosen by the test labels, and its interval does
   not know of that. Where it comes near a method, the data have a shortcut, and the method may have found no more.
 - Seconds are those of training and evaluation on the clock, start and imports included; memory is that of the largest
@@ -197,7 +203,7 @@ def _overview(table: Table) -> str:
                 *(_auroc(methods[data]) + _missing(methods[data]) if data in methods else "" for data in table.data),
             )
         )
-    return _grid(lines)
+    return grid(lines)
 
 
 def _details(table: Table, data: str) -> str:
@@ -210,7 +216,7 @@ def _details(table: Table, data: str) -> str:
         precision = method.mean("average_precision")
         numbers = [method.mean(c) for c in ("seconds", "cpu_seconds", "peak_memory_mb", "gpu_memory_mb", "n_rejected")]
         cells = ["" if value is None else f"{value:.0f}" for value in numbers]
-        lines.append((name, _auroc(method), _seeds(method), _short(precision), *cells))
+        lines.append((name, _auroc(method), _seeds(method), short(precision), *cells))
     counted = next((row for method in methods for row in method.done), None)
     text = ""
     if counted:
@@ -218,7 +224,7 @@ def _details(table: Table, data: str) -> str:
         training = max(row["n_training"] for method in methods for row in method.done)
         test = f"{normal} normal and {abnormal} abnormal test images of {patients} patients"
         text = f"{training} training normals; {test}. Guessing has an AP of {abnormal / (normal + abnormal):.3f}.\n\n"
-    return f"## {data}\n\n{text}{_grid(lines)}"
+    return f"## {data}\n\n{text}{grid(lines)}"
 
 
 def _failures(table: Table) -> str:
@@ -227,14 +233,14 @@ def _failures(table: Table) -> str:
         if row["status"] != "done":
             seed = "" if row["seed"] is None else str(row["seed"])
             lines.append((row["data"], row["method"], seed, row["status"], row["reason"]))
-    return f"## Cells without a result\n\n{_grid(lines)}" if len(lines) > 1 else ""
+    return f"## Cells without a result\n\n{grid(lines)}" if len(lines) > 1 else ""
 
 
 def _auroc(method: Method) -> str:
     if method.auroc is None:
         return method.rows[0]["status"]
-    between = f" ({_short(method.interval[0])} to {_short(method.interval[1])})" if method.interval else ""
-    return _short(method.auroc) + between
+    between = f" ({short(method.interval[0])} to {short(method.interval[1])})" if method.interval else ""
+    return short(method.auroc) + between
 
 
 def _missing(method: Method) -> str:
@@ -246,14 +252,19 @@ def _seeds(method: Method) -> str:
     if method.kind != "bundle":
         return ""
     some = f"{len(method.done)} of {len(method.rows)}"
-    return f"{_short(min(method.seeds))} to {_short(max(method.seeds))} ({some})" if method.seeds else some
+    return f"{short(min(method.seeds))} to {short(max(method.seeds))} ({some})" if method.seeds else some
 
 
-def _short(value: float | None) -> str:
-    """Three digits without the zero before the point."""
+def short(value: float | None) -> str:
+    """Return three digits without the zero before the point; nothing for None."""
     return "" if value is None else f"{value:.3f}".removeprefix("0")
 
 
-def _grid(lines: Sequence[Sequence[str]]) -> str:
+def grid(lines: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown.
+
+    Args:
+        lines: their cells, those of the head first.
+    """
     rows = ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |" for line in lines]
     return "\n".join([rows[0], "|---" * len(lines[0]) + "|", *rows[1:]]) + "\n"

@@ -98,9 +98,14 @@ def folder(tmp_path_factory):
     return root
 
 
+def score(folder):
+    with pytest.warns(UserWarning, match="random backbone weights"):
+        return score_baselines(folder, backbone_weights="random")
+
+
 @pytest.fixture(scope="module")
 def scored(folder):
-    return score_baselines(folder)
+    return score(folder)
 
 
 def test_all_baselines_of_a_folder(scored):
@@ -112,16 +117,28 @@ def test_all_baselines_of_a_folder(scored):
         "PCA, HOG",
         "Mahalanobis, HOG",
         "nearest neighbors, HOG",
+        "PaDiM, mean, Lite0",
+        "PaDiM, top 5 %, Lite0",
+        "PatchCore, Lite0",
+        "nearest neighbors, Lite0",
     ]
+    assert scored["left_out"] == ""
     assert sorted(scored["labels"]) == [0] * 5 + [1] * 4
     assert (scored["n_fitted"], scored["n_rejected"]) == (9, 1)  # a tenth of the normals is held out
     assert all(len(row["scores"]) == 9 and row["seconds"] > 0 for row in rows)
     assert not any("normal" in name or ".png" in name for name in scored["names"])
 
 
-def test_they_draw_nothing_at_random(folder, scored):
-    again = score_baselines(folder)
-    assert [row["scores"] for row in again["rows"]] == [row["scores"] for row in scored["rows"]]
+def test_missing_weights_leave_their_rows_out_with_a_sentence_and_the_others_as_they_are(folder, scored, monkeypatch):
+    """Without the weights their rows are missing, and it says so; the others are the same."""
+    monkeypatch.setattr("monai_anomaly.networks.nets.features.packaged_weights.PACKAGE", "not_there_at_all")
+    without = score_baselines(folder)
+    assert without["left_out"].startswith("PaDiM, PatchCore and nearest neighbors on pretrained features are left out")
+    assert 'pip install "monai_anomaly[pretrained]"' in without["left_out"]
+    others = [row for row in scored["rows"] if "Lite0" not in row["method"]]
+    assert [(row["method"], row["scores"]) for row in without["rows"]] == [
+        (row["method"], row["scores"]) for row in others
+    ]
 
 
 def test_statistics_are_marked_as_oracles_and_the_best_comes_first(scored):
@@ -136,6 +153,8 @@ def test_statistics_are_marked_as_oracles_and_the_best_comes_first(scored):
 
 def test_a_single_normal_fails_what_cannot_work_and_no_more(folder, monkeypatch):
     monkeypatch.setattr("monai_anomaly.apps.benchmark.baselines.MOST_NORMALS", 1)
-    rows = {row["method"]: row for row in score_baselines(folder)["rows"]}
+    rows = {row["method"]: row for row in score(folder)["rows"]}
     assert "reason" in rows["Mahalanobis, HOG"] or not np.isfinite(rows["Mahalanobis, HOG"]["scores"]).all()
     assert np.isfinite(rows["nearest neighbors, HOG"]["scores"]).all()
+    assert rows["PaDiM, mean, Lite0"]["reason"] == "PaDiM needs two normals or more, got 1."
+    assert np.isfinite(rows["PatchCore, Lite0"]["scores"]).all()
