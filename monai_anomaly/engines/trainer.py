@@ -16,11 +16,13 @@ from ignite.engine import Events
 from ignite.metrics import Metric
 from monai.engines import Trainer
 from monai.engines.utils import IterationEvents
+from monai.networks.utils import eval_mode
 from monai.utils.enums import CommonKeys as Keys
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from monai_anomaly.engines.objectives.base import Objective, Terms, Update
+from monai_anomaly.engines.objectives.base import Objective, SolvedObjective, Terms, Update
+from monai_anomaly.engines.solving import SolveAtEpochEnd
 from monai_anomaly.engines.stopping import StopAtStep
 from monai_anomaly.utils.exceptions import TrainingError
 from monai_anomaly.utils.stop_signals import end_if_asked
@@ -54,6 +56,9 @@ class ObjectiveTrainer(Trainer):
     every critic step sees fresh images. ``engine.state.output`` holds `image`, `label` where there is one, `pred` where
     it is cheap, `loss` (the sum of the last update's terms) and every named term. On the CPU these are plain numbers;
     on an accelerator they are scalar tensors, which every stock handler reads, so that no step waits for the device.
+
+    A :class:`~monai_anomaly.engines.objectives.base.SolvedObjective` has no steps and no losses: an iteration shows it
+    a batch, and it is solved at the end of the epoch.
 
     Networks and optimizers are attributes, never part of the engine's state: checkpoints hold tensors and numbers.
 
@@ -121,6 +126,7 @@ class ObjectiveTrainer(Trainer):
         self.check_interval = check_interval
         self._trainable = [p for u in self.updates for p in u.parameters()]
         self._worst: Tensor | None = None
+        solving = [SolveAtEpochEnd(objective)] if isinstance(objective, SolvedObjective) else []
         super().__init__(
             device=device,
             max_epochs=max_epochs,
@@ -131,7 +137,7 @@ class ObjectiveTrainer(Trainer):
             postprocessing=postprocessing,
             key_metric=key_train_metric,
             additional_metrics=additional_metrics,
-            handlers=train_handlers,
+            handlers=[*solving, *(train_handlers or ())],
             amp=amp,
             decollate=decollate,
             to_kwargs=to_kwargs,
@@ -146,6 +152,18 @@ class ObjectiveTrainer(Trainer):
 
     def _iteration(self, engine: ObjectiveTrainer, batchdata: Mapping[str, Any]) -> dict[str, Any]:
         batch = self.prepare_batch(batchdata, self.state.device, self.non_blocking, **self.to_kwargs)
+        losses = self._descend(batch) if self.updates else self._collect(batch)
+        output: dict[str, Any] = {key: batch[key] for key in (Keys.IMAGE, Keys.LABEL) if key in batch}
+        pred = self.objective.predict(batch[Keys.IMAGE])
+        if pred is not None:
+            output[Keys.PRED] = pred
+        output |= losses
+        self.state.output = output
+        self.fire_event(IterationEvents.MODEL_COMPLETED)
+        return self.state.output
+
+    def _descend(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Make the steps of all updates; return the loss of the last one, all terms and the objective's metrics."""
         shares = self._shares(batch)
         values: Terms = {}
         for update in self.updates:
@@ -153,14 +171,14 @@ class ObjectiveTrainer(Trainer):
             values |= {name: torch.stack([step[name] for step in steps]).mean() for name in steps[0]}
             loss = torch.stack([values[name] for name in steps[0]]).sum()
         self._watch(values)
-        output: dict[str, Any] = {key: batch[key] for key in (Keys.IMAGE, Keys.LABEL) if key in batch}
-        pred = self.objective.predict(batch[Keys.IMAGE])
-        if pred is not None:
-            output[Keys.PRED] = pred
-        output |= self._numbers({Keys.LOSS: loss, **values}) | self.objective.metrics()
-        self.state.output = output
-        self.fire_event(IterationEvents.MODEL_COMPLETED)
-        return self.state.output
+        return self._numbers({Keys.LOSS: loss, **values}) | self.objective.metrics()
+
+    def _collect(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Show a batch to an objective that is solved, which has no losses."""
+        assert isinstance(self.objective, SolvedObjective)
+        with eval_mode(self.objective):  # without gradients, too
+            self.objective.collect(batch)
+        return {}
 
     def _shares(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Cut a batch into equal shares, one for each step of the iteration."""

@@ -23,7 +23,13 @@ from tests.helpers.tiny_bundles import Example, config
 
 PYTHON = re.compile(r"Error\b|Traceback|NoneType|object at 0x|<class|\.py\b|tensor\(")
 """What a sentence for a user does not hold."""
-DATA = {"sepiad": "small_phantom", "simsid": "small_radiographs", "ocad": "small_skin", "sagan": "small_radiographs"}
+DATA = {
+    "sepiad": "small_phantom",
+    "simsid": "small_radiographs",
+    "ocad": "small_skin",
+    "sagan": "small_radiographs",
+    "embedding": "small_radiographs",
+}
 """The fixtures of the bundles' data."""
 SMALL = {"seed": 1, "num_train": 12, "num_val": 6, "num_test": 12, "progress": False}
 

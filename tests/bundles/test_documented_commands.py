@@ -34,7 +34,13 @@ from tests.helpers.tiny_bundles import config, words
 
 pytestmark = pytest.mark.commands
 
-KINDS = {"sepiad": "ultrasound", "simsid": "radiograph", "sagan": "radiograph", "ocad": "skin"}
+KINDS = {
+    "sepiad": "ultrasound",
+    "simsid": "radiograph",
+    "sagan": "radiograph",
+    "ocad": "skin",
+    "embedding": "radiograph",
+}
 """The phantom of each bundle."""
 NOT_RUN = {
     r"\S*python3? -m (venv|pip) |pip install ": "installs; the first thing that CI does",

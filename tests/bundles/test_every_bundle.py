@@ -42,7 +42,7 @@ pytestmark = pytest.mark.usefixtures("at_root")
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 LEAST_SCORE = {"sepiad": 0.0}  # those of others are in standard deviations
-ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5, "ocad": 1e-5, "sagan": 1e-5}
+ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5, "ocad": 1e-5, "sagan": 1e-5, "embedding": 1e-5}
 _, has_onnx = optional_import("onnxscript")
 
 
@@ -116,7 +116,7 @@ def test_inference_gives_one_record_per_file(example, tmp_path):
     assert all(name in page for name in by_name) and f'href="{by_name["c.png"]["overlay"]}"' in page
 
 
-@pytest.mark.parametrize("name", ["simsid-report", "ocad", "sagan"])  # SEPIAD's: test_calibration.py
+@pytest.mark.parametrize("name", ["simsid-report", "ocad", "sagan", "embedding"])  # SEPIAD's: test_calibration.py
 def test_a_calibration_decides(examples, tmp_path, name):
     example = examples(name)
     model = shutil.copy(example.model, tmp_path / "model.pt")
@@ -177,7 +177,7 @@ def test_overlays_have_the_properties_too(examples, tmp_path, bundle, overlay):
     data = examples(bundle).data
     places = {"dataset_dir": str(data), "output_dir": str(tmp_path), "ckpt_dir": str(tmp_path)}
     more = SMALLER if (bundle, overlay) == ("sagan", "paper") else {}
-    if overlay == "select_by_pool" and bundle != "sagan":  # which has one
+    if overlay == "select_by_pool" and bundle not in ("sagan", "embedding"):  # which have one
         more = {"pool_dir": str(data / "test")}
     files = [config(name, bundle) for name in ("train", overlay)]
     workflow = ConfigWorkflow(config_file=files, workflow_type="train", logging_file=False, **places, **more)

@@ -14,6 +14,7 @@ from monai_anomaly.networks.nets.registry import make_detector
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
 
 SMALL: dict[str, dict[str, Any]] = {
+    "Embedding": {"image_size": 32, "in_channels": 1},
     "OCAD": {
         "image_size": 16,
         "in_channels": 3,

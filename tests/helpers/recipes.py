@@ -69,6 +69,14 @@ TINY: dict[str, dict[str, Any]] = {
         "pooling": "either",
         "smoothing": 3,
     },
+    "embedding": {
+        "image_size": 32,
+        "max_epochs": 3,
+        "val_interval": 2,
+        "batch_size": 8,
+        "device": "cpu",
+        "cosine::neighbors": 3,
+    },
 }
 SEPIAD_CURVES = (
     "critic_image",
@@ -138,5 +146,6 @@ RECIPES = {
     "ocad-reference": Recipe("ocad", OCAD_CURVES, ("reference",), REFERENCE),
     "ocad-paper": Recipe("ocad", OCAD_CURVES, ("paper",), OCAD_PAPER, resnet=True),
     "sagan": Recipe("sagan", SAGAN_CURVES, tiny=TINY["sagan"]),
+    "embedding": Recipe("embedding", (), tiny=TINY["embedding"]),  # solved, and so without losses
 }
 """By the bundle and what is laid over its training; the bundle's name alone is ``train.json``."""

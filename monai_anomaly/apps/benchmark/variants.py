@@ -80,10 +80,13 @@ class Variant:
         return words
 
     def schedule(self) -> dict[str, int]:
-        """Return the lengths of the training's stages that the benchmark sets, by key."""
+        """Return the lengths of the training's stages that the benchmark sets, by key.
+
+        A stage of a single epoch is a pass that is solved: others would find the same again.
+        """
         config = self.config("train")
         keys = {"max_epochs", *_references(config, "max_epochs")}  # those of all trainers
-        return {key: ENDLESS for key in config if key in keys}
+        return {key: ENDLESS for key in config if key in keys and config[key] != 1}
 
 
 def read_variant(text: str) -> Variant:

@@ -96,6 +96,11 @@ class CachedDataset(Dataset[dict[str, Any]]):
         """The images that are labeled normal, ``(N, C, H, W)``."""
         return self._images[[row for row, item in enumerate(self.items) if item.get("label") == 0]]
 
+    @property
+    def groups(self) -> list[str]:
+        """The patient of each image; an image of whom nobody knows stands for a patient of its own."""
+        return [str(item.get("group", item.get("name", row))) for row, item in enumerate(self.items)]
+
     def __len__(self) -> int:
         return len(self.items)
 

@@ -15,7 +15,7 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.epoch_sampler import EpochSampler, epoch_seed
 
-__all__ = ["POOL_IMAGE", "PairedDataset", "PairedSampler", "check_pool"]
+__all__ = ["POOL_IMAGE", "PairedDataset", "PairedSampler", "check_pool", "check_shapes"]
 
 POOL_IMAGE = "unlabeled"
 """Key of the pool's image in an item."""
@@ -39,11 +39,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
     def __init__(self, normals: CachedDataset, pool: CachedDataset | None = None) -> None:
         self.normals = normals
         self.pool = pool if pool is not None and len(pool) else None
-        if self.pool is not None and self.pool.images.shape[1:] != normals.images.shape[1:]:
-            raise ValueError(
-                f"images of the pool must have the shape of the normals, {tuple(normals.images.shape[1:])}, got "
-                f"{tuple(self.pool.images.shape[1:])}; use one preprocessing for both."
-            )
+        check_shapes(normals, self.pool)
 
     def __len__(self) -> int:
         return len(self.normals)
@@ -59,6 +55,19 @@ class PairedDataset(Dataset[dict[str, Any]]):
             return items
         pool = self.pool.__getitems__([second for _, second in indices])
         return [{**item, POOL_IMAGE: other["image"]} for item, other in zip(items, pool, strict=True)]
+
+
+def check_shapes(normals: CachedDataset, pool: CachedDataset | None) -> None:
+    """Refuse a pool whose images have another shape than the normals'.
+
+    Raises:
+        ValueError: for images of two shapes.
+    """
+    if pool is not None and pool.images.shape[1:] != normals.images.shape[1:]:
+        raise ValueError(
+            f"images of the pool must have the shape of the normals, {tuple(normals.images.shape[1:])}, got "
+            f"{tuple(pool.images.shape[1:])}; use one preprocessing for both."
+        )
 
 
 class PairedSampler(EpochSampler):

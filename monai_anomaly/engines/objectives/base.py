@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Objective", "Update", "backward_sum", "leave_intact"]
+__all__ = ["Objective", "SolvedObjective", "Update", "backward_sum", "leave_intact"]
 
 Batch = Mapping[str, Tensor]
 Terms = dict[str, Tensor]
@@ -99,3 +99,24 @@ class Objective(nn.Module, ABC):
         weights overrides it.
         """
         self.augment = None
+
+
+class SolvedObjective(Objective):
+    """What a method solves that descends nothing: distances, a Gaussian, a regression on frozen features.
+
+    Each epoch of its trainer is one pass: :meth:`collect` sees every batch, in evaluation mode and without gradients,
+    and :meth:`solve` sets the detector at the pass's end, also at one that a time budget ended early, before any other
+    handler of an epoch's end. What was collected is no state: a run that is resumed begins its pass anew.
+    """
+
+    def updates(self) -> Sequence[Update]:
+        """Return nothing, since there are no steps."""
+        return ()
+
+    @abstractmethod
+    def collect(self, batch: Batch) -> None:
+        """Keep what the solution needs of a batch."""
+
+    @abstractmethod
+    def solve(self) -> None:
+        """Set the detector from all that was collected, by all processes, and forget that."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -55,6 +55,8 @@ class DetectorWriter:
         spec: how the detector and its preprocessing are made, in plain values.
         normals: training normals ``(N, C, H, W)``: the range of their maps is kept, so that every heat map of this
             detector is drawn on one scale. None leaves range and guard out.
+        normal_scores: gives the scores ``(N,)`` of the normals by detectors that have not seen them, for a method whose
+            own scores of them are too low; see :func:`~monai_anomaly.handlers.training.map_range.fit_map_range`.
         facts: of each of the normals (see :mod:`monai_anomaly.data.picture_facts`) and its ``group``: an input guard is
             fitted and kept. None leaves it out.
         pixel_hashes: of each image that was trained on (see :func:`monai_anomaly.data.sets.duplicates.pixel_hash`):
@@ -71,6 +73,7 @@ class DetectorWriter:
         *,
         spec: Mapping[str, Any],
         normals: Tensor | None = None,
+        normal_scores: Callable[[], Tensor] | None = None,
         facts: Sequence[Mapping[str, Any]] | None = None,
         pixel_hashes: Sequence[str] | None = None,
         data: Mapping[str, int | str] | None = None,
@@ -81,6 +84,7 @@ class DetectorWriter:
         self.network = network
         self.spec = dict(spec)
         self.normals = normals
+        self.normal_scores = normal_scores
         self.facts = facts
         self.pixel_hashes = pixel_hashes
         self.data = dict(data or {})
@@ -131,7 +135,8 @@ class DetectorWriter:
         """Return what is kept of the training images, none of which can be seen in it."""
         kept: dict[str, Any] = {}
         if self.normals is not None:
-            kept["map_range"] = fit_map_range(self.network, self.normals)
+            scores = None if self.normal_scores is None else self.normal_scores()
+            kept["map_range"] = fit_map_range(self.network, self.normals, scores=scores)
             if self.facts is not None:
                 kept["guard"] = InputGuard.fit(self.normals, self.facts).state()
         if self.pixel_hashes is not None:

@@ -12,13 +12,17 @@ __all__ = ["fit_map_range"]
 
 
 @torch.no_grad()
-def fit_map_range(detector: nn.Module, normals: Tensor, count: int = 64) -> list[float]:
+def fit_map_range(
+    detector: nn.Module, normals: Tensor, count: int = 64, *, scores: Tensor | None = None
+) -> list[float]:
     """Return a scale for all maps of a detector: up to four times the 99 % quantile of positions in normal images.
 
     Args:
         detector: images to maps ``(B, 1, H, W)``.
         normals: training normals ``(N, C, H, W)``; evenly spaced ones are taken.
         count: how many.
+        scores: what a new image in the place of each normal would have as score ``(N,)``, NaN where nobody knows: its
+            map is shifted to that. A method that keeps its normals finds them nearer than they are.
 
     Returns:
         the map values of the first and the last color; the first is 0 unless maps go below it.
@@ -27,7 +31,10 @@ def fit_map_range(detector: nn.Module, normals: Tensor, count: int = 64) -> list
     device = next(detector.parameters()).device
     training = detector.training
     detector.eval()
-    maps = torch.cat([detector(part.to(device)).cpu() for part in normals[rows].split(16)]).flatten()
+    maps = torch.cat([detector(part.to(device)).cpu() for part in normals[rows].split(16)])
     detector.train(training)
+    if scores is not None:
+        maps = maps + (scores[rows] - maps.mean(dim=(1, 2, 3))).nan_to_num(nan=0.0)[:, None, None, None]
+    maps = maps.flatten()
     low, high = torch.quantile(maps[:: max(1, len(maps) // 10**6)], torch.tensor([0.01, 0.99])).tolist()
     return [min(0.0, low), max(4.0 * high, 1e-6)]

@@ -20,7 +20,9 @@ __all__ = ["MetricHistory"]
 
 
 class MetricHistory:
-    """Records, for every epoch, the mean of each number in the trainer's output and the latest validation metrics.
+    """Records, for every epoch, the mean of each number in the trainer's output and the latest metrics.
+
+    Metrics are the trainer's own, such as the numbers of a solution, and those of the validation.
 
     It is part of the resumable state, so the table of a resumed run is the table of an uninterrupted one.
 
@@ -61,6 +63,7 @@ class MetricHistory:
     def _close_epoch(self, engine: Engine) -> None:
         row = {"epoch": float(engine.state.epoch), "iteration": float(engine.state.iteration)}
         row |= {name: float(total) / self._count for name, total in self._sums.items()}
+        row |= {name: float(v) for name, v in engine.state.metrics.items() if _is_number(v)}
         if self.validator is not None and self._validated(engine):
             row |= {f"val_{k}": float(v) for k, v in self.validator.state.metrics.items() if _is_number(v)}
         # A run goes on from the start of an epoch that a time budget ended early: that epoch's row is then made anew.

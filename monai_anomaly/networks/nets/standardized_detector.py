@@ -9,9 +9,10 @@ from torch import Tensor
 
 from monai_anomaly.networks.nets.detector import Detector
 
-__all__ = ["StandardizedDetector"]
+__all__ = ["MIN_SPREAD", "StandardizedDetector"]
 
-_MIN_SPREAD = 1e-8
+MIN_SPREAD = 1e-8
+"""Added to deviations, so that none is 0."""
 
 
 class StandardizedDetector(Detector):
@@ -67,4 +68,4 @@ class StandardizedDetector(Detector):
             parts = [self.raw_scores(part.to(device)) for part in images.split(batch_size)]
         raw = torch.cat(parts).cpu().double()
         self.score_mean.copy_(raw.mean(dim=0))
-        self.score_std.copy_(raw.std(dim=0, correction=0) + _MIN_SPREAD)
+        self.score_std.copy_(raw.std(dim=0, correction=0) + MIN_SPREAD)

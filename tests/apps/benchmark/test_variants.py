@@ -27,7 +27,7 @@ def other(tmp_path) -> Path:
     configs = tmp_path / "other" / "configs"
     configs.mkdir(parents=True)
     keys = ("dataset_dir", "output_dir", "ckpt_dir", "max_epochs", "seed")
-    (configs / "train.json").write_text(json.dumps({**dict.fromkeys(keys, 1), "max_minutes": None, "width": 4}))
+    (configs / "train.json").write_text(json.dumps({**dict.fromkeys(keys, 2), "max_minutes": None, "width": 4}))
     (configs / "evaluate.json").write_text(json.dumps({"dataset_dir": "", "output_dir": "", "aggregate": "max"}))
     return configs.parent
 
@@ -62,6 +62,7 @@ def test_overlays_and_overrides():
 def test_only_stages_that_a_bundle_has_are_lengthened(other):
     assert read_variant("sepiad").schedule() == {"max_epochs": ENDLESS, "pretrain_epochs": ENDLESS}
     assert read_variant("ocad").schedule() == read_variant("sagan").schedule() == {"max_epochs": ENDLESS}
+    assert read_variant("embedding").schedule() == {}  # one pass, which is solved
     stages = read_variant("simsid report").schedule()
     assert stages == {"max_epochs": ENDLESS, "teacher_epochs": ENDLESS, "student_epochs": ENDLESS}
     variant = read_variant(str(other))
@@ -86,7 +87,7 @@ def test_fingerprint_changes_with_what_is_run(other):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sepiadd", "'sepiadd' is no bundle.*there are ocad"),
+        ("sepiadd", "'sepiadd' is no bundle.*there are embedding"),
         ("", "must be a bundle"),
         ("'sepiad", "must be a bundle"),
         ("sepiad few_normal", "'sepiad' has no overlay 'few_normal'; it has few_normals, multi_gpu_train, paper"),

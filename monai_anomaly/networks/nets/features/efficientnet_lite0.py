@@ -41,8 +41,8 @@ class SamePaddedConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, D, ceil(H / 2), ceil(W / 2))``."""
         kernel = self.weight.shape[-1]
-        height = max((x.shape[-2] - 1) // 2 * 2 + kernel - x.shape[-2], 0)
-        width = max((x.shape[-1] - 1) // 2 * 2 + kernel - x.shape[-1], 0)
+        height = kernel - 2 + x.shape[-2] % 2
+        width = kernel - 2 + x.shape[-1] % 2
         x = F.pad(x, [width // 2, width - width // 2, height // 2, height - height // 2])
         return self._conv_forward(x, self.weight, self.bias)
 
