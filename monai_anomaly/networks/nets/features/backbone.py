@@ -145,7 +145,9 @@ def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, inp
         warnings.warn("random backbone weights are for tests only: their scores mean nothing.", stacklevel=2)
         return
     state, origin = pretrained_weights(backbone.name, weights)
-    network = whole_network(backbone.name, backbone.image_size)
+    with torch.device("meta"):  # to draw random values first would take longer than all the rest
+        network = whole_network(backbone.name, backbone.image_size)
+    network = network.to_empty(device="cpu")
     fill(network, state, origin)
     backbone.network.load_state_dict(cut(network, backbone.taps[-1] + 1).state_dict())
     mean, std = INPUT_SCALES[input_scale or own_scale(backbone.name)]

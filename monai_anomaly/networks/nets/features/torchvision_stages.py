@@ -129,10 +129,10 @@ def load_torchvision_weights(network: nn.Module, state: Mapping[str, Tensor], so
         parts: Any = network
         state = interpolate_embeddings(parts.image_size, parts.patch_size, state)
     needed = network.state_dict()
-    counters = {key for key in needed if key.endswith("num_batches_tracked")}
-    for key in needed.keys() - counters:
-        entry(state, key, needed[key].shape, source)
+    for key, value in needed.items():
+        if not key.endswith("num_batches_tracked"):
+            entry(state, key, value.shape, source)
     extra = sorted(state.keys() - needed.keys())
     if extra:
         raise WeightsError(f"{source}: {extra[0]!r} is no part of this architecture; give the weights of it.")
-    network.load_state_dict(state, strict=False)  # the counters of batches alone may be missing
+    network.load_state_dict(state, strict=False)  # but for the counters of batches, all is there
