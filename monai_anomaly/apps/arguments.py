@@ -16,6 +16,8 @@ __all__ = [
     "frame_rule",
     "frames_axis",
     "minutes",
+    "pool_shares",
+    "pool_sizes",
     "seeds",
     "tiles",
 ]
@@ -46,6 +48,24 @@ def minutes(text: str) -> float:
     if value <= 0:
         raise argparse.ArgumentTypeError(f"must be above 0, got '{text}'")
     return value
+
+
+def pool_shares(text: str) -> list[float | None]:
+    """Return shares from 0 to 1, each once, written with commas between; None for ``as_it_comes``."""
+    shares = [None if part == "as_it_comes" else finite(part) for part in text.split(",")]
+    if len(set(shares)) < len(shares) or not all(share is None or 0 <= share <= 1 for share in shares):
+        raise argparse.ArgumentTypeError(
+            f"must be numbers from 0 to 1 or as_it_comes, each once, with commas between, got '{text}'"
+        )
+    return shares
+
+
+def pool_sizes(text: str) -> list[int | None]:
+    """Return whole numbers from 1, each once, written with commas between; None for ``all``."""
+    sizes = [None if part == "all" else count(part) for part in text.split(",")]
+    if len(set(sizes)) < len(sizes):
+        raise argparse.ArgumentTypeError(f"must name each size once, got '{text}'")
+    return sizes
 
 
 def tiles(text: str) -> int:

@@ -56,7 +56,19 @@ def options(text: str) -> list[str]:
 def verb_options() -> set[str]:
     """Return the options of the verbs of ``python -m monai_anomaly``, from its help texts."""
     found: set[str] = set()
-    for verb in ("train", "predict", "report", "export", "inspect", "accept", "audit verify", "drift", "benchmark"):
+    verbs = (
+        "train",
+        "predict",
+        "report",
+        "export",
+        "inspect",
+        "accept",
+        "audit verify",
+        "drift",
+        "benchmark",
+        "pool_curve",
+    )
+    for verb in verbs:
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed), pytest.raises(SystemExit):
             main([*verb.split(), "--help"])

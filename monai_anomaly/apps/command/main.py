@@ -27,6 +27,7 @@ from monai_anomaly.apps.command.drift_verb import add_drift
 from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
+from monai_anomaly.apps.command.pool_curve_verb import add_pool_curve
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
 from monai_anomaly.apps.command.report_verb import add_report
 from monai_anomaly.utils.exceptions import (
@@ -114,4 +115,5 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_accept(verbs)
     add_drift(verbs)
     add_benchmark(verbs)
+    add_pool_curve(verbs)
     return parser, list(verbs.choices)
