@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 __all__ = ["STATISTICS", "StageStatistics"]
 
-CELLS = 4
+CELLS = 2
 STATISTICS = {"mean": 1, "deviation": 1, "cells": CELLS * CELLS}
 """What is taken of a channel, and how many numbers that is."""
 
@@ -24,7 +24,7 @@ class StageStatistics(nn.Module):
     - "mean": the mean of each channel.
     - "deviation": the standard deviation of each channel: how much of a texture varies within the image. It is the mean
       of the squared deviations, divided by itself.
-    - "cells": the means of each channel in 4 x 4 equal parts of the image, row by row: what lies where.
+    - "cells": the means of each channel in the four quarters of the image, row by row: what lies where.
 
     So a weighted sum of them is the mean of a map, which :meth:`activation` gives.
 

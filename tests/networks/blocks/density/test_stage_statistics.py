@@ -19,18 +19,18 @@ def _stages(seed: int = 0, sides: tuple[int, int] = (8, 4)) -> list[torch.Tensor
 
 def test_each_part_is_the_statistic_it_says():
     stages = _stages()
-    parts = StageStatistics(PARTS, CHANNELS)(stages).split([3, 5, 80, 48, 5], dim=1)
+    parts = StageStatistics(PARTS, CHANNELS)(stages).split([3, 5, 20, 12, 5], dim=1)
     torch.testing.assert_close(parts[0], stages[0].mean((2, 3)))
     torch.testing.assert_close(parts[1], stages[1].flatten(2).std(2, correction=0))
-    torch.testing.assert_close(parts[2], stages[1].flatten(1))  # 4 x 4 positions are the cells
-    torch.testing.assert_close(parts[3], torch.nn.functional.avg_pool2d(stages[0], 2).flatten(1))
+    torch.testing.assert_close(parts[2], torch.nn.functional.avg_pool2d(stages[1], 2).flatten(1))
+    torch.testing.assert_close(parts[3], torch.nn.functional.avg_pool2d(stages[0], 4).flatten(1))
 
 
 @pytest.mark.parametrize("side", [1, 3, 7, 14])
 def test_cells_share_the_positions_at_their_borders_by_area(side: int):
     stages = [torch.randn(1, 3, side, side)]
     cells = StageStatistics([(0, "cells")], [3])(stages)
-    exact = stages[0].repeat_interleave(4, 2).repeat_interleave(4, 3)  # each cell is side x side of these
+    exact = stages[0].repeat_interleave(2, 2).repeat_interleave(2, 3)  # each cell is side x side of these
     torch.testing.assert_close(cells, torch.nn.functional.avg_pool2d(exact, side).flatten(1), atol=1e-5, rtol=1e-5)
 
 
