@@ -17,7 +17,7 @@ import pytest
 
 from tests.helpers.repository import ROOT
 
-PARTS = ("monai_anomaly", "bundles", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE", "MANIFEST.in")
+PARTS = "monai_anomaly bundles setup.py setup.cfg pyproject.toml README.md LICENSE NOTICE MANIFEST.in".split()
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "output", "models")
 
 
@@ -50,6 +50,8 @@ def test_the_wheel_holds_each_bundle_as_it_is_and_the_command(wheel):
     assert {name.removeprefix(prefix): data for name, data in held.items() if name.startswith(prefix)} == expected
     (entry_points,) = (data.decode() for name, data in held.items() if name.endswith("/entry_points.txt"))
     assert "monai-anomaly = monai_anomaly.__main__:main" in entry_points
+    (notice,) = (data for name, data in held.items() if name.endswith("/licenses/NOTICE"))
+    assert notice == (ROOT / "NOTICE").read_bytes()
     assert not [name for name in held if name.startswith(("tests", "measurements", "bundles"))]
 
 

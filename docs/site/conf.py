@@ -18,15 +18,16 @@ import numpy.typing
 from myst_nb.core import render
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
-from torchvision.models import WeightsEnum
+from torchvision.models import VisionTransformer, WeightsEnum
 
 import monai_anomaly
 from monai_anomaly.handlers.scoring import gallery_pictures
-from monai_anomaly.networks.nets.features import weights_file
+from monai_anomaly.networks.nets.features import transformer_stages, weights_file
 from monai_anomaly.report.evaluation_numbers import Case
 
 # What these modules import for their types alone, as it takes long; autodoc reads signatures with it.
 gallery_pictures.Case = Case
+transformer_stages.VisionTransformer = VisionTransformer
 weights_file.WeightsEnum = WeightsEnum
 sys.modules["npt"] = numpy.typing  # the name in the signatures, for autodoc_type_aliases
 
