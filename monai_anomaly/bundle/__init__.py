@@ -12,6 +12,7 @@ from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, prepare_features
 from monai_anomaly.bundle.next_commands import calibrate_command
+from monai_anomaly.bundle.pool_checking import compare_pool, write_pool_check
 from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
 from monai_anomaly.bundle.settings import scoring_settings
 from monai_anomaly.bundle.system import expand_user, has_file, local_device
@@ -29,6 +30,7 @@ __all__ = [
     "check_overrides",
     "check_resumable",
     "check_weights",
+    "compare_pool",
     "expand_user",
     "find_bundle_root",
     "has_file",
@@ -42,4 +44,5 @@ __all__ = [
     "set_earlier_aside",
     "set_verbosity",
     "summarize_data",
+    "write_pool_check",
 ]

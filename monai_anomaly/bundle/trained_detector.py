@@ -103,6 +103,11 @@ class TrainedDetector:
         """What a time budget cut short, such as ``30 of 300 iterations of the training``; empty when it cut nothing."""
         return str(self.data.get("unfinished", ""))
 
+    @property
+    def pool_warning(self) -> str:
+        """What the pool that it learned from differed in from the normals; empty where little or nothing was found."""
+        return str(self.data.get("pool warning", ""))
+
     @cached_property
     def spec_hash(self) -> str:
         """SHA-256 of how detector and preprocessing are made."""

@@ -19,6 +19,7 @@ from monai_anomaly.bundle.command_line import is_default
 from monai_anomaly.bundle.next_commands import command_after, training_files
 from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.guard.pool_check import PoolCheck
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
 from monai_anomaly.utils.grouped_sentences import GroupedSentences
 from monai_anomaly.utils.printable import printable
@@ -42,6 +43,7 @@ WRITTEN = {
     "output_dir": {
         "history.csv": "losses and metrics of each epoch",
         "losses.csv": "the losses alone",
+        "pool_check.json": "simple statistics of the pool beside those of the normals",
         "loss_curves.svg": "the losses as a picture",
         "quarantine_training.jsonl": "files that were left out",
         "quarantine_validation.jsonl": "files that were left out",
@@ -75,6 +77,7 @@ class TrainingSummary:
         few_normals: the bundle's overlay for few normals, to be named where there are few; None where it has none, or
             this run has it.
         calibrate: whether the validation section may calibrate.
+        pool_check: what simple statistics say of the pool and the normals; None without a pool.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class TrainingSummary:
         resume: bool = False,
         few_normals: str | None = None,
         calibrate: bool = True,
+        pool_check: PoolCheck | None = None,
     ) -> None:
         self.title = title
         self.sections = {name: data for name, data in sections.items() if data is not None}
@@ -103,6 +107,7 @@ class TrainingSummary:
         self.resume = resume
         self.few_normals = few_normals
         self.calibrate = calibrate
+        self.pool_check = pool_check
 
     def begin(self) -> None:
         """Print what the training begins with."""
@@ -133,6 +138,8 @@ class TrainingSummary:
             yield "left out", "; ".join(left_out)
         for number, told in enumerate(self._warnings()):
             yield "" if number else "warnings", told
+        for number, told in enumerate(self._pool_check()):
+            yield "" if number else "pool check", told
         threads = torch.get_num_threads()
         yield (
             "device",
@@ -169,6 +176,13 @@ class TrainingSummary:
             ]
         more = len(told) - SHOWN
         return told if more <= 0 else [*told[:SHOWN], f"and {more} more sorts"]
+
+    def _pool_check(self) -> list[str]:
+        """Return what simple statistics say of the pool."""
+        if self.pool_check is None:
+            return []
+        first, *more = self.pool_check.sentences
+        return [f"WARNING: {first}" if self.pool_check.warning else first, *more]
 
     def _length(self) -> str:
         """Return epochs and iterations of the stages, and the budget; a million epochs are no length."""

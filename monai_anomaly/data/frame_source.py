@@ -21,6 +21,7 @@ class DecodedImage:
         pixels: float32 ``(C, H, W)`` in [0, 1], C 1 or 3, rows = H, columns = W.
         kind: ``"dicom"``, ``"raster"``, ``"nifti"``, ``"nrrd"`` or ``"metaimage"``; ``"array"`` for an array in memory.
         modality: DICOM modality, ``"other"`` for one not in the standard's list, empty for files without one.
+        file_format: the format's name, of DICOM with that of the transfer syntax; empty where ``kind`` says it.
         photometric: photometric interpretation (DICOM) or the pixel mode of Pillow (PNG,
             JPEG, BMP) or of TIFF, as stored.
         frames: number of frames in the file.
@@ -33,12 +34,14 @@ class DecodedImage:
         voi: whether the file's own window or VOI LUT was applied.
         inverted: whether the stored values were inverted for display.
         masked: share of the pixels that are no picture (padding, shutter, collimator) and were set to 0.
+        year: in which a DICOM header says that it was made, 0 where none does.
         identifiers: names and keyed hashes of the header's identifiers; see :mod:`monai_anomaly.utils.identity`.
         warnings: every fallback taken, one sentence each, free of header values.
     """
 
     pixels: np.ndarray
     kind: str
+    file_format: str = ""
     modality: str = ""
     photometric: str = ""
     frames: int = 1
@@ -51,6 +54,7 @@ class DecodedImage:
     voi: bool = False
     inverted: bool = False
     masked: float = 0.0
+    year: int = 0
     identifiers: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 

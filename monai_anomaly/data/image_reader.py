@@ -188,10 +188,11 @@ class ClinicalImageReader(ImageReader):
 
         Returns:
             The image, float32 ``(C, H, W)`` in [0, 1], and an allow list of plain values: ``shape`` of the stored
-            frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``modality``,
-            ``photometric``, ``frames``, ``frame``, ``orientation`` (as stored, 1 to 8), ``voi``, ``inverted``,
-            ``spacing`` (``[row, column]`` in mm, empty if unknown), ``spacing_origin``, ``masked`` (share of pixels
-            that are no picture), ``identifiers`` (keyed hashes), ``constant``, ``warnings``, ``original_channel_dim``.
+            frame, ``box`` ``[x0, y0, x1, y1]`` that was cut out of it, ``region``, ``kind``, ``file_format``,
+            ``modality``, ``photometric``, ``frames``, ``frame``, ``orientation`` (as stored, 1 to 8), ``voi``,
+            ``inverted``, ``spacing`` (``[row, column]`` in mm, empty if unknown), ``spacing_origin``, ``masked`` (share
+            of pixels that are no picture), ``year`` (0 where no header says), ``identifiers`` (keyed hashes),
+            ``constant``, ``warnings``, ``original_channel_dim``.
         """
         pixels, notes = img.pixels, list(img.warnings)
         rows, columns = pixels.shape[1:]
@@ -205,6 +206,7 @@ class ClinicalImageReader(ImageReader):
             "box": list(box),
             "region": img.region,
             "kind": img.kind,
+            "file_format": img.file_format or img.kind,
             "modality": img.modality,
             "photometric": img.photometric,
             "frames": img.frames,
@@ -215,6 +217,7 @@ class ClinicalImageReader(ImageReader):
             "spacing": list(img.spacing or ()),
             "spacing_origin": img.spacing_origin,
             "masked": img.masked,
+            "year": img.year,
             "identifiers": dict(img.identifiers),
             "constant": constant,
             "warnings": notes,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["PICTURE_FACTS", "PICTURE_ORIGIN", "PICTURE_PLACE", "picture_facts"]
+__all__ = ["PICTURE_FACTS", "PICTURE_FORMAT", "PICTURE_HASHES", "PICTURE_ORIGIN", "PICTURE_PLACE", "picture_facts"]
 
 PICTURE_FACTS: dict[str, int | float] = {
     **{"rows": 0, "columns": 0, "colored": 0.0},
@@ -19,9 +19,16 @@ PICTURE_PLACE: dict[str, tuple[int, ...]] = {"source_shape": (0, 0), "box": (0, 
 """Where the picture was in the stored frame: the frame's rows and columns, and the box ``(x0, y0, x1, y1)``, half open,
 that was cut out of it; with the values of a picture of which nothing is known."""
 
-PICTURE_ORIGIN: dict[str, str] = {"device_hash": "", "patient_hash": ""}
+PICTURE_HASHES: dict[str, str] = {"device_hash": "", "patient_hash": ""}
 """Keyed hashes of what made the picture and of whom it is, as far as a DICOM header says; with the values of a picture
 of which nothing is known."""
+
+PICTURE_FORMAT: dict[str, str | int] = {"file_format": "", "photometric": "", "modality": "", "year": 0}
+"""What kind of file it was in, and the year that a DICOM header gives; with the values of a picture of which nothing is
+known."""
+
+PICTURE_ORIGIN: dict[str, str | int] = {**PICTURE_HASHES, **PICTURE_FORMAT}
+"""Both."""
 
 COLORED_DIFFERENCE = 0.1
 SAMPLED_SIDE = 512

@@ -30,7 +30,7 @@ class PageHead:
     warnings: Sequence[str] = ()
 
 
-def make_head(title: str, now: datetime, *facts: str, unfinished: str = "") -> PageHead:
+def make_head(title: str, now: datetime, *facts: str, unfinished: str = "", pool_warning: str = "") -> PageHead:
     """Return the head of a page that is made now by this version.
 
     Args:
@@ -38,8 +38,11 @@ def make_head(title: str, now: datetime, *facts: str, unfinished: str = "") -> P
         now: the time in UTC.
         facts: what the page is of; empty ones are left out.
         unfinished: what of the training a time budget cut short, such as ``30 of 300 iterations``; empty for nothing.
+        pool_warning: what the pool of the training differed in from the normals, a sentence; empty for nothing.
     """
     version = f"monai_anomaly {monai_anomaly.__version__}"
     cut = f"The training was cut short by its time budget: {unfinished}."
     warnings = [f"{cut} Numbers and pictures are of an unfinished model."] if unfinished else []
+    if pool_warning:
+        warnings.append(f"The unlabeled pool that it learned from differs from the normals: {pool_warning}")
     return PageHead(title, [*filter(None, facts), version], f"{now:%Y-%m-%d %H:%M} UTC", warnings)

@@ -17,7 +17,14 @@ from monai.transforms.transform import MapTransform, Transform
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_source import FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE, picture_facts
+from monai_anomaly.data.picture_facts import (
+    PICTURE_FACTS,
+    PICTURE_FORMAT,
+    PICTURE_HASHES,
+    PICTURE_ORIGIN,
+    PICTURE_PLACE,
+    picture_facts,
+)
 from monai_anomaly.data.rasters.lesion_mask import fit_mask
 
 __all__ = ["LoadClinicalImage", "LoadClinicalImaged"]
@@ -78,7 +85,8 @@ class LoadClinicalImaged(MapTransform):
     several masks marks is marked. An empty mask path means that nothing is marked. ``frame`` becomes the frame that was
     read, ``warnings`` every fallback of the reader as one string. All items have the first image's
     :mod:`~monai_anomaly.data.picture_facts`: its numbers, ``source_shape`` and ``box``, which say where it was in the
-    stored frame, and the hashes ``device_hash`` and ``patient_hash``.
+    stored frame, the hashes ``device_hash`` and ``patient_hash``, and ``file_format``, ``photometric``, ``modality``
+    and ``year``.
 
     Args:
         keys: keys of the images.
@@ -129,7 +137,8 @@ class LoadClinicalImaged(MapTransform):
         item.update(PICTURE_FACTS | PICTURE_PLACE | PICTURE_ORIGIN)
         if first is not None:
             item.update({key: first[key] for key in PICTURE_FACTS})
-            item.update({key: first["identifiers"].get(key.removesuffix("_hash"), "") for key in PICTURE_ORIGIN})
+            item.update({key: first["identifiers"].get(key.removesuffix("_hash"), "") for key in PICTURE_HASHES})
+            item.update({key: first[key] for key in PICTURE_FORMAT})
             item.update(source_shape=tuple(first["shape"]), box=tuple(first["box"]))
         if self.meta_key is not None:
             item[self.meta_key] = first

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from monai_anomaly.bundle.training_summary import FEW, TrainingSummary
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.data.sets.cached import CachedDataset
+from monai_anomaly.guard.pool_check import PoolCheck
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
+from monai_anomaly.metrics.separation import TOGETHER, Separation, Separations
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
 
@@ -111,6 +114,17 @@ def test_it_says_what_the_reader_had_to_say_such_as_of_black_images(tmp_path, ca
     text = "every pixel has the same value (first: 1\\n)"
     assert told == [f"2 training images: {text}", f"2 pool images: {text}"]
     assert facts(printed)["training"].endswith(", 2 of them copies")
+
+
+@pytest.mark.parametrize(("auroc", "warned"), [(0.9, True), (0.6, False)])
+def test_it_says_what_the_pool_check_found(tmp_path, capsys, auroc, warned):
+    one = Separation("sharpness", auroc, (auroc - 0.1, auroc + 0.05), True, 0.002)
+    found = Separations((one,), replace(one, name=TOGETHER), 0.55)
+    summary(tmp_path, pool_check=PoolCheck(40, 30, 70, found, unknown=("year",))).begin()
+    lines = capsys.readouterr().out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("  pool check "))
+    assert lines[start][15:].startswith("WARNING: sharpness alone") == warned
+    assert lines[start + 2] == f"{'':15}not known of any image, so not compared: year"
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,15 @@ def test_a_ratio_draws_the_pool(small_radiographs, options, normal, abnormal):
     assert {item["label"] for item in pool} == {-1}
 
 
+def test_the_pool_is_compared_with_the_normals_unless_it_is_switched_off(trained_sagan, small_radiographs, tmp_path):
+    """Of a pool this small it says that it is too small."""
+    written = json.loads((trained_sagan / "output" / "pool_check.json").read_text())
+    assert written["n_pool"] == 12 and "it takes 10" in written["sentences"][0]
+    assert load(trained_sagan / "models" / "model.pt")["data"]["pool check"] == written["sentences"][0]
+    for options in ({"pool_check": False}, {"use_pool": False}):
+        assert parse("sagan", dataset_dir=str(small_radiographs), **options).get_parsed_content("pool#check") is None
+
+
 def test_the_size_is_that_of_the_images_which_are_trained_on(small_radiographs, tmp_path):
     train(tmp_path, small_radiographs, pool_size=5, max_epochs=1)
     model = load(tmp_path / "models" / "model.pt")

@@ -191,12 +191,18 @@ def test_without_a_calibration_no_point_is_marked():
 
 def test_the_head_says_what_the_page_is_of():
     head = make_head(
-        "SEPIAD", datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc), "labels.csv", "", unfinished="<30> of 300"
+        "SEPIAD",
+        datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc),
+        "labels.csv",
+        "",
+        unfinished="<30> of 300",
+        pool_warning="<sharp> alone.",
     )
     html = render_report(numbers=numbers_of(), labels=LABELS, scores=SCORES, gallery=Gallery(0), head=head)
     page = ParsedPage(html)
     for words in ("labels.csv", monai_anomaly.__version__, "2026-01-02 03:04 UTC", "For research, not for diagnosis"):
         assert words in page.text
+    assert "differs from the normals: <sharp> alone." in page.text
     assert "time budget: <30> of 300." in page.text and "<title>SEPIAD, 2026-01-02 03:04 UTC</title>" in html
 
 

@@ -52,6 +52,7 @@ def describe_detector(detector: AnomalyDetector, calibration: Path | None) -> di
         "guard_images": None if detector.guard is None else detector.guard.n_images,
         "training_images_known": trained.fingerprints is not None,
         "unfinished": trained.unfinished,
+        "pool_warning": trained.pool_warning,
     }
 
 

@@ -32,7 +32,8 @@ def render_acceptance(document: Mapping[str, Any]) -> str:
     """
     detector, images = document["detector"], document["images"]
     now = datetime.strptime(document["times"]["date"], "%Y-%m-%d %H:%M UTC")
-    head = make_head("Acceptance test", now, detector["method"], unfinished=detector["unfinished"])
+    warned = {name: detector[name] for name in ("unfinished", "pool_warning")}
+    head = make_head("Acceptance test", now, detector["method"], **warned)
     unread = [row for row in images if row["score"] is None]
     return render(
         "acceptance/page.html.jinja",

@@ -16,7 +16,7 @@ from monai_anomaly.data.dicom.elements import element, quiet_pydicom, word
 from monai_anomaly.data.dicom.gray import GrayRules
 from monai_anomaly.data.dicom.groups import frame_elements, same_elements
 from monai_anomaly.data.dicom.header import check_numbers, read_header
-from monai_anomaly.data.dicom.identity import hash_identifiers
+from monai_anomaly.data.dicom.identity import find_year, hash_identifiers
 from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.lut import read_palette
 from monai_anomaly.data.dicom.masks import find_visible
@@ -103,6 +103,7 @@ class DicomSource:
         return DecodedImage(
             pixels=pixels,
             kind="dicom",
+            file_format=f"DICOM, {header.syntax.name}",
             modality=modality if modality in MODALITIES else "other",
             photometric=header.photometric,
             frames=header.frames,
@@ -114,6 +115,7 @@ class DicomSource:
             voi=rules.gray is not None and rules.gray.voi,
             inverted=rules.gray is not None and rules.gray.inverted,
             masked=masked,
+            year=find_year(header.dataset),
             identifiers=dict(self._identifiers),
             warnings=[*self._warnings, *notes, *rules.warnings, *more],
         )

@@ -11,9 +11,10 @@ from pydicom.uid import UID
 from monai_anomaly.data.dicom.elements import word
 from monai_anomaly.utils.identity import keyed_hash
 
-__all__ = ["hash_identifiers"]
+__all__ = ["find_year", "hash_identifiers"]
 
 DEVICE = ("Manufacturer", "ManufacturerModelName", "DeviceSerialNumber", "StationName")
+DATES = ("AcquisitionDate", "ContentDate", "StudyDate")
 UIDS = {"instance": "SOPInstanceUID", "series": "SeriesInstanceUID", "study": "StudyInstanceUID"}
 
 
@@ -41,3 +42,13 @@ def hash_identifiers(dataset: Dataset, key: bytes) -> dict[str, str]:
     if any(device):
         texts["device"] = "\\".join(device)
     return {kind: keyed_hash(text, key, kind) for kind, text in texts.items()}
+
+
+def find_year(dataset: Dataset) -> int:
+    """Return the year in which an image was made, 0 where its header has no date; day and month are not looked at.
+
+    Args:
+        dataset: the header.
+    """
+    years = (word(dataset, keyword)[:4] for keyword in DATES)
+    return next((int(year) for year in years if year.isascii() and year.isdigit() and len(year) == 4), 0)

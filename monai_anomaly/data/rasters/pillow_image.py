@@ -78,7 +78,7 @@ def decode_picture(image: Image.Image, *, depth: PngDepth | None = None, notes: 
     Raises:
         ImageReadError: whatever is wrong with its pixels.
     """
-    mode = image.mode
+    mode, file_format = image.mode, image.format or ""
     warnings = list(notes)
     orientation = 1
     if "exif" in image.info:
@@ -92,7 +92,12 @@ def decode_picture(image: Image.Image, *, depth: PngDepth | None = None, notes: 
     with boundary("decoding the image"):
         pixels, more = _to_unit(np.asarray(image), depth)
     return DecodedImage(
-        pixels=pixels, kind="raster", photometric=mode, orientation=orientation, warnings=[*warnings, *more]
+        pixels=pixels,
+        kind="raster",
+        file_format=file_format,
+        photometric=mode,
+        orientation=orientation,
+        warnings=[*warnings, *more],
     )
 
 

@@ -58,6 +58,7 @@ class TiffSource:
         return DecodedImage(
             pixels=np.ascontiguousarray(pixels.transpose(2, 0, 1)),
             kind="raster",
+            file_format="TIFF",
             photometric=layout.colors,
             frames=self.frames,
             frame=index,

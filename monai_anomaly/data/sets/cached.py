@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.lists.frame_items import FRAMES_OF_STUDY
-from monai_anomaly.data.picture_facts import PICTURE_FACTS
+from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN
 from monai_anomaly.data.sets.duplicates import find_duplicates, pixel_hash
 from monai_anomaly.data.sets.quarantine import Quarantine, as_read_error
 
@@ -25,6 +25,7 @@ __all__ = ["CachedDataset"]
 
 KEPT = ("name", "label", "group", "frame", "warnings", "status", "code", "reason", FRAMES_OF_STUDY, *PICTURE_FACTS)
 """Keys of an item that are kept, where they are numbers or texts; a path is not among them."""
+ORIGIN = tuple(key for key in PICTURE_ORIGIN if key != "patient_hash")
 
 SECONDS_BEFORE_BAR = 2.0
 logger = logging.getLogger(__name__)
@@ -53,6 +54,8 @@ class CachedDataset(Dataset[dict[str, Any]]):
 
     Attributes:
         items: what is kept of each item.
+        origins: of each item, what is known of the file and the device, and not of the patient (see
+            :data:`~monai_anomaly.data.picture_facts.PICTURE_ORIGIN`); no batch has it.
         quarantined: ``name``, ``index``, ``code`` and ``reason`` of each file that was left out.
         pixel_hashes: :func:`~monai_anomaly.data.sets.duplicates.pixel_hash` of each image as the network gets it.
         duplicates: groups of positions whose images are equal.
@@ -78,7 +81,7 @@ class CachedDataset(Dataset[dict[str, Any]]):
         quarantine = Quarantine(on_bad, max_bad_share=max_bad_share, path=quarantine_path)
         if not data:
             raise ValueError("data must not be empty; give the items of a data list.")
-        self._images, self.items = _decode(data, transform, progress, num_workers, max_bytes, quarantine)
+        self._images, self.items, self.origins = _decode(data, transform, progress, num_workers, max_bytes, quarantine)
         self.quarantined = quarantine.items
         self.pixel_hashes = [pixel_hash(image.numpy()) for image in self._images]
         self.duplicates = find_duplicates(self.pixel_hashes)
@@ -127,9 +130,10 @@ def _decode(
     num_workers: int,
     max_bytes: int,
     quarantine: Quarantine,
-) -> tuple[torch.Tensor, list[dict[str, Any]]]:
-    """Return all images that can be read, filled in order, and what is kept beside them."""
+) -> tuple[torch.Tensor, list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return all images that can be read, filled in order, and what is kept beside them: items and their origins."""
     items: list[dict[str, Any]] = []
+    origins: list[dict[str, Any]] = []
     images = torch.empty(0)
     bar = tqdm(
         _transformed(data, transform, num_workers),
@@ -152,10 +156,11 @@ def _decode(
         _check_shape(image, images, data[index], index)
         images[len(items)] = image
         items.append(_plain(item, index, len(items)))
+        origins.append({key: item[key] for key in ORIGIN if key in item})
     if tried != len(data):
         raise RuntimeError(f"only {tried} of {len(data)} images were decoded; the loop ended early.")
     quarantine.close(tried)
-    return images[: len(items)], items
+    return images[: len(items)], items, origins
 
 
 def _check_shape(image: torch.Tensor, images: torch.Tensor, item: Mapping[str, Any], index: int) -> None:

@@ -89,6 +89,8 @@ class EvaluationReport:
             where nobody knows them.
         unfinished: what of the training a time budget cut short, in words; empty when it cut nothing. The head of the
             page warns of it, and ``metrics.json`` has it.
+        pool_warning: what the pool of the training differed in from the normals, a sentence for the head of the page;
+            empty for nothing.
         to_calibrate: the command that makes a calibration; said at the end where there is none.
 
     Raises:
@@ -116,6 +118,7 @@ class EvaluationReport:
         subgroups: Sequence[str] = (),
         fingerprints: Iterable[int] | torch.Tensor | None = None,
         unfinished: str = "",
+        pool_warning: str = "",
         to_calibrate: str | None = None,
     ) -> None:
         self.output_dir = Path(output_dir).expanduser().absolute()
@@ -130,6 +133,7 @@ class EvaluationReport:
         self.rules = Rules(calibration, check_rate(false_alarm_rate), guard is not None, seed, n_bootstrap)
         self.training = None if fingerprints is None else {int(known) for known in fingerprints}
         self.unfinished = unfinished
+        self.pool_warning = pool_warning
         self.to_calibrate = to_calibrate
         self._gallery_size = gallery
         self.reset()
@@ -227,6 +231,7 @@ class EvaluationReport:
                 self.data_set,
                 f"images {numbers['data_hash'][:12]}",
                 unfinished=self.unfinished,
+                pool_warning=self.pool_warning,
             ),
             numbers=numbers,
             labels=labels,

@@ -116,6 +116,7 @@ class InferenceWriter:
         data_set: what the page calls the images; empty says nothing.
         details: what a reader of the page must know of the run, as a table.
         unfinished: what of the training a time budget cut short, or empty; the page warns of it.
+        pool_warning: what the pool of the training differed in from the normals, or empty; the page warns of it.
         audit: the audit log, which has each result before its files and its record are written; None keeps none.
         settings: what decides about records, maps and overlays, as plain values; goes into ``run.json``.
         earlier: what of an earlier run is kept, made with the same settings; its ``to_score`` is what the evaluator
@@ -146,6 +147,7 @@ class InferenceWriter:
         data_set: str = "",
         details: Mapping[str, Any] | None = None,
         unfinished: str = "",
+        pool_warning: str = "",
         audit: AuditTrail | None = None,
         settings: Mapping[str, Any] | None = None,
         earlier: EarlierResults | None = None,
@@ -164,6 +166,7 @@ class InferenceWriter:
         self.data_set = data_set
         self.details = dict(details or {})
         self.unfinished = unfinished
+        self.pool_warning = pool_warning
         self.audit = audit
         self.settings = dict(settings or {})
         self._earlier = earlier
@@ -290,7 +293,13 @@ class InferenceWriter:
             "uncalibrated" if calibration is None else f"calibration of {calibration.date[:10] or 'no date'}"
         )
         facts = InferenceFacts(
-            head=make_head(self.title, datetime.now(timezone.utc), *made_of, unfinished=self.unfinished),
+            head=make_head(
+                self.title,
+                datetime.now(timezone.utc),
+                *made_of,
+                unfinished=self.unfinished,
+                pool_warning=self.pool_warning,
+            ),
             map_range=self.map_range,
             threshold=None if calibration is None else calibration.threshold(self.alpha),
             false_alarm_rate=None if calibration is None else self.alpha,

@@ -20,6 +20,9 @@ class _Trainable(Protocol):
     @property
     def unfinished(self) -> str: ...
 
+    @property
+    def pool_warning(self) -> str: ...
+
     def require_trained(self) -> None: ...
 
 
@@ -27,7 +30,7 @@ class RequireTrained:
     """Ends a run when it starts with a detector that was not trained.
 
     A bundle's settings can be looked at before any training, with initial weights; scores of these mean nothing. A
-    training that a time budget cut short is a warning.
+    training that a time budget cut short is a warning, and so is one whose pool differed from its normals.
 
     Args:
         trained: a :class:`monai_anomaly.bundle.trained_detector.TrainedDetector`.
@@ -45,3 +48,5 @@ class RequireTrained:
         self.trained.require_trained()
         if self.trained.unfinished:
             logger.warning("the training was cut short by its time budget: %s.", self.trained.unfinished)
+        if self.trained.pool_warning:
+            logger.warning("the pool of the training differed from its normals: %s", self.trained.pool_warning)

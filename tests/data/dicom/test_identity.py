@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom import config
 
+from monai_anomaly.data.dicom.identity import find_year
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.identity import KEY_VARIABLE, keyed_hash
@@ -76,3 +78,27 @@ def test_a_device_is_what_its_header_says_of_it(tmp_path: Path, key_file: Path):
         found.append(meta["identifiers"].get("device"))
     assert found[0] is None and len(set(found)) == 4
     assert found[3] == keyed_hash("GE\\\\\\US2", KEY, "device")
+
+
+@pytest.mark.parametrize(
+    ("dates", "year"),
+    [
+        ({}, 0),
+        ({"StudyDate": "20190703"}, 2019),
+        ({"StudyDate": "20190703", "AcquisitionDate": "20240101"}, 2024),
+        ({"StudyDate": "2019", "ContentDate": ""}, 2019),
+        ({"StudyDate": "201"}, 0),
+        ({"StudyDate": "none"}, 0),
+    ],
+)
+def test_of_a_date_the_year_alone_is_told(tmp_path: Path, dates: dict[str, str], year: int):
+    dataset = make_dataset(PICTURE)
+    for keyword in ("StudyDate", "AcquisitionDate", "ContentDate"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    with config.disable_value_validation():
+        for keyword, date in dates.items():
+            setattr(dataset, keyword, date)
+        assert find_year(dataset) == year
+        _, meta = read(save(tmp_path / "a.dcm", dataset))
+    assert meta["year"] == year and "0703" not in str(meta)

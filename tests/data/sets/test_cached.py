@@ -41,6 +41,12 @@ def test_same_as_the_transform_in_order(items, workers):
         }
 
 
+def test_origins_are_of_the_file_and_not_of_the_patient(items):
+    dataset = CachedDataset(items, Preprocessing(16), progress=False)
+    origin = {"device_hash": "", "file_format": "PNG", "photometric": "L", "modality": "", "year": 0}
+    assert len(dataset.origins) == COUNT and {**dataset.origins[0], "photometric": "L"} == origin
+
+
 def test_row_is_the_place_in_the_tensor_also_where_files_share_an_index_or_are_left_out(items):
     frames = [items[i] | {"frame": frame} for i, frame in ((0, 0), (0, 1), (1, 0), (2, 0))]
 

@@ -288,6 +288,14 @@ def test_copies_are_counted(tmp_path, caplog):
     assert "3 images are copies" in caplog.text and "copies of an image" in _page(folder).text
 
 
+def test_a_pool_that_differed_is_said_above_all_numbers(tmp_path):
+    before, _, after = _page(_evaluate(tmp_path / "a", pool_warning="Sharpness alone.")).text.partition(
+        "Sharpness alone."
+    )
+    assert "pool that it learned from differs from the normals:" in before and after and "ROC AUC" not in before
+    assert "differs from the normals" not in _page(_evaluate(tmp_path / "b")).text
+
+
 def test_a_training_that_was_cut_short_is_said_above_all_numbers(tmp_path):
     folder = _evaluate(tmp_path / "cut", unfinished="30 of 300 iterations of the training")
     assert json.loads((folder / "metrics.json").read_text())["unfinished"] == "30 of 300 iterations of the training"

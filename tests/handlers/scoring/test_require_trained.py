@@ -21,9 +21,15 @@ def test_a_run_without_weights_ends_before_its_first_batch(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"), [({}, []), ({"unfinished": "3 of 9 iterations of the training"}, ["3 of 9 iterations"])]
+    ("data", "said"),
+    [
+        ({}, []),
+        ({"unfinished": "3 of 9 iterations of the training"}, ["3 of 9 iterations"]),
+        ({"pool check": "little"}, []),
+        ({"pool warning": "sharpness alone separates."}, ["differed from its normals: sharpness alone separates."]),
+    ],
 )
-def test_a_run_with_weights_goes_on_and_says_what_a_budget_cut_short(caplog, data, said):
+def test_a_run_with_weights_goes_on_and_says_what_to_beware_of(caplog, data, said):
     engine = Engine(lambda _, batch: batch)
     RequireTrained(TrainedDetector("model.pt", {"spec": {}, "model": {}, "data": data}, "0" * 64)).attach(engine)
     assert engine.run([1, 2]).output == 2
