@@ -136,9 +136,11 @@ def _check(
     columns = {name: np.asarray(values, np.float64) for name, values in numbers.items()}
     if not columns and not categories:
         raise ValueError("there must be a statistic to compare, got none.")
-    for name, values in [*columns.items(), *categories.items(), ("groups", groups)]:
-        if len(values) != len(labels):
-            raise ValueError(f"'{name}' has {len(values)} values for {len(labels)} images.")
+    lengths = {name: len(values) for name, values in categories.items()}
+    lengths |= {name: len(numeric) for name, numeric in columns.items()} | {"groups": len(groups)}
+    for name, length in lengths.items():
+        if length != len(labels):
+            raise ValueError(f"'{name}' has {length} values for {len(labels)} images.")
     for name, numeric in columns.items():
         if not np.isfinite(numeric).all():
             raise ValueError(f"'{name}' must be finite for every image.")
