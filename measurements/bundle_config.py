@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,11 @@ LAST_STAGE = "$@lock.run(@train::trainer)"  # as MONAI writes "#" when it reads 
 
 
 def read_config(
-    bundle: str | os.PathLike[str], name: str, settings: Mapping[str, Any], overrides: Mapping[str, Any] | None
+    bundle: str | os.PathLike[str],
+    name: str,
+    settings: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None,
+    overlays: Sequence[str] = (),
 ) -> ConfigParser:
     """Return a bundle's configuration with overrides.
 
@@ -28,16 +32,20 @@ def read_config(
         name: of the configuration, without its ending.
         settings: what the timing sets itself, over the user's overrides.
         overrides: the user's, by key.
+        overlays: names of configurations to lay over it.
 
     Raises:
         ConfigError: when `bundle` is no bundle with such a configuration, or that does not know an override or its
             type.
     """
-    path = Path(bundle) / "configs" / f"{name}.json"
-    if not path.is_file():
-        raise ConfigError(f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{name}.json'; name another folder.")
     config = ConfigParser()
-    config.read_config(path)
+    for part in (name, *overlays):
+        path = Path(bundle) / "configs" / f"{part}.json"
+        if not path.is_file():
+            raise ConfigError(
+                f"'{os.fspath(bundle)}' is no bundle: it has no 'configs/{part}.json'; name another folder."
+            )
+    config.read_config([Path(bundle) / "configs" / f"{part}.json" for part in (name, *overlays)])
     check_keys(overrides or {}, config.get())
     for key, value in {**(overrides or {}), "bundle_root": os.fspath(bundle), **settings}.items():
         config[key] = value

@@ -12,48 +12,78 @@ from torch import Tensor
 
 from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures, load_feature_weights
+from monai_anomaly.networks.nets.features.backbone import LITE0
+from monai_anomaly.networks.nets.features.make_features import VGG
+from monai_anomaly.networks.nets.features.packaged_weights import lite0_state_dict
+from monai_anomaly.networks.nets.features.perceptual_features import PerceptualFeatures
 from monai_anomaly.utils.exceptions import WeightsError
 
-__all__ = ["check_weights", "prepare_features"]
+__all__ = ["check_weights", "feature_network", "prepare_features"]
 
 logger = logging.getLogger(__name__)
 
+VGG_WEIGHTS = ("self_supervised", "imagenet", "random")
 
-def check_weights(weights: str) -> None:
-    """Refuse weights that are nowhere, before anything is made or written.
+
+def feature_network(weights: str) -> str:
+    """Return the network that `weights` belong to: of a backbone its name, of all others a VGG19."""
+    return VGG if weights in VGG_WEIGHTS or _is_path(weights) else weights
+
+
+def check_weights(weights: str, network: str) -> None:
+    """Refuse weights that are nowhere or of another network, before anything is made or written.
 
     Args:
         weights: as in :func:`prepare_features`.
+        network: the feature network that is to take them.
 
     Raises:
-        WeightsError: when it is neither a known name nor a file.
+        WeightsError: when it is neither a known name nor a file, the package of the weights is not installed, or a name
+            is that of another network's weights.
     """
-    if weights not in ("self_supervised", "imagenet", "random") and not os.path.isfile(weights):
+    if network != feature_network(weights) and not _is_path(weights) and weights != "random":
         raise WeightsError(
-            f"weights '{weights}': no such file; weights must be 'self_supervised', 'imagenet' or a file."
+            f"weights '{weights}' are of a {feature_network(weights)}, and feature_network is {network}; leave it out, or "
+            "give the file of its weights."
         )
+    if weights in VGG_WEIGHTS or os.path.isfile(os.path.expanduser(weights)):
+        return
+    if weights == LITE0:
+        lite0_state_dict()
+        return
+    raise WeightsError(
+        f"weights '{weights}': no such file; weights must be {', '.join(map(repr, (LITE0, *VGG_WEIGHTS[:2])))} or a file."
+    )
 
 
-def prepare_features(features: VGGFeatures, weights: str, images: Tensor, pretrainer: ObjectiveTrainer) -> None:
+def prepare_features(
+    features: PerceptualFeatures, weights: str, images: Tensor, pretrainer: ObjectiveTrainer | None
+) -> None:
     """Get the features' weights from where `weights` says, and their statistics from the training normals.
 
     Args:
         features: the feature network to fill.
-        weights: ``"self_supervised"``: train them on the normals with `pretrainer`; ``"imagenet"``: torchvision's, from
-            its cache or downloaded; otherwise the file of a state dict.
+        weights: ``"self_supervised"``: train a VGG19 on the normals with `pretrainer`; ``"imagenet"``: torchvision's, from
+            its cache or downloaded; ``"efficientnet_lite0"``: those of the installed package; otherwise the file of a
+            state dict.
         images: all training normals ``(N, C, H, W)``, preprocessed.
-        pretrainer: trains the features.
+        pretrainer: trains the features; None unless they are self-supervised.
 
     Raises:
         WeightsError: when they cannot be had or do not fit the network.
     """
     if weights == "self_supervised":
+        if pretrainer is None:
+            raise ValueError("self-supervised weights need a pretrainer, got None.")
         pretrainer.run()
         if isinstance(pretrainer.objective, PretextObjective):
             pretrainer.objective.freeze()
         features.origin = f"self-supervised, {pretrainer.state.iteration} steps on {len(images)} normals"
     else:
-        load_feature_weights(features, weights)
+        features.load_weights(weights)
     features.fit_statistics(images.split(32))
     logger.info("perceptual features: %s; statistics of %d training normals", features.origin, len(images))
+
+
+def _is_path(weights: str) -> bool:
+    return os.path.isfile(os.path.expanduser(weights)) or os.sep in weights or os.extsep in weights

@@ -45,6 +45,8 @@ class SEPIADObjective(Objective):
         gp_weight: weight of the gradient penalty.
         drift: weight of the critics' drift penalty.
         policy_interval: iterations between two updates of the weights; ``None`` fixes them.
+        policy_factor: how many times as large as the adversarial gradients the policy makes those of the reconstruction;
+            1 as published. More holds the critics' noise out of the reconstruction.
         encoder_weight: :math:`g_E` to begin with.
         decoder_weight: :math:`g_G` to begin with.
         augment: changes the images ``(B, C, H, W)`` of each step; features of real images are then not cached.
@@ -68,6 +70,7 @@ class SEPIADObjective(Objective):
         gp_weight: float = 10.0,
         drift: float = 1e-3,
         policy_interval: int | None = 100,
+        policy_factor: float = 1.0,
         encoder_weight: float = 1.0,
         decoder_weight: float = 1.0,
         augment: Callable[[Tensor], Tensor] | None = None,
@@ -84,8 +87,8 @@ class SEPIADObjective(Objective):
         self.critic_loss = WassersteinCriticLoss(drift, gp_weight)
         self.generator_loss = WassersteinGeneratorLoss()
         self.policy_interval = policy_interval
-        self.encoder_policy = GradientNormWeights(initial=encoder_weight)
-        self.decoder_policy = GradientNormWeights(initial=decoder_weight)
+        self.encoder_policy = GradientNormWeights(initial=encoder_weight, factor=policy_factor)
+        self.decoder_policy = GradientNormWeights(initial=decoder_weight, factor=policy_factor)
         self.corrupt = corrupt
         self.cache_bytes = cache_bytes
         self.perceptual_loss = RelativePerceptualL1Loss(detector.layer_shares)

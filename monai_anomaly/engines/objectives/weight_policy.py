@@ -33,14 +33,15 @@ class GradientNormWeights:
 
     For each weight tensor, the L2 norms of the adversarial and of the reconstruction gradient are kept (the last
     ``history`` observations) and smoothed from the oldest on. g is the median, over all tensors and all kept times, of
-    smoothed adversarial over smoothed reconstruction norm. Ratios that are not finite (a zero reconstruction gradient)
-    are left out; where none is left, g stays. Norms that are not finite (an overflow) do not enter the smoothing. The
-    caller observes every 100 iterations or so, and holds g in between.
+    smoothed adversarial over smoothed reconstruction norm, times ``factor``. Ratios that are not finite (a zero
+    reconstruction gradient) are left out; where none is left, g stays. Norms that are not finite (an overflow) do not
+    enter the smoothing. The caller observes every 100 iterations or so, and holds g in between.
 
     Args:
         initial: g before the first observation.
         history: number of observations kept.
         smoothing: share of the newest value in the moving average, in (0, 1].
+        factor: how many times as large as the adversarial gradients those of the reconstruction become; 1 is published.
 
     Raises:
         ValueError: on an argument outside its range.
@@ -48,11 +49,16 @@ class GradientNormWeights:
     Source: Tuluptceva et al., "Perceptual Image Anomaly Detection", https://arxiv.org/abs/1909.05904.
     """
 
-    def __init__(self, initial: float = 1.0, *, history: int = 200, smoothing: float = 0.05) -> None:
+    def __init__(
+        self, initial: float = 1.0, *, history: int = 200, smoothing: float = 0.05, factor: float = 1.0
+    ) -> None:
         if history < 1 or not 0.0 < smoothing <= 1.0:
             raise ValueError(f"history must be at least 1 and smoothing in (0, 1], got {history} and {smoothing}.")
+        if not 0.0 < factor < float("inf"):
+            raise ValueError(f"factor must be positive and finite, got {factor}.")
         self.history = history
         self.smoothing = smoothing
+        self.factor = factor
         self.weight = float(initial)
         self._norms = torch.empty(0, 2, 0, dtype=torch.float64)  # (time, adversarial | reconstruction, tensor)
 
@@ -87,7 +93,7 @@ class GradientNormWeights:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = smooth[:, 0] / smooth[:, 1]
         finite = ratios[np.isfinite(ratios)]
-        return float(np.median(finite)) if finite.size else otherwise
+        return self.factor * float(np.median(finite)) if finite.size else otherwise
 
     def state_dict(self) -> dict[str, Any]:
         """Return the weight and the kept norms, as a number and a tensor; enough for a bit-exact resume."""

@@ -173,3 +173,16 @@ def test_refuses_what_does_not_match():
 def test_refuses_arguments_out_of_range(arguments):
     with pytest.raises(ValueError, match="history must be at least 1"):
         GradientNormWeights(**arguments)
+
+
+def test_a_factor_makes_the_reconstructions_gradients_so_many_times_larger():
+    generator = torch.Generator().manual_seed(2)
+    pairs = [(_gradients(generator), _gradients(generator)) for _ in range(3)]
+    plain, stronger = GradientNormWeights(), GradientNormWeights(factor=10.0)
+    for pair in pairs:
+        assert stronger.observe(*pair) == pytest.approx(10.0 * plain.observe(*pair))
+
+
+def test_a_factor_must_be_positive():
+    with pytest.raises(ValueError, match=r"factor must be positive and finite, got 0\.0"):
+        GradientNormWeights(factor=0.0)

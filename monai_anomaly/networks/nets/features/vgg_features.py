@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from monai_anomaly.networks.blocks.channel_statistics import ChannelStatistics, RunningMoments
+from monai_anomaly.networks.nets.features.perceptual_features import PerceptualFeatures
 from monai_anomaly.networks.nets.features.weights_file import download_state_dict, file_origin, read_state_dict
 from monai_anomaly.utils.exceptions import WeightsError
 
@@ -21,8 +21,6 @@ _BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 VGG_LAYERS = tuple(f"r{b}{c}" for b, (_, convs) in enumerate(_BLOCKS, 1) for c in range(1, convs + 1))
 """Names of the feature layers: r42 is the ReLU after the second convolution of the fourth block."""
 
-_STD_FLOOR = 1e-2
-_ORIGIN_LENGTH = 128
 _EXTRA_STATE = "_extra_state"  # PyTorch's key of what get_extra_state returns
 
 
@@ -47,7 +45,7 @@ def _vgg_layers(deepest: str, width: float, norm: bool) -> tuple[nn.Sequential, 
     raise AssertionError(deepest)
 
 
-class VGGFeatures(nn.Module):
+class VGGFeatures(PerceptualFeatures):
     """Frozen VGG19, cut after the deepest layer asked for, with features normalized per channel.
 
     The layers have torchvision's layout and names (``features.<n>.weight``), so that the state dict of ``vgg19`` (or
@@ -68,15 +66,11 @@ class VGGFeatures(nn.Module):
     Source: Simonyan and Zisserman, https://arxiv.org/abs/1409.1556; torchvision's ``vgg19``.
     """
 
-    __jit_unused_properties__ = ["is_fitted"]
-
-    if TYPE_CHECKING:
+    if TYPE_CHECKING:  # TorchScript cannot read annotations of a class that are strings
         input_mean: torch.Tensor
         input_std: torch.Tensor
-        num_fitted: torch.Tensor
 
     def __init__(self, layers: Sequence[str] = ("r42",), width: float = 1.0, *, norm: bool = False) -> None:
-        super().__init__()
         names = (layers,) if isinstance(layers, str) else tuple(layers)
         unknown = [name for name in names if name not in VGG_LAYERS]
         if unknown or not names:
@@ -85,20 +79,17 @@ class VGGFeatures(nn.Module):
             raise ValueError(f"layers must be listed once each, from shallow to deep, got {names}.")
         if not 0.0 < width <= 4.0:
             raise ValueError(f"width must lie in (0, 4], got {width}.")
-        self.layers = names
+        network, taps, channels = _vgg_layers(names[-1], width, norm)
+        super().__init__(names, [channels[VGG_LAYERS.index(name)] for name in names])
         self.width = float(width)
         self.norm = bool(norm)
-        self.features, taps, channels = _vgg_layers(names[-1], width, norm)
+        self.features = network
         self.taps = [taps[name] for name in names]
-        self.statistics = nn.ModuleList(ChannelStatistics(channels[VGG_LAYERS.index(name)]) for name in names)
         # torchvision's normalization of ImageNet
         self.register_buffer("input_mean", torch.tensor([0.485, 0.456, 0.406]).reshape(1, 3, 1, 1))
         self.register_buffer("input_std", torch.tensor([0.229, 0.224, 0.225]).reshape(1, 3, 1, 1))
-        self.register_buffer("num_fitted", torch.zeros((), dtype=torch.int64))
-        self.origin = "random"
         self._initialize()
-        self.requires_grad_(False)
-        self.eval()
+        self.freeze()
 
     def _initialize(self) -> None:
         for m in self.features.modules():
@@ -108,33 +99,13 @@ class VGGFeatures(nn.Module):
                     nn.init.zeros_(m.bias)
         self.origin = "random"
 
-    def train(self, mode: bool = True) -> VGGFeatures:
-        """Stay in evaluation mode: the features are frozen."""
-        return super().train(False)
-
-    def get_extra_state(self) -> dict[str, str]:
-        """Return the weights' origin, so that every checkpoint says it."""
-        return {"origin": self.origin}
-
-    def set_extra_state(self, state: Mapping[str, str]) -> None:
-        """Take over the weights' origin, at most 128 characters of it."""
-        self.origin = str(state["origin"])[:_ORIGIN_LENGTH]
-
-    @property
-    def is_fitted(self) -> bool:
-        """Whether the statistics were fitted, here or before the weights were saved."""
-        return int(self.num_fitted) > 0
+    def load_weights(self, weights: str) -> None:
+        """Load torchvision's weights ("imagenet"), those in a file, or "random" ones; see ``load_feature_weights``."""
+        load_feature_weights(self, weights)
 
     @torch.jit.export
     def raw(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Features before normalization.
-
-        Args:
-            image: ``(B, 1 or 3, H, W)`` in [0, 1] (reconstructions may leave it); one channel is repeated three times.
-
-        Returns:
-            One ``(B, C, H / 2^k, W / 2^k)`` per layer.
-        """
+        """Features before normalization; arguments and result as in ``PerceptualFeatures``."""
         x = (image - self.input_mean) / self.input_std  # repeats a single channel
         outputs: list[torch.Tensor] = []
         for index, layer in enumerate(self.features):
@@ -142,44 +113,6 @@ class VGGFeatures(nn.Module):
             if index in self.taps:
                 outputs.append(x)
         return outputs
-
-    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """Return normalized features in float32, one tensor per layer; arguments as in ``raw``."""
-        outputs = self.raw(image)
-        normalized: list[torch.Tensor] = []
-        for index, statistics in enumerate(self.statistics):
-            normalized.append(statistics(outputs[index]))
-        return normalized
-
-    @torch.no_grad()
-    def fit_statistics(self, batches: Iterable[torch.Tensor]) -> None:
-        """Set mean and standard deviation per channel from images, in one pass and float64.
-
-        A standard deviation is at least a hundredth of its layer's mean one: a channel that is dead on the training
-        images would otherwise decide the distance alone when it fires.
-
-        Args:
-            batches: images ``(B, 1 or 3, H, W)`` in [0, 1], the training normals, on any device.
-
-        Raises:
-            ValueError: when there is no image, or the features are not finite.
-        """
-        moments = [RunningMoments() for _ in self.layers]
-        images = 0
-        for batch in batches:
-            for running, output in zip(moments, self.raw(batch.to(self.input_mean.device)), strict=True):
-                running.update(output)
-            images += batch.shape[0]
-        if images == 0:
-            raise ValueError("fit_statistics needs at least one image, got none; check the training list.")
-        for name, running, statistics in zip(self.layers, moments, self.statistics, strict=True):
-            std = running.std()
-            floor = (_STD_FLOOR * std.mean()).clamp(min=1e-6)
-            if not torch.isfinite(std).all():
-                raise ValueError(f"features of layer {name} are not finite; check the images and the feature weights.")
-            statistics.get_buffer("mean").copy_(running.mean)
-            statistics.get_buffer("std").copy_(std.clamp(min=floor))
-        self.num_fitted.fill_(images)
 
 
 def load_feature_weights(features: VGGFeatures, weights: str) -> None:

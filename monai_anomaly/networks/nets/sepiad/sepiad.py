@@ -9,7 +9,7 @@ import torch
 
 from monai_anomaly.networks.blocks.perceptual_distance import layer_shares, relative_distance_map
 from monai_anomaly.networks.nets.detector import Detector
-from monai_anomaly.networks.nets.features.vgg_features import VGGFeatures
+from monai_anomaly.networks.nets.features.make_features import VGG, make_features
 from monai_anomaly.networks.nets.sepiad.autoencoder import Decoder, Encoder
 
 __all__ = ["SEPIAD"]
@@ -20,7 +20,7 @@ class SEPIAD(Detector):
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous, 0 is a perfect reconstruction.
     The networks work in [-1, 1] (``encode``, ``decode``); ``forward`` and ``reconstruct`` take [0, 1]. All scoring
-    state is in the state dict, including the frozen feature network with its statistics (see ``VGGFeatures``). The
+    state is in the state dict, including the frozen feature network with its statistics (see ``PerceptualFeatures``). The
     critics are not part of it.
 
     Args:
@@ -33,10 +33,13 @@ class SEPIAD(Detector):
         se_reduction: ratio of the squeeze-and-excitation.
         se_gate_init: initial value of its gates; 0.5 is the original.
         arch: "residual" (what SEPIAD builds on) or "paper" (the PIAD paper's own code).
-        feature_layers: names of the VGG layers compared, from shallow to deep.
+        feature_network: whose features are compared: "vgg19", as published, or a pretrained backbone such as
+            "efficientnet_lite0".
+        feature_layers: names of its layers compared, from shallow to deep; None takes r42 of a VGG19, and the fifth
+            stage of a backbone.
         layer_weights: one weight per layer, divided by their sum; None weighs them the same.
-        feature_width: factor on the widths of the feature network; 1.0 for ImageNet weights.
-        feature_norm: batch normalization in the feature network.
+        feature_width: factor on the widths of a VGG19; None for 1, which ImageNet weights need.
+        feature_norm: batch normalization in a VGG19; None for none.
         score: "mean" of the distance over the positions, or "top": the mean over its largest values, for focal disease;
             the map is then shifted by a constant per image so that its mean is that score.
         top_fraction: share of the pixels, in (0, 1], that "top" averages.
@@ -47,6 +50,7 @@ class SEPIAD(Detector):
             outputs are about ten times too large, and the first hundred steps go into shrinking them.
 
     Raises:
+        ConfigError: on a feature network or a stage of it that is not known.
         ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
 
     Source: Tuluptceva et al., https://arxiv.org/abs/1909.05904; S. Z. Karim, SEPIAD.
@@ -69,10 +73,11 @@ class SEPIAD(Detector):
         se_reduction: int = 8,
         se_gate_init: float = 0.5,
         arch: str = "residual",
-        feature_layers: Sequence[str] = ("r42",),
+        feature_network: str = VGG,
+        feature_layers: Sequence[str] | None = None,
         layer_weights: Sequence[float] | None = None,
-        feature_width: float = 1.0,
-        feature_norm: bool = False,
+        feature_width: float | None = None,
+        feature_norm: bool | None = None,
         score: str = "mean",
         top_fraction: float = 0.1,
         relative_to: str = "image",
@@ -109,7 +114,7 @@ class SEPIAD(Detector):
         )
         with torch.no_grad():
             self.decoder.tail[-1].get_parameter("weight").mul_(output_init)
-        self.features = VGGFeatures(feature_layers, feature_width, norm=feature_norm)
+        self.features = make_features(feature_network, feature_layers, width=feature_width, norm=feature_norm)
         self.relative = relative_to == "image"
         self.latent_channels = latent_channels
         self.layer_shares = layer_shares(layer_weights, len(self.features.layers))

@@ -25,10 +25,12 @@ SMALL = {
     "layer_weights": (1.0, 3.0),
     "feature_width": 0.125,
 }
+LITE0 = {"feature_network": "efficientnet_lite0", "feature_layers": ("stage1", "stage3"), "feature_width": None}
 VARIANTS = [
     {},
     {"se": False, "in_channels": 3, "feature_norm": True},
     {"arch": "paper", "score": "top", "feature_layers": ("r22",), "layer_weights": None},
+    LITE0,
 ]
 
 
@@ -169,9 +171,10 @@ def test_torchscript_by_script_and_by_trace_gives_the_same_map(options):
         scripted(image[:, :, :16])
 
 
+@pytest.mark.parametrize("options", [{}, LITE0])
 @torch.no_grad()
-def test_onnx_gives_the_same_map_for_any_batch(tmp_path):
-    detector = _detector(score="top")
+def test_onnx_gives_the_same_map_for_any_batch(options, tmp_path):
+    detector = _detector(score="top", **options)
     image = _images(detector, 3)
     (result,) = run_as_onnx(detector, image, folder=tmp_path)
     torch.testing.assert_close(result, detector(image), rtol=1e-4, atol=1e-5)
