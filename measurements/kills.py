@@ -42,7 +42,13 @@ EPOCHS = 3
 TINY: Mapping[str, Any] = {
     **{"image_size": 32, "max_epochs": EPOCHS, "epoch_length": 4, "val_interval": 1, "batch_size": 4},
     **{"encoder_channels": [4, 4, 4, 4], "decoder_channels": [4, 4, 4, 4], "critic_channels": [4, 4, 4, 4]},
-    **{"latent_channels": 8, "feature_layers": ["r22"], "feature_width": 0.1, "pretrain_epochs": 1},
+    **{
+        "latent_channels": 8,
+        "weights": "self_supervised",
+        "feature_layers": ["r22"],
+        "feature_width": 0.1,
+        "pretrain_epochs": 1,
+    },
 }
 """A training of SEPIAD that takes about a second."""
 

@@ -141,11 +141,11 @@ def _auc(config: ConfigParser, network: nn.Module, section: str) -> float:
         split_shares=setting("split_shares"),
         abnormal_folders=setting("abnormal_folders"),
     )
-    items = expand_frames(items, setting("frames"), preprocessing.count_frames)
-    images = CachedDataset(items, preprocessing).images.to(setting("device"))
+    frames = expand_frames(items, setting("frames"), preprocessing.count_frames)
+    images = CachedDataset(frames, preprocessing).images.to(setting("device"))
     network.eval()
     scores = torch.cat([network(batch).mean(dim=(1, 2, 3)) for batch in images.split(32)])
-    return float(roc_auc_score([item["label"] for item in items], scores.cpu()))
+    return float(roc_auc_score([frame["label"] for frame in frames], scores.cpu()))
 
 
 def format_table(rows: Sequence[Mapping[str, str]]) -> str:

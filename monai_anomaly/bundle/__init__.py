@@ -10,7 +10,7 @@ from monai_anomaly.bundle.calibration import calibration_folder, calibration_nor
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
-from monai_anomaly.bundle.features import check_weights, feature_network, prepare_features
+from monai_anomaly.bundle.features import check_weights, feature_layers, feature_network, prepare_features
 from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.pool_checking import compare_pool, write_pool_check
 from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
@@ -32,6 +32,7 @@ __all__ = [
     "check_weights",
     "compare_pool",
     "expand_user",
+    "feature_layers",
     "feature_network",
     "find_bundle_root",
     "has_file",

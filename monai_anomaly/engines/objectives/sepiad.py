@@ -45,7 +45,7 @@ class SEPIADObjective(Objective):
         gp_weight: weight of the gradient penalty.
         drift: weight of the critics' drift penalty.
         policy_interval: iterations between two updates of the weights; ``None`` fixes them.
-        policy_factor: how many times as large as the adversarial gradients the policy makes those of the reconstruction;
+        policy_factor: how many times as large as the adversarial gradients the policy makes the reconstruction's;
             1 as published. More holds the critics' noise out of the reconstruction.
         encoder_weight: :math:`g_E` to begin with.
         decoder_weight: :math:`g_G` to begin with.

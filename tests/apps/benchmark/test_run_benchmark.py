@@ -29,8 +29,8 @@ from tests.helpers.repository import ROOT
 
 TINY = (
     "sepiad image_size=32 encoder_channels=[4,4,4,4] decoder_channels=[4,4,4,4] critic_channels=[4,4,4,4] "
-    "latent_channels=8 feature_layers=[r22] feature_width=0.1 max_epochs=1 epoch_length=2 pretrain_epochs=1 "
-    "batch_size=4 device=cpu"
+    "latent_channels=8 weights=self_supervised feature_layers=[r22] feature_width=0.1 max_epochs=1 epoch_length=2 "
+    "pretrain_epochs=1 batch_size=4 device=cpu"
 )
 
 

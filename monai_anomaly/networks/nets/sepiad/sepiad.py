@@ -20,7 +20,7 @@ class SEPIAD(Detector):
 
     ``forward`` gives the map whose spatial mean is the score; higher is more anomalous, 0 is a perfect reconstruction.
     The networks work in [-1, 1] (``encode``, ``decode``); ``forward`` and ``reconstruct`` take [0, 1]. All scoring
-    state is in the state dict, including the frozen feature network with its statistics (see ``PerceptualFeatures``). The
+    state is in the state dict, including the frozen feature network with its statistics (``PerceptualFeatures``). The
     critics are not part of it.
 
     Args:
@@ -35,8 +35,8 @@ class SEPIAD(Detector):
         arch: "residual" (what SEPIAD builds on) or "paper" (the PIAD paper's own code).
         feature_network: whose features are compared: "vgg19", as published, or a pretrained backbone such as
             "efficientnet_lite0".
-        feature_layers: names of its layers compared, from shallow to deep; None takes r42 of a VGG19, and the fifth
-            stage of a backbone.
+        feature_layers: names of its layers compared, from shallow to deep; None takes r42 of a VGG19, and
+            a stage of stride 16 of a backbone.
         layer_weights: one weight per layer, divided by their sum; None weighs them the same.
         feature_width: factor on the widths of a VGG19; None for 1, which ImageNet weights need.
         feature_norm: batch normalization in a VGG19; None for none.
@@ -114,7 +114,9 @@ class SEPIAD(Detector):
         )
         with torch.no_grad():
             self.decoder.tail[-1].get_parameter("weight").mul_(output_init)
-        self.features = make_features(feature_network, feature_layers, width=feature_width, norm=feature_norm)
+        self.features = make_features(
+            feature_network, feature_layers, width=feature_width, norm=feature_norm, image_size=image_size
+        )
         self.relative = relative_to == "image"
         self.latent_channels = latent_channels
         self.layer_shares = layer_shares(layer_weights, len(self.features.layers))
