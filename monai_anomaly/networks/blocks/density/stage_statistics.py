@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 __all__ = ["STATISTICS", "StageStatistics"]
 
-CELLS = 2
-STATISTICS = {"mean": 1, "deviation": 1, "cells": CELLS * CELLS}
+QUARTERS, GRID = 2, 16
+STATISTICS = {"mean": 1, "deviation": 1, "cells": QUARTERS**2, "grid": GRID**2}
 """What is taken of a channel, and how many numbers that is."""
 
 
@@ -25,6 +25,7 @@ class StageStatistics(nn.Module):
     - "deviation": the standard deviation of each channel: how much of a texture varies within the image. It is the mean
       of the squared deviations, divided by itself.
     - "cells": the means of each channel in the four quarters of the image, row by row: what lies where.
+    - "grid": the same in 16 x 16 equal parts; of an image itself, a small copy of it.
 
     So a weighted sum of them is the mean of a map, which :meth:`activation` gives.
 
@@ -91,12 +92,13 @@ def _statistic(stage: Tensor, statistic: str) -> Tensor:
         return stage.mean(dim=(2, 3))
     if statistic == "deviation":
         return _deviation(stage)
-    rows = _areas(stage.shape[2], stage)
-    columns = _areas(stage.shape[3], stage)
+    side = _side(statistic)
+    rows = _areas(stage.shape[2], stage, side)
+    columns = _areas(stage.shape[3], stage, side)
     return torch.matmul(torch.matmul(rows, stage), columns.T).flatten(1)
 
 
-def _weighted(stage: Tensor, statistic: str, weights: Tensor, side: int = CELLS) -> Tensor:
+def _weighted(stage: Tensor, statistic: str, weights: Tensor) -> Tensor:
     """Map ``(B, 1, h, w)`` whose mean is the weighted sum of a statistic."""
     if statistic == "mean":
         return (stage * weights[:, :, None, None]).sum(dim=1, keepdim=True)
@@ -104,18 +106,24 @@ def _weighted(stage: Tensor, statistic: str, weights: Tensor, side: int = CELLS)
         # a channel that does not vary is at 0 everywhere, whatever it is divided by
         squares = (stage - stage.mean(dim=(2, 3), keepdim=True)).square()
         return (squares * (weights / _deviation(stage).clamp(min=1e-6))[:, :, None, None]).sum(dim=1, keepdim=True)
-    rows = _areas(stage.shape[2], stage)
-    columns = _areas(stage.shape[3], stage)
+    side = _side(statistic)
+    rows = _areas(stage.shape[2], stage, side)
+    columns = _areas(stage.shape[3], stage, side)
     cells = weights.reshape(stage.shape[0], stage.shape[1], side, side)
     spread = torch.matmul(torch.matmul(rows.T, cells), columns)
     return (stage * spread).sum(dim=1, keepdim=True) * float(stage.shape[2] * stage.shape[3])
+
+
+def _side(statistic: str, quarters: int = QUARTERS, grid: int = GRID) -> int:
+    """Parts of a row and of a column; TorchScript knows the numbers as defaults only."""
+    return quarters if statistic == "cells" else grid
 
 
 def _deviation(stage: Tensor) -> Tensor:
     return torch.std(stage, dim=(2, 3), correction=0)
 
 
-def _areas(length: int, like: Tensor, cells: int = CELLS) -> Tensor:
+def _areas(length: int, like: Tensor, cells: int) -> Tensor:
     """Share of each of ``length`` positions in each cell, ``(cells, length)``; a row sums to 1."""
     left = torch.arange(length, device=like.device, dtype=torch.float32) / length
     start = torch.arange(cells, device=like.device, dtype=torch.float32)[:, None] / cells

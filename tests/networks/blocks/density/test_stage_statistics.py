@@ -9,7 +9,7 @@ import torch
 from monai_anomaly.networks.blocks.density.stage_statistics import STATISTICS, StageStatistics
 
 CHANNELS = [3, 5]
-PARTS = [(0, "mean"), (1, "deviation"), (1, "cells"), (0, "cells"), (1, "mean")]
+PARTS = [(0, "mean"), (1, "deviation"), (1, "cells"), (0, "cells"), (1, "mean"), (0, "grid")]
 
 
 def _stages(seed: int = 0, sides: tuple[int, int] = (8, 4)) -> list[torch.Tensor]:
@@ -19,11 +19,12 @@ def _stages(seed: int = 0, sides: tuple[int, int] = (8, 4)) -> list[torch.Tensor
 
 def test_each_part_is_the_statistic_it_says():
     stages = _stages()
-    parts = StageStatistics(PARTS, CHANNELS)(stages).split([3, 5, 20, 12, 5], dim=1)
+    parts = StageStatistics(PARTS, CHANNELS)(stages).split([3, 5, 20, 12, 5, 768], dim=1)
     torch.testing.assert_close(parts[0], stages[0].mean((2, 3)))
     torch.testing.assert_close(parts[1], stages[1].flatten(2).std(2, correction=0))
     torch.testing.assert_close(parts[2], torch.nn.functional.avg_pool2d(stages[1], 2).flatten(1))
     torch.testing.assert_close(parts[3], torch.nn.functional.avg_pool2d(stages[0], 4).flatten(1))
+    torch.testing.assert_close(parts[5], stages[0].repeat_interleave(2, 2).repeat_interleave(2, 3).flatten(1))
 
 
 @pytest.mark.parametrize("side", [1, 3, 7, 14])
