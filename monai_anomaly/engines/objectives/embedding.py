@@ -105,10 +105,12 @@ class EmbeddingObjective(SolvedObjective):
                 f"from ({error}); raise max_minutes."
             ) from error
         self.detector.fit_heads(normals, pool)
-        joined = self.detector.fit_joining(scores, pool_scores)
+        joined, share = self.detector.fit_joining(scores, pool_scores)
         self.normal_scores = torch.full((self.normals,), torch.nan)
         self.normal_scores[rows[rows < self.normals]] = joined
         self._numbers = {"normals": float(len(normals)), "pool": float(len(pool))}
+        if share is not None:
+            self._numbers["pool_share"] = share
 
     def _gathered(self) -> tuple[Tensor, Tensor]:
         """Return rows, in order and each once, and features of all processes."""

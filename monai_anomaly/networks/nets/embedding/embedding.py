@@ -4,52 +4,65 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from monai_anomaly.networks.nets.embedding.heads import HEADS, Heads
-from monai_anomaly.networks.nets.embedding.joining import Joining, joining_rule
+from monai_anomaly.networks.blocks.density.pool_share import score_weights
+from monai_anomaly.networks.blocks.density.stage_statistics import StageStatistics
+from monai_anomaly.networks.nets.embedding.heads import DISTANCES, Heads
+from monai_anomaly.networks.nets.embedding.layout import columns, looked_at
 from monai_anomaly.networks.nets.features.backbone import Backbone
 from monai_anomaly.networks.nets.standardized_detector import MIN_SPREAD, StandardizedDetector
+from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["NORMALIZATIONS", "Embedding"]
+__all__ = ["CONTRAST", "DISTANCES_OF_LITE0", "NORMALIZATIONS", "Embedding"]
 
-NORMALIZATIONS = {"raw": ("raw",), "z": ("z",), "both": ("raw", "z")}
-"""Inputs of the backbone: pixels in the range of its training, or each image at mean 0 and deviation 1."""
+NORMALIZATIONS = {"z": ("z",), "raw": ("raw",), "both": ("z", "raw")}
+"""What the backbone sees: each image at mean 0 and deviation 1, or pixels in the range of its training."""
 
-_LITE0_HEADS: dict[str, dict[str, Any]] = {
-    "mahalanobis": {"input": "raw", "stages": ["stage2", "stage3", "stage4", "stage5", "stage6", "stage7"]},
-    "cosine": {"input": "z", "stages": ["head"]},
-    "contrast": {"input": "z", "stages": ["stage3", "stage4", "stage5", "stage6"]},
+DISTANCES_OF_LITE0: tuple[dict[str, Any], ...] = (
+    {
+        "kind": "mahalanobis",
+        "stages": ["stage2", "stage3", "stage4", "stage5", "stage6", "stage7", "head"],
+        "statistics": ["deviation"],
+    },
+    {"kind": "mahalanobis", "stages": ["stage4"], "statistics": ["cells"]},
+)
+CONTRAST: dict[str, Any] = {
+    "stages": ["stage3", "stage4", "stage5", "stage6"],
+    "statistics": ["mean", "deviation"],
+    "inverse_penalty": 1e-3,
 }
 
 
 class Embedding(StandardizedDetector):
     """Features of a frozen backbone, and how far from the normals' and how much like the pool's they are.
 
-    ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. The features are means over
-    positions, and each score is linear in them at every image (see :class:`.Heads`), so that the map of the same linear
-    function at each position has the score as its mean: nothing is approximated. Each score is counted in standard
-    deviations of normals that it was not fitted on, and joined with the others by a rule of the training; see
-    :class:`.Joining`. Nothing here is trained by descent: :meth:`.Heads.fit` solves it.
+    ``forward`` gives the map whose spatial mean is the score; higher is more anomalous. A feature is a number of the
+    whole image, and the mean over positions of a map (see :class:`.StageStatistics`). Each score is, at every image, a
+    weighted sum of features (see :class:`.Heads`), so that the map of that sum has the score as its mean: nothing is
+    approximated. Each score is counted in standard deviations of normals that it was not fitted on; the weighted sum of
+    the scores is the image's. Nothing here is trained by descent: :meth:`fit_heads` and :meth:`fit_joining` solve it.
 
     Args:
         image_size: S, height and width of the images, in pixels.
         in_channels: channels of the images, 1 or 3, in [0, 1].
-        backbone: name of the backbone; see :class:`.Backbone`. A new one has random weights; a training
-            gives it others, and they travel in the state dict.
-        normalization: "raw", "z" or "both", what the backbone sees; "both" is two passes, and each head then says which
-            it looks at.
-        mahalanobis: ``input`` and ``stages`` of the Mahalanobis distance, and further arguments of its head.
-        cosine: the same of the cosine distance to the nearest normals.
-        contrast: the same of the logistic regression of normals and pool.
+        backbone: name of the network; see :class:`.Backbone`. A new one has random weights; a training gives it others,
+            and they travel in the state dict.
+        normalization: "z", "raw" or "both", what the backbone sees; "both" is two passes and twice the features.
+        distances: ``kind``, ``stages`` and ``statistics`` of each distance from the normals, and further arguments of
+            its class; see ``DISTANCES``. The default is for EfficientNet-Lite0.
+        contrast: the same, without a kind, of the logistic regression of normals and pool.
+
+    Attributes:
+        score_weights: ``(R,)``, of the standardized scores in their sum, the contrast's last.
 
     Raises:
-        ValueError: on an argument outside its range, and in ``forward`` on an image of another shape.
+        ConfigError: on an argument outside its range.
+        ValueError: in ``forward``, on an image of another shape.
 
     Example:
         >>> detector = Embedding(32).eval()
@@ -63,56 +76,56 @@ class Embedding(StandardizedDetector):
         in_channels: int = 1,
         *,
         backbone: str = "efficientnet_lite0",
-        normalization: str = "both",
-        mahalanobis: Mapping[str, Any] | None = None,
-        cosine: Mapping[str, Any] | None = None,
-        contrast: Mapping[str, Any] | None = None,
+        normalization: str = "z",
+        distances: Sequence[Mapping[str, Any]] = DISTANCES_OF_LITE0,
+        contrast: Mapping[str, Any] = CONTRAST,
     ) -> None:
-        super().__init__(image_size, in_channels, raw_scores=len(HEADS))
+        super().__init__(image_size, in_channels, raw_scores=len(distances) + 1)
         if in_channels not in (1, 3):
-            raise ValueError(f"in_channels must be 1 or 3, got {in_channels}; set channels.")
+            raise ConfigError(f"channels must be 1 or 3, got {in_channels}.")
         if normalization not in NORMALIZATIONS:
             known = ", ".join(map(repr, NORMALIZATIONS))
-            raise ValueError(f"normalization must be one of {known}, got {normalization!r}.")
+            raise ConfigError(f"normalization must be one of {known}, got {normalization!r}.")
+        for options in distances:
+            if options.get("kind") not in DISTANCES:
+                known = ", ".join(map(repr, DISTANCES))
+                raise ConfigError(f"kind of each of the distances must be one of {known}, got {options.get('kind')!r}.")
+        self.inputs = list(NORMALIZATIONS[normalization])
         self.backbone = Backbone(backbone)
-        given = {"mahalanobis": mahalanobis, "cosine": cosine, "contrast": contrast}
-        asked = {name: dict(given[name] or _LITE0_HEADS[name]) for name in HEADS}
-        inputs = NORMALIZATIONS[normalization]
-        looked_at = {name: _looked_at(name, asked[name], inputs, self.backbone.stages) for name in HEADS}
-        stages = {  # of each input, in the backbone's order
-            each: [stage for stage in self.backbone.stages if any((each, stage) in part for part in looked_at.values())]
-            for each in inputs
-        }
-        self.raw_stages = [self.backbone.stages.index(stage) for stage in stages.get("raw", [])]
-        self.z_stages = [self.backbone.stages.index(stage) for stage in stages.get("z", [])]
-        parts = [(each, stage) for each in inputs for stage in stages[each]]
-        self.channels = [self.backbone.stage_channels[stage] for _, stage in parts]
-        columns = {name: _columns(looked_at[name], parts, self.channels) for name in HEADS}
-        self.heads = Heads(columns, sum(self.channels), asked)
-        self.joining = Joining(len(HEADS))
+        stages = self.backbone.stages
+        named = [*((f"distance {i + 1}", options) for i, options in enumerate(distances)), ("the contrast", contrast)]
+        parts_of = [looked_at(name, options, passes=len(self.inputs), known=stages) for name, options in named]
+        parts = list(dict.fromkeys(part for each in parts_of for part in each))
+        channels = list(self.backbone.stage_channels.values()) * len(self.inputs)
+        places = [(i * len(stages) + stages.index(stage), statistic) for i, stage, statistic in parts]
+        self.statistics = StageStatistics(places, channels)
+        sizes = self.statistics.sizes
+        self.heads = Heads(
+            [columns(parts, each, sizes) for each in parts_of],
+            sum(sizes),
+            distances=[_of_the_class(options) for options in distances],
+            contrast=_of_the_class(contrast),
+        )
+        # before any fit the distances count alike, and the contrast, which is nothing then, does not
+        self.register_buffer("score_weights", torch.tensor([1.0] * len(distances) + [0.0]))
+        self.score_weights: Tensor
 
     # ---- features ------------------------------------------------------------------------------------------------
 
     @torch.jit.export
-    def features(self, image: Tensor) -> Tensor:
-        """Image ``(B, C, S, S)`` to its features ``(B, D)``, float32: means over the positions of all stages."""
-        return self._pooled(self._stages(image))
-
-    def _stages(self, image: Tensor) -> list[Tensor]:
-        """Return outputs ``(B, c, h, w)`` of the stages that are looked at, for each input."""
+    def stages(self, image: Tensor) -> list[Tensor]:
+        """Image ``(B, C, S, S)`` to the backbone's stages ``(B, c, h, w)``, for each thing that it sees."""
         found: list[Tensor] = []
-        if len(self.raw_stages) > 0:
-            outputs = self.backbone(self.backbone.normalized(image))
-            for i in self.raw_stages:
-                found.append(outputs[i].float())
-        if len(self.z_stages) > 0:
-            outputs = self.backbone(self.backbone.z_scored(image))
-            for i in self.z_stages:
-                found.append(outputs[i].float())
+        for name in self.inputs:
+            seen = self.backbone.z_scored(image) if name == "z" else self.backbone.normalized(image)
+            for stage in self.backbone(seen):
+                found.append(stage)
         return found
 
-    def _pooled(self, stages: list[Tensor]) -> Tensor:
-        return torch.cat([stage.mean(dim=(2, 3)) for stage in stages], dim=1)
+    @torch.jit.export
+    def features(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to its features ``(B, D)``, float32."""
+        return self.statistics(self.stages(image))
 
     # ---- scoring -------------------------------------------------------------------------------------------------
 
@@ -122,15 +135,29 @@ class Embedding(StandardizedDetector):
 
     def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
-        stages = self._stages(image)
-        raw, each = self.heads(self._pooled(stages))
-        score, mix = self.joining(self.standardize(raw))
-        mix = mix / self.score_std
-        weights = torch.zeros_like(each[0])
-        for i, part in enumerate(each):
-            weights = weights + mix[:, i : i + 1] * part
-        # The linear map has the score as its mean already, but for its constant.
-        return self.shift_to_score(self._activation(stages, weights), score)
+        stages = self.stages(image)
+        raw, each = self.heads(self.statistics(stages))
+        score = self.joined(self.standardize(raw))
+        size = [self.image_size, self.image_size]
+        activation = self.statistics.activation(stages, self.feature_weights(each), size)
+        # The map has the score as its mean already, but for a constant that all images share.
+        return self.shift_to_score(activation, score)
+
+    @torch.jit.export
+    def joined(self, scores: Tensor) -> Tensor:
+        """Standardized scores ``(B, R)`` to their sum ``(B,)``."""
+        return (scores * self.score_weights).sum(dim=1)
+
+    @torch.jit.export
+    def feature_weights(self, each: list[Tensor]) -> Tensor:
+        """Weights of the features ``(B, D)`` in each head's score to those in the joined one ``(B, D)``."""
+        scale = self.score_weights / self.score_std
+        total = torch.zeros_like(each[0])
+        for i, weights in enumerate(each):
+            total = total + scale[i] * weights
+        return total
+
+    # ---- solving -------------------------------------------------------------------------------------------------
 
     @torch.jit.unused
     def fit_heads(self, normals: Tensor, pool: Tensor) -> None:
@@ -140,50 +167,25 @@ class Embedding(StandardizedDetector):
         self.heads.load_state_dict(fitted.state_dict())
 
     @torch.jit.unused
-    def fit_joining(self, normals: Tensor, pool: Tensor) -> Tensor:
-        """Set the scale of the heads' scores and the rule that joins them.
+    def fit_joining(self, normals: Tensor, pool: Tensor) -> tuple[Tensor, float | None]:
+        """Set the scale of the heads' scores and their weights.
 
         Args:
             normals: scores ``(N, R)`` of normals that the heads have not seen.
             pool: scores ``(M, R)`` of images of the pool that the heads have not seen; M may be 0.
 
         Returns:
-            the joined scores of the normals ``(N,)``.
+            the joined scores of the normals ``(N,)``, and the estimated share of abnormal images in the pool.
         """
-        self.score_mean.copy_(normals.mean(dim=0))
-        self.score_std.copy_(normals.std(dim=0, correction=0) + MIN_SPREAD)
-        self.joining.sums.copy_(joining_rule(len(pool) > 0))
-        mean, std = self.score_mean.cpu(), self.score_std.cpu()
-        return copy.deepcopy(self.joining).cpu()((normals - mean) / std)[0]
-
-    def _activation(self, stages: list[Tensor], weights: Tensor) -> Tensor:
-        """Return the linear function of ``weights`` ``(B, D)`` at each position, without its constant."""
-        size = [self.image_size, self.image_size]
-        total = torch.zeros_like(weights[:, :1, None, None])
-        for stage, part in zip(stages, weights.split(self.channels, dim=1)):  # noqa: B905  TorchScript has no strict
-            found = (stage * part[:, :, None, None]).sum(dim=1, keepdim=True)
-            total = total + F.interpolate(found, size, mode="bilinear", align_corners=False)
-        return total.float()
+        mean, std = normals.mean(dim=0), normals.std(dim=0, correction=0) + MIN_SPREAD
+        standardized = (normals - mean) / std
+        weights, share = score_weights(standardized, (pool - mean) / std)
+        self.score_mean.copy_(mean)
+        self.score_std.copy_(std)
+        self.score_weights.copy_(weights)
+        return (standardized * weights).sum(dim=1), share
 
 
-def _looked_at(
-    name: str, options: dict[str, Any], inputs: tuple[str, ...], known: tuple[str, ...]
-) -> list[tuple[str, str]]:
-    """Return the pairs of input and stage of a head, and take them out of its options."""
-    stages, chosen = list(options.pop("stages")), options.pop("input")
-    if not stages or set(stages) - set(known):
-        raise ValueError(f"{name}: stages must be some of {', '.join(known)}, got {stages}.")
-    if chosen not in NORMALIZATIONS:
-        raise ValueError(f"{name}: input must be one of {', '.join(map(repr, NORMALIZATIONS))}, got {chosen!r}.")
-    wanted = [each for each in NORMALIZATIONS[chosen] if each in inputs] or list(inputs)
-    return [(each, stage) for each in wanted for stage in known if stage in stages]
-
-
-def _columns(looked_at: list[tuple[str, str]], parts: list[tuple[str, str]], channels: list[int]) -> list[int]:
-    starts = [sum(channels[:i]) for i in range(len(parts))]
-    return [
-        start + i
-        for part, start, count in zip(parts, starts, channels, strict=True)
-        if part in looked_at
-        for i in range(count)
-    ]
+def _of_the_class(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options that the class of a head takes."""
+    return {key: value for key, value in options.items() if key not in ("stages", "statistics")}

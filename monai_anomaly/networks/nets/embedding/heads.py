@@ -9,12 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.networks.nets.embedding.simple_heads import ContrastHead, CosineHead, MahalanobisHead
+from monai_anomaly.networks.blocks.density.cosine_distance import CosineDistance
+from monai_anomaly.networks.blocks.density.mahalanobis import MahalanobisDistance
+from monai_anomaly.networks.blocks.density.pool_contrast import PoolContrast
 
-__all__ = ["HEADS", "Columns", "Heads"]
+__all__ = ["DISTANCES", "Columns", "Heads"]
 
-HEADS = ("mahalanobis", "cosine", "contrast")
-"""The scores, in the order in which they are joined."""
+DISTANCES: dict[str, type[nn.Module]] = {"mahalanobis": MahalanobisDistance, "cosine": CosineDistance}
+"""The distances from the normals, by their names."""
 
 
 class Columns(nn.Module):
@@ -38,44 +40,51 @@ class Columns(nn.Module):
         """All features ``(B, D)`` to those of the head ``(B, d)``."""
         return features.index_select(1, self.rows)
 
+    @torch.jit.export
     def spread(self, weights: Tensor) -> Tensor:
         """Weights of the head's features ``(B, d)`` to those of all ``(B, D)``, 0 where the head does not look."""
         return torch.cat([weights, torch.zeros_like(weights[:, :1])], dim=1).index_select(1, self.back)
 
 
 class Heads(nn.Module):
-    """The scores of an image's pooled features: how far they are from the normals', and how much they are the pool's.
+    """The scores of an image's features: how far they are from the normals', and how much they are the pool's.
 
-    Each score comes with the weights of the features in it, that is, with a linear function which has the same value at
-    these features but for a constant. The score of the mean of positions is then the mean of that function over them.
+    Each score comes with weights of the features: their weighted sum is the score, but for a constant. Where a feature
+    is the mean of a map over positions, so is the score.
 
     Args:
-        columns: places of the features that a head looks at, by its name.
+        columns: places of the features that a head looks at, the distances' and then the contrast's.
         total: number of all features.
-        options: further arguments of a head, by its name.
+        distances: ``kind``, a key of ``DISTANCES``, and further arguments of each distance.
+        contrast: arguments of the contrast.
     """
 
-    def __init__(self, columns: Mapping[str, Sequence[int]], total: int, options: Mapping[str, Mapping[str, Any]]):
+    def __init__(
+        self,
+        columns: Sequence[Sequence[int]],
+        total: int,
+        *,
+        distances: Sequence[Mapping[str, Any]],
+        contrast: Mapping[str, Any],
+    ) -> None:
         super().__init__()
-        self.count = len(HEADS)
-        self.mahalanobis_columns = Columns(columns["mahalanobis"], total)
-        self.mahalanobis = MahalanobisHead(len(columns["mahalanobis"]), **options.get("mahalanobis", {}))
-        self.cosine_columns = Columns(columns["cosine"], total)
-        self.cosine = CosineHead(len(columns["cosine"]), **options.get("cosine", {}))
-        self.contrast_columns = Columns(columns["contrast"], total)
-        self.contrast = ContrastHead(len(columns["contrast"]), **options.get("contrast", {}))
+        self.count = len(columns)
+        made: list[nn.Module] = []
+        for options, rows in zip(distances, columns[:-1], strict=True):
+            kind = DISTANCES[options["kind"]]
+            made.append(kind(len(rows), **{key: value for key, value in options.items() if key != "kind"}))
+        self.scores = nn.ModuleList([*made, PoolContrast(len(columns[-1]), **contrast)])
+        self.columns = nn.ModuleList([Columns(rows, total) for rows in columns])
 
     def forward(self, features: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Features ``(B, D)`` to scores ``(B, R)`` and, for each of them, the weights of the features ``(B, D)``."""
-        distance, far = self.mahalanobis(self.mahalanobis_columns(features))
-        angle, turned = self.cosine(self.cosine_columns(features))
-        contrast, unlike = self.contrast(self.contrast_columns(features))
-        weights = [
-            self.mahalanobis_columns.spread(far),
-            self.cosine_columns.spread(turned),
-            self.contrast_columns.spread(unlike),
-        ]
-        return torch.stack([distance, angle, contrast], dim=1), weights
+        scores: list[Tensor] = []
+        weights: list[Tensor] = []
+        for columns, score in zip(self.columns, self.scores):  # noqa: B905  TorchScript has no strict
+            found, its_weights = score(columns(features))
+            scores.append(found)
+            weights.append(columns.spread(its_weights))
+        return torch.stack(scores, dim=1), weights
 
     @torch.jit.unused
     def fit(self, normals: Tensor, pool: Tensor) -> None:
@@ -85,7 +94,9 @@ class Heads(nn.Module):
             normals: ``(N, D)``, of training normals.
             pool: ``(M, D)``, of unlabeled images; M may be 0, and the contrast is then left as it is.
         """
-        self.mahalanobis.fit(self.mahalanobis_columns(normals))
-        self.cosine.fit(self.cosine_columns(normals))
+        *distances, contrast = zip(self.columns, self.scores, strict=True)
+        for columns, distance in distances:
+            distance.fit(columns(normals))
         if len(pool):
-            self.contrast.fit(self.contrast_columns(normals), self.contrast_columns(pool))
+            columns, score = contrast
+            score.fit(columns(normals), columns(pool))

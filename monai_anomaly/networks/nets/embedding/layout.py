@@ -1,0 +1,50 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Which numbers of which stages the heads look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from monai_anomaly.networks.blocks.density.stage_statistics import STATISTICS
+from monai_anomaly.utils.exceptions import ConfigError
+
+__all__ = ["Part", "columns", "looked_at"]
+
+Part = tuple[int, str, str]
+"""The pass through the backbone, the stage, and the statistic of it."""
+
+
+def looked_at(name: str, options: Mapping[str, Any], *, passes: int, known: Sequence[str]) -> list[Part]:
+    """Return the parts of a head.
+
+    Args:
+        name: of the head, for messages.
+        options: its ``stages`` and ``statistics``, among others.
+        passes: how many inputs the backbone sees.
+        known: the backbone's stages.
+
+    Raises:
+        ConfigError: for a stage or statistic that is not known.
+    """
+    chosen: list[list[str]] = []
+    for key, words in (("stages", known), ("statistics", tuple(STATISTICS))):
+        found = options.get(key)
+        if not isinstance(found, Sequence) or isinstance(found, str) or not found or set(found) - set(words):
+            raise ConfigError(f"{key} of {name} must be a list of names out of {', '.join(words)}; got {found!r}.")
+        chosen.append([word for word in words if word in found])
+    stages, statistics = chosen
+    return [(i, stage, statistic) for i in range(passes) for stage in stages for statistic in statistics]
+
+
+def columns(parts: Sequence[Part], wanted: Sequence[Part], sizes: Sequence[int]) -> list[int]:
+    """Return the places of the wanted parts' numbers among those of all parts, which are so many each."""
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return [
+        start + i
+        for part, start, size in zip(parts, starts, sizes, strict=True)
+        if part in wanted
+        for i in range(size)
+    ]
