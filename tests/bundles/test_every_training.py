@@ -179,7 +179,7 @@ def test_a_model_knows_its_normals(example):
             {"smoothing": 5, "pool_size": 6},
             ["network.smoothing is 3 there and 5 here", "data.pool_size is None there and 6 here"],
         ),
-        ("embedding", {"cosine::neighbors": 2}, ["network.cosine.neighbors is 3 there and 2 here"]),
+        ("embedding", {"contrast::limit": 5.0}, ["network.contrast.limit is 6.0 there and 5.0 here"]),
     ],
 )
 def test_another_network_does_not_resume(examples, sentence, tmp_path, bundle, wrong, expected):

@@ -76,7 +76,6 @@ TINY: dict[str, dict[str, Any]] = {
         "val_interval": 2,
         "batch_size": 8,
         "device": "cpu",
-        "cosine::neighbors": 3,
     },
 }
 SEPIAD_CURVES = (

@@ -102,7 +102,7 @@ class EmbeddingObjective(SolvedObjective):
         except ValueError as error:
             raise TrainingError(
                 f"the pass ended after {len(normals)} normals and {len(pool)} images of the pool, too few to learn "
-                f"from ({error}); raise max_minutes."
+                "from; raise max_minutes."
             ) from error
         self.detector.fit_heads(normals, pool)
         joined, share = self.detector.fit_joining(scores, pool_scores)

@@ -140,7 +140,7 @@ class Embedding(StandardizedDetector):
         score = self.joined(self.standardize(raw))
         size = [self.image_size, self.image_size]
         activation = self.statistics.activation(stages, self.feature_weights(each), size)
-        # The map has the score as its mean already, but for a constant that all images share.
+        # The map has the score as its mean already, but for a constant, and for resizing by no whole number.
         return self.shift_to_score(activation, score)
 
     @torch.jit.export

@@ -83,7 +83,7 @@ class Heads(nn.Module):
         for columns, score in zip(self.columns, self.scores):  # noqa: B905  TorchScript has no strict
             found, its_weights = score(columns(features))
             scores.append(found)
-            weights.append(columns.spread(its_weights))
+            weights.append(columns.spread(its_weights))  # type: ignore[operator]
         return torch.stack(scores, dim=1), weights
 
     @torch.jit.unused
@@ -96,7 +96,7 @@ class Heads(nn.Module):
         """
         *distances, contrast = zip(self.columns, self.scores, strict=True)
         for columns, distance in distances:
-            distance.fit(columns(normals))
+            distance.fit(columns(normals))  # type: ignore[operator]
         if len(pool):
             columns, score = contrast
-            score.fit(columns(normals), columns(pool))
+            score.fit(columns(normals), columns(pool))  # type: ignore[operator]

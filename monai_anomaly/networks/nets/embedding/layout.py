@@ -43,8 +43,5 @@ def columns(parts: Sequence[Part], wanted: Sequence[Part], sizes: Sequence[int])
     """Return the places of the wanted parts' numbers among those of all parts, which are so many each."""
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return [
-        start + i
-        for part, start, size in zip(parts, starts, sizes, strict=True)
-        if part in wanted
-        for i in range(size)
+        start + i for part, start, size in zip(parts, starts, sizes, strict=True) if part in wanted for i in range(size)
     ]
