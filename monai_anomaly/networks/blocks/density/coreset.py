@@ -18,7 +18,8 @@ def coreset(features: Tensor, limit: int = LIMIT, seed: int = 0) -> Tensor:
     A random half or quarter of the normals costs the distance to the 5 nearest at most .01 of ROC AUC (means of ten
     draws, real ultrasound, dermoscopy and radiographs with 64 to 481 normals). The greedy choice that covers the
     features (PatchCore's k-center) is .03 worse to .02 better where all normals are normal; where one in twenty is not,
-    it seeks those out: with a quarter it is .03 to .09 worse. Its time grows with the square of their number, too.
+    it seeks those out: with a quarter it is .03 to .09 worse. Its time grows with the square of their number, too. With
+    40,000 normals made up between real ones, half of them costs less than .001.
 
     Args:
         features: ``(N, D)``, a row for each normal image.
