@@ -63,7 +63,9 @@ def test_an_installed_wheel_trains_evaluates_and_scores_in_an_empty_folder(wheel
     work.mkdir()
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     kept["MONAI_ANOMALY_CACHE"] = str(tmp_path / "cache")
-    subprocess.run([programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[pretrained]"], env=kept, check=True)
+    subprocess.run(
+        [programs / "python", "-m", "pip", "install", "--quiet", f"{wheel}[pretrained]"], env=kept, check=True
+    )
 
     def command(*words: str) -> str:
         done = subprocess.run(

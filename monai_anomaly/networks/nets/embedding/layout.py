@@ -22,7 +22,7 @@ def looked_at(name: str, options: Mapping[str, Any], *, passes: int, known: Sequ
 
     Args:
         name: of the head, for messages.
-        options: its ``stages`` and ``statistics``, among others.
+        options: its ``stages``, None for all, and its ``statistics``, among others.
         passes: how many inputs the backbone sees.
         known: the backbone's stages.
 
@@ -32,6 +32,8 @@ def looked_at(name: str, options: Mapping[str, Any], *, passes: int, known: Sequ
     chosen: list[list[str]] = []
     for key, words in (("stages", known), ("statistics", tuple(STATISTICS))):
         found = options.get(key)
+        if key == "stages" and found is None:
+            found = known
         if not isinstance(found, Sequence) or isinstance(found, str) or not found or set(found) - set(words):
             raise ConfigError(f"{key} of {name} must be a list of names out of {', '.join(words)}; got {found!r}.")
         chosen.append([word for word in words if word in found])

@@ -130,3 +130,22 @@ def test_without_a_pool_the_contrast_says_nothing_and_a_state_with_more_neighbor
 def test_other_options_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
         Embedding(32, **options)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("normalization", "names"), [("both", ["z_scored", "normalized"]), ("raw", ["normalized"])])
+def test_each_input_passes_the_backbone_as_alone(normalization, names):
+    detector, new = Embedding(32, normalization=normalization).eval(), images(3, 32)
+    expected = [stage for name in names for stage in detector.backbone(getattr(detector.backbone, name)(new))]
+    for found, stage in zip(detector.stages(new), expected, strict=True):
+        torch.testing.assert_close(found, stage, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def test_another_backbone_scores_on_all_of_its_stages():
+    distance = {"kind": "mahalanobis", "stages": None, "statistics": ["deviation"]}
+    contrast = {"stages": ["stage4"], "statistics": ["mean"], "inverse_penalty": 1e-3}
+    detector = Embedding(48, backbone="vit_s_16", distances=[distance], contrast=contrast).eval()
+    assert detector.features(images(2, 48)).shape == (2, 4 * 384 + 384)
+    anomaly = detector(images(2, 48))
+    assert anomaly.shape == (2, 1, 48, 48)
