@@ -18,18 +18,23 @@ from monai_anomaly.networks.nets.features.backbone import Backbone
 from monai_anomaly.networks.nets.standardized_detector import MIN_SPREAD, StandardizedDetector
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["CONTRAST", "DISTANCES_OF_LITE0", "NORMALIZATIONS", "Embedding"]
+__all__ = ["CONTRAST", "DISTANCES_OF_LITE0", "IMAGE", "NORMALIZATIONS", "Embedding"]
 
 NORMALIZATIONS = {"z": ("z",), "raw": ("raw",), "both": ("z", "raw")}
 """What the backbone sees: each image at mean 0 and deviation 1, or pixels in the range of its training."""
 
+IMAGE = "image"
+"""What the backbone sees, as a stage before its own."""
+
 DISTANCES_OF_LITE0: tuple[dict[str, Any], ...] = (
+    {"kind": "mahalanobis", "stages": ["stage5"], "statistics": ["cells"]},
     {
         "kind": "mahalanobis",
-        "stages": ["stage2", "stage3", "stage4", "stage5", "stage6", "stage7", "head"],
-        "statistics": ["deviation"],
+        "stages": ["stage3", "stage4", "stage5", "stage6"],
+        "statistics": ["mean", "deviation"],
     },
-    {"kind": "mahalanobis", "stages": ["stage4"], "statistics": ["cells"]},
+    {"kind": "mahalanobis", "stages": [IMAGE], "statistics": ["grid"]},
+    {"kind": "cosine", "stages": ["head"], "statistics": ["mean"]},
 )
 CONTRAST: dict[str, Any] = {
     "stages": ["stage3", "stage4", "stage5", "stage6"],
@@ -53,8 +58,8 @@ class Embedding(StandardizedDetector):
         backbone: name of the network; see :class:`.Backbone`. A new one has random weights; a training gives it others,
             and they travel in the state dict.
         normalization: "z", "raw" or "both", what the backbone sees; "both" is two passes and twice the features.
-        distances: ``kind``, ``stages`` and ``statistics`` of each distance from the normals, and further arguments of
-            its class; see ``DISTANCES``. The default is for EfficientNet-Lite0.
+        distances: ``kind``, ``stages`` ("image" is what the backbone sees) and ``statistics`` of each distance from the
+            normals, and further arguments of its class; see ``DISTANCES``. The default is for EfficientNet-Lite0.
         contrast: the same, without a kind, of the logistic regression of normals and pool.
 
     Attributes:
@@ -92,11 +97,11 @@ class Embedding(StandardizedDetector):
                 raise ConfigError(f"kind of each of the distances must be one of {known}, got {options.get('kind')!r}.")
         self.inputs = list(NORMALIZATIONS[normalization])
         self.backbone = Backbone(backbone, image_size=image_size)
-        stages = self.backbone.stages
+        stages = (IMAGE, *self.backbone.stages)
         named = [*((f"distance {i + 1}", options) for i, options in enumerate(distances)), ("the contrast", contrast)]
         parts_of = [looked_at(name, options, passes=len(self.inputs), known=stages) for name, options in named]
         parts = list(dict.fromkeys(part for each in parts_of for part in each))
-        channels = list(self.backbone.stage_channels.values()) * len(self.inputs)
+        channels = [in_channels, *self.backbone.stage_channels.values()] * len(self.inputs)
         places = [(i * len(stages) + stages.index(stage), statistic) for i, stage, statistic in parts]
         self.statistics = StageStatistics(places, channels)
         sizes = self.statistics.sizes
@@ -114,13 +119,14 @@ class Embedding(StandardizedDetector):
 
     @torch.jit.export
     def stages(self, image: Tensor) -> list[Tensor]:
-        """Image ``(B, C, S, S)`` to the backbone's stages ``(B, c, h, w)``, for each thing that it sees."""
+        """Image ``(B, C, S, S)`` to what the backbone sees and its stages ``(B, c, h, w)``, for each such thing."""
         seen: list[Tensor] = []
         for name in self.inputs:
             seen.append(self.backbone.z_scored(image) if name == "z" else self.backbone.normalized(image))
         outputs = self.backbone(torch.cat(seen))  # one pass of twice the images takes a fifth less time than two
         found: list[Tensor] = []
         for i in range(len(seen)):
+            found.append(seen[i][:, : self.in_channels])  # a gray image is there three times
             for stage in outputs:
                 found.append(stage.unflatten(0, (len(seen), -1))[i])
         return found

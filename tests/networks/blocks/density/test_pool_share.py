@@ -35,8 +35,22 @@ def test_without_images_there_is_no_share():
         pool_share(torch.ones(5), torch.zeros(0))
 
 
-def test_the_contrast_counts_more_the_more_disease_there_is_and_nothing_without():
-    assert [contrast_weight(share) for share in (0.0, 0.1, 0.5, 1.0)] == pytest.approx([0.0, 0.3, 1.5, 2.0])
+def test_the_contrast_counts_by_the_odds_of_the_share_and_nothing_without():
+    many = 10**9
+    weights = [contrast_weight(share, many, many) for share in (0.0, 0.2, 0.5, 0.9, 1.0)]
+    assert weights == pytest.approx([0.0, 1.0, 4.0, 8.0, 8.0], abs=1e-3)
+
+
+def test_a_share_that_chance_may_have_made_counts_for_nothing():
+    error = float(torch.tensor([_chance_share(seed) for seed in range(400)]).std())
+    assert contrast_weight(0.9 * error, 40, 30) == 0.0
+    assert contrast_weight(1.2 * error, 40, 30) > 0.0
+
+
+def _chance_share(seed: int) -> float:
+    """Twice the AUC less one, of scores that differ by chance alone."""
+    scores = torch.randn(70, generator=torch.Generator().manual_seed(seed))
+    return pool_share(scores[:40], scores[40:]) - pool_share(-scores[:40], -scores[40:])
 
 
 def test_without_a_pool_the_distances_sum_to_one_deviation():
@@ -47,14 +61,14 @@ def test_without_a_pool_the_distances_sum_to_one_deviation():
     assert float((scores @ weights).std(correction=0)) == pytest.approx(1.0, abs=1e-5)
 
 
-def test_with_a_pool_the_contrast_counts_by_the_share_of_the_sum():
+def test_with_a_pool_the_share_is_that_of_the_sum():
     generator = torch.Generator().manual_seed(0)
     normals = torch.randn(2000, 3, generator=generator)
     pool = torch.randn(2000, 3, generator=generator)
     pool[:600] += 20
     weights, share = score_weights(normals, pool)
     assert share == pytest.approx(0.3, abs=0.04)
-    assert float(weights[-1]) == pytest.approx(3 * share)
+    assert float(weights[-1]) == pytest.approx(contrast_weight(share, 2000, 2000))
     none, share = score_weights(normals, pool[600:])
     assert share < 0.05
     assert float(none[-1]) < 0.15

@@ -12,6 +12,8 @@ from monai_anomaly.networks.nets.embedding.embedding import Embedding
 from monai_anomaly.utils.exceptions import ConfigError
 
 COSINE = {"kind": "cosine", "stages": ["stage2"], "statistics": ["mean"], "neighbors": 2}
+TEXTURE = {"kind": "mahalanobis", "stages": ["stage4", "head"], "statistics": ["deviation"]}
+SMALL_COPY = {"kind": "mahalanobis", "stages": ["image"], "statistics": ["grid"]}
 
 
 def images(count: int, size: int = 64, seed: int = 0, channels: int = 1) -> torch.Tensor:
@@ -39,7 +41,7 @@ def test_the_map_is_the_logistic_regression_at_every_position():
     detector.score_weights.copy_(torch.tensor([0.0, 1.0]))
     detector.score_mean.zero_()
     detector.score_std.fill_(1.0)
-    places = detector.backbone.stages.index("stage4")
+    places = 1 + detector.backbone.stages.index("stage4")  # behind the image
 
     def positions(image: torch.Tensor) -> torch.Tensor:
         return detector.stages(image)[places].double()
@@ -61,7 +63,7 @@ def test_the_map_is_the_logistic_regression_at_every_position():
 
 @torch.no_grad()
 def test_no_shift_but_a_constant_is_needed_for_the_map_to_have_the_score_as_its_mean():
-    detector, new = fitted(), images(4, seed=6)
+    detector, new = fitted(distances=[TEXTURE, SMALL_COPY]), images(4, seed=6)
     stages = detector.stages(new)
     features = detector.statistics(stages)
     raw, each = detector.heads(features)
@@ -98,9 +100,9 @@ def test_brightness_and_contrast_count_in_raw_pixels_alone():
 
 @torch.no_grad()
 def test_color_is_seen():
-    detector = fitted(32, in_channels=1)
+    detector = fitted(32, distances=[COSINE])
     gray = images(2, 32, seed=4)
-    color = Embedding(32, 3).eval()
+    color = Embedding(32, 3, distances=[COSINE]).eval()
     color.load_state_dict(detector.state_dict())
     torch.testing.assert_close(color(gray.expand(-1, 3, -1, -1)), detector(gray))
     assert not torch.allclose(color(torch.cat([gray, gray.flip(2), gray], 1)), detector(gray))
