@@ -111,7 +111,7 @@ def _weighted(stage: Tensor, statistic: str, weights: Tensor) -> Tensor:
     columns = _areas(stage.shape[3], stage, side)
     cells = weights.reshape(stage.shape[0], stage.shape[1], side, side)
     spread = torch.matmul(torch.matmul(rows.T, cells), columns)
-    return (stage * spread).sum(dim=1, keepdim=True) * float(stage.shape[2] * stage.shape[3])
+    return (stage * spread).sum(dim=1, keepdim=True) * (stage.shape[2] * stage.shape[3])
 
 
 def _side(statistic: str, quarters: int = QUARTERS, grid: int = GRID) -> int:
