@@ -28,6 +28,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import NearestNeighbors
 
 from monai_anomaly.apps.benchmark.backbone_baselines import IMAGE_SIZE, STAGES, backbone_rows
+from monai_anomaly.apps.benchmark.studies import Studies
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.sets.cached import CachedDataset
@@ -161,7 +162,7 @@ def score_baselines(
     tested = load_datalist(dataset_dir, "test", require_both=True, **options)
     (normal_images, _), (test_images, items) = _read_pictures(normals, 0.05), _read_pictures(tested, 1.0)
     train, test = _as_pixels(_fitted(normal_images)), _as_pixels(test_images)
-    studies = _Studies(items)
+    studies = Studies(items)
     reading = watch.read()
     rows = _detector_rows(train, test, studies, reading)
     left_out = ""
@@ -196,24 +197,7 @@ def _fitted(images: torch.Tensor) -> torch.Tensor:
     return images[places]
 
 
-class _Studies:
-    """Files with several frames count once, with the highest score, as in the bundles; incomplete ones not at all."""
-
-    def __init__(self, items: Sequence[Mapping[str, Any]]) -> None:
-        members: dict[int, list[int]] = {}
-        for position, item in enumerate(items):
-            members.setdefault(int(item["index"]), []).append(position)
-        self.members = [m for m in members.values() if len(m) == int(items[m[0]].get("study_frames", 1))]
-        firsts = [items[m[0]] for m in self.members]
-        self.names = [str(item["name"]) for item in firsts]
-        self.labels = [int(item["label"]) for item in firsts]
-        self.groups = [str(item.get("group") or item["name"]) for item in firsts]
-
-    def scores(self, scores: Floats) -> list[float]:
-        return [float(scores[m].max()) for m in self.members]
-
-
-def _detector_rows(train: Floats, test: Floats, studies: _Studies, reading: Span) -> list[dict[str, Any]]:
+def _detector_rows(train: Floats, test: Floats, studies: Studies, reading: Span) -> list[dict[str, Any]]:
     rows = []
     for what, features in FEATURES.items():
         watch = Stopwatch()
@@ -231,7 +215,7 @@ def _detector_rows(train: Floats, test: Floats, studies: _Studies, reading: Span
 
 
 def _backbone_rows(
-    normals: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, Any]], studies: _Studies, weights: str | None
+    normals: Sequence[Mapping[str, Any]], tested: Sequence[Mapping[str, Any]], studies: Studies, weights: str | None
 ) -> list[dict[str, Any]]:
     backbone = make_backbone(weights=weights, stages=STAGES)
     watch = Stopwatch()
@@ -249,7 +233,7 @@ def _took(*spans: Span) -> dict[str, float]:
 
 
 def _statistic_rows(
-    test: Floats, items: Sequence[Mapping[str, Any]], studies: _Studies, reading: Span
+    test: Floats, items: Sequence[Mapping[str, Any]], studies: Studies, reading: Span
 ) -> list[dict[str, Any]]:
     """Each statistic with the direction that the test labels like better; the best of them comes first."""
     watch = Stopwatch()

@@ -22,7 +22,7 @@ from monai_anomaly.apps.benchmark.variants import Variant
 from monai_anomaly.metrics.image_level import image_level_metrics
 from monai_anomaly.utils.environment import package_versions
 
-__all__ = ["last_sentence", "run_cell"]
+__all__ = ["finish_row", "last_sentence", "run_cell"]
 
 PACKAGES = ("monai_anomaly", "monai", "torch", "scikit-learn", "scikit-image")
 
@@ -48,7 +48,7 @@ def run_cell(cell: Cell, folder: Path, *, title: str = "") -> dict[str, Any]:
     else:
         scored = _run_bundle(cell, cell.variant, folder, title)
     _check_images(cell.data, scored)
-    rows = [_finish(cell.empty_row() | row, scored) for row in scored["rows"]]
+    rows = [finish_row(cell.empty_row() | row, scored) for row in scored["rows"]]
     kept = {key: scored[key] for key in ("names", "labels", "groups")}
     return kept | {"left_out": scored.get("left_out", ""), "rows": rows}
 
@@ -156,8 +156,13 @@ def _check_images(data: DataSet, scored: Mapping[str, Any]) -> None:
         raise CellError("the images that were scored are not those of the test list")
 
 
-def _finish(row: dict[str, Any], scored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row with its metrics, or the reason why it has none."""
+def finish_row(row: dict[str, Any], scored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row with its metrics, or the reason why it has none.
+
+    Args:
+        row: of the cell, with ``scores`` or a ``reason``.
+        scored: ``names``, ``labels`` and ``groups`` of the images.
+    """
     row["versions"] = "; ".join(f"{name} {number}" for name, number in package_versions(PACKAGES).items())
     if row["reason"]:
         return row | {"status": "failed"}

@@ -28,6 +28,7 @@ from monai_anomaly.apps.pool_curve.curve_figure import draw_curve
 from monai_anomaly.apps.pool_curve.curve_table import COLUMNS, markdown, point_rows, summarize_curve
 from monai_anomaly.apps.pool_curve.pool_cell import PoolCell, pool_cells
 from monai_anomaly.apps.pool_curve.pool_splits import pool_facts, write_split
+from monai_anomaly.apps.pool_curve.solved_cells import SolvedRunner
 from monai_anomaly.utils import spreadsheet
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.folder_lock import FolderLock
@@ -87,7 +88,7 @@ def run_pool_curve(
         drawn = [[_split(of, number, output / "splits") for of in data] for number in range(splits)]
         cells = [*pool_cells(variants, drawn, sizes, shares, max_minutes)]
         try:
-            run_all(cells, output / "cells", _checked(runner or run_cell))
+            run_all(cells, output / "cells", _checked(runner or SolvedRunner(run_cell)))
         finally:
             complete = _write_tables(cells, output, max_minutes)
     return complete

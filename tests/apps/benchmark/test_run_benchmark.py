@@ -76,7 +76,7 @@ class Runner:
             rows = [row, other, more]
         else:
             rows = [row | {"training_seconds": 3.0, "evaluation_seconds": 2.0, "peak_memory_mb": 100.0}]
-        return scored | {"rows": [cell_runner._finish(cell.empty_row() | row, scored) for row in rows]}
+        return scored | {"rows": [cell_runner.finish_row(cell.empty_row() | row, scored) for row in rows]}
 
     def scores(self, cell: Cell, labels: list[int]) -> list[float]:
         rng = np.random.default_rng([len(cell.title), cell.seed or 0])

@@ -63,7 +63,7 @@ class Runner:
         good = share if cell.draw.used else 0.3
         scored = {"names": names, "labels": labels, "groups": groups}
         row = {"scores": [float(n + 3 * good * y) for n, y in zip(noise, labels, strict=True)], "seconds": 1.0}
-        return scored | {"rows": [cell_runner._finish(cell.empty_row() | row, scored)]}
+        return scored | {"rows": [cell_runner.finish_row(cell.empty_row() | row, scored)]}
 
 
 def go(data: Path, output: Path, runner: Any, **changed: Any) -> bool:
