@@ -13,18 +13,15 @@ from torch import Tensor
 from monai_anomaly.networks.blocks.density.pool_share import score_weights
 from monai_anomaly.networks.blocks.density.stage_statistics import StageStatistics
 from monai_anomaly.networks.nets.embedding.heads import DISTANCES, Heads
-from monai_anomaly.networks.nets.embedding.layout import columns, looked_at
+from monai_anomaly.networks.nets.embedding.layout import IMAGE, columns, looked_at
 from monai_anomaly.networks.nets.features.backbone import Backbone
 from monai_anomaly.networks.nets.standardized_detector import MIN_SPREAD, StandardizedDetector
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["CONTRAST", "DISTANCES_OF_LITE0", "IMAGE", "NORMALIZATIONS", "Embedding"]
+__all__ = ["CONTRAST", "DISTANCES_OF_LITE0", "NORMALIZATIONS", "Embedding"]
 
 NORMALIZATIONS = {"z": ("z",), "raw": ("raw",), "both": ("z", "raw")}
 """What the backbone sees: each image at mean 0 and deviation 1, or pixels in the range of its training."""
-
-IMAGE = "image"
-"""What the backbone sees, as a stage before its own."""
 
 DISTANCES_OF_LITE0: tuple[dict[str, Any], ...] = (
     {"kind": "mahalanobis", "stages": ["stage5"], "statistics": ["cells"]},

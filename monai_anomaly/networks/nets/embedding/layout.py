@@ -11,7 +11,10 @@ from typing import Any
 from monai_anomaly.networks.blocks.density.stage_statistics import STATISTICS
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["Part", "columns", "looked_at"]
+__all__ = ["IMAGE", "Part", "columns", "looked_at"]
+
+IMAGE = "image"
+"""What the backbone sees, as a stage before its own."""
 
 Part = tuple[int, str, str]
 """The pass through the backbone, the stage, and the statistic of it."""
@@ -22,7 +25,7 @@ def looked_at(name: str, options: Mapping[str, Any], *, passes: int, known: Sequ
 
     Args:
         name: of the head, for messages.
-        options: its ``stages``, None for all, and its ``statistics``, among others.
+        options: its ``stages``, None for all of the backbone's, and its ``statistics``, among others.
         passes: how many inputs the backbone sees.
         known: the backbone's stages.
 
@@ -33,7 +36,7 @@ def looked_at(name: str, options: Mapping[str, Any], *, passes: int, known: Sequ
     for key, words in (("stages", known), ("statistics", tuple(STATISTICS))):
         found = options.get(key)
         if key == "stages" and found is None:
-            found = known
+            found = [word for word in known if word != IMAGE]
         if not isinstance(found, Sequence) or isinstance(found, str) or not found or set(found) - set(words):
             raise ConfigError(f"{key} of {name} must be a list of names out of {', '.join(words)}; got {found!r}.")
         chosen.append([word for word in words if word in found])

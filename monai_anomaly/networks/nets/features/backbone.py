@@ -12,7 +12,12 @@ from torch import Tensor, nn
 
 from monai_anomaly.networks.nets.features.architectures import cut, fill, stage_names, whole_network
 from monai_anomaly.networks.nets.features.efficientnet_lite0 import LITE0
-from monai_anomaly.networks.nets.features.pretrained_weights import INPUT_SCALES, own_scale, pretrained_weights
+from monai_anomaly.networks.nets.features.pretrained_weights import (
+    INPUT_SCALES,
+    PUBLISHED,
+    own_scale,
+    pretrained_weights,
+)
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["Backbone", "load_backbone_weights", "make_backbone"]
@@ -116,7 +121,7 @@ def make_backbone(
     stages: Sequence[str] | None = None,
     *,
     image_size: int = 128,
-    input_scale: str | None = None,
+    input_scale: str = PUBLISHED,
 ) -> Backbone:
     """Make a backbone with pretrained weights; all arguments are those of the class and of the function below."""
     backbone = Backbone(name, stages, image_size=image_size)
@@ -124,7 +129,7 @@ def make_backbone(
     return backbone
 
 
-def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, input_scale: str | None = None) -> None:
+def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, input_scale: str = PUBLISHED) -> None:
     """Load pretrained weights into a backbone, and record their origin in it.
 
     Args:
@@ -133,14 +138,14 @@ def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, inp
             installs, else torchvision's (from its cache, or downloaded). Or the name of other ones of torchvision
             ("IMAGENET1K_V1"), the path of a state dict of this architecture (torchvision's names, DINO's, or
             RadImageNet's, with a classifier or without), or "random" (tests only, warns).
-        input_scale: a key of ``INPUT_SCALES``, for weights that expect their input otherwise than those published.
+        input_scale: a key of ``INPUT_SCALES``, or "published" for what the published weights of the name expect.
 
     Raises:
         ConfigError: on an input scale that is not known.
         WeightsError: when the weights are missing or not of this architecture, or can not be downloaded.
     """
-    if input_scale is not None and input_scale not in INPUT_SCALES:
-        raise ConfigError(f"input_scale must be one of {', '.join(INPUT_SCALES)}; got {input_scale!r}.")
+    if input_scale not in (PUBLISHED, *INPUT_SCALES):
+        raise ConfigError(f"backbone_input must be {PUBLISHED}, {', '.join(INPUT_SCALES)}; got {input_scale!r}.")
     if weights == "random":
         warnings.warn("random backbone weights are for tests only: their scores mean nothing.", stacklevel=2)
         return
@@ -150,7 +155,7 @@ def load_backbone_weights(backbone: Backbone, weights: str | None = None, *, inp
     network = network.to_empty(device="cpu")
     fill(network, state, origin)
     backbone.network.load_state_dict(cut(network, backbone.taps[-1] + 1).state_dict())
-    mean, std = INPUT_SCALES[input_scale or own_scale(backbone.name)]
+    mean, std = INPUT_SCALES[own_scale(backbone.name) if input_scale == PUBLISHED else input_scale]
     backbone.input_mean.copy_(torch.tensor(mean).reshape(1, 3, 1, 1))
     backbone.input_std.copy_(torch.tensor(std).reshape(1, 3, 1, 1))
     backbone.origin = origin

@@ -21,7 +21,7 @@ from monai_anomaly.utils.exceptions import WeightsError
 if TYPE_CHECKING:  # the import takes longer than all scoring of an image
     from torchvision.models import WeightsEnum
 
-__all__ = ["INPUT_SCALES", "own_scale", "pretrained_weights"]
+__all__ = ["INPUT_SCALES", "PUBLISHED", "own_scale", "pretrained_weights"]
 
 INPUT_SCALES = {
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -31,6 +31,9 @@ INPUT_SCALES = {
 }
 """Mean and standard deviation that weights expect to be taken from pixels in [0, 1], by name. "imagenet" is that of
 torchvision, DINO and most others, "lite" that of EfficientNet-Lite; "symmetric" gives [-1, 1], "unit" the pixels."""
+
+PUBLISHED = "published"
+"""The scale that the published weights of a network expect."""
 
 _CURE = "give backbone_weights the path of a state dict of this architecture, or use backbone=efficientnet_lite0"
 

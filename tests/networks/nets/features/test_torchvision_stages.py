@@ -126,7 +126,7 @@ def test_the_input_scale_can_be_named(published):
     published(models.resnet18(weights=None))
     backbone = make_backbone("resnet18", stages=["stage1"], input_scale="symmetric")
     torch.testing.assert_close(backbone.normalized(torch.tensor([[[[0.0, 1.0]]]]))[0, 2], torch.tensor([[-1.0, 1.0]]))
-    with pytest.raises(ConfigError, match="input_scale must be one of imagenet"):
+    with pytest.raises(ConfigError, match="backbone_input must be published, imagenet"):
         load_backbone_weights(backbone, input_scale="caffe")
 
 
