@@ -182,7 +182,7 @@ class TrainingSummary:
         if self.pool_check is None:
             return []
         first, *more = self.pool_check.sentences
-        return [f"WARNING: {first}" if self.pool_check.warning else first, *more]
+        return [f"WARNING: {first}" if self.pool_check.is_strong else first, *more]
 
     def _length(self) -> str:
         """Return epochs and iterations of the stages, and the budget; a million epochs are no length."""

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from monai_anomaly.guard.pool_statistics import (
+    NO_DISEASE,
     image_statistics,
     origin_statistics,
     picture_statistics,
@@ -59,47 +60,52 @@ class PoolCheck:
         return [] if self.found is None else [one for one in self.found.single if self.found.is_real(one)]
 
     @property
+    def is_strong(self) -> bool:
+        """Whether something separates pool and normals so much that it is a warning."""
+        return self.found is not None and any(one.auroc >= STRONG for one in [*self.real, *self._real_model])
+
+    @property
+    def _real_model(self) -> list[Separation]:
+        """The model of all statistics, where it separates more than by chance."""
+        return [self.found.together] if self.found is not None and self.found.is_real(self.found.together) else []
+
+    @property
     def warning(self) -> str:
-        """A sentence where something separates pool and normals much; empty where nothing does."""
-        found = self.found
-        if found is None:
-            return ""
-        strong = [one for one in self.real if one.auroc >= STRONG]
-        if strong:
-            more = [f"{one.name} {one.auroc:.2f}" for one in strong[1:NAMED]]
-            more += [f"{len(strong) - NAMED} others"] if len(strong) > NAMED else []
-            also = f", so do {', '.join(more)}" if more else ""
-            return f"{_separates(strong[0])}{also}. {_meaning(strong[0])}"
-        if found.together.auroc >= STRONG and found.is_real(found.together):
-            alone = f", the largest alone with {_brief(self.real[0])}" if self.real else ", and none alone"
-            return f"{_separates(found.together)}{alone}. {_meaning(found.together)}"
-        return ""
+        """What separates pool and normals much, and what that means; empty where nothing does."""
+        return " ".join(self._findings()) if self.is_strong else ""
 
     @property
     def sentences(self) -> list[str]:
         """What was found, for the person who trains."""
         found = self.found
         if found is None:
-            return [f"pool and normals were not compared: {self.reason}"]
-        told = [self.warning or self._weak(found)]
-        by_chance = f"by chance the largest of {len(found.single) + 1} reaches {found.by_chance:.2f} in 1 of 20 pools"
-        told.append(f"{by_chance}; the AUC of all together is {_measure(found.together)}")
+            return [f"Pool and normals were not compared: {self.reason}."]
+        chance = f"By chance the largest of {len(found.single) + 1} reaches {found.by_chance:.2f} in 1 of 20 pools"
+        told = [*self._findings(), f"{chance}; the AUC of all together is {_measure(found.together)}."]
         if self.unknown:
-            told.append(f"not known of any image, so not compared: {', '.join(self.unknown)}")
+            told.append(f"Not known of any image, so not compared: {', '.join(self.unknown)}.")
         return told
 
-    def _weak(self, found: Separations) -> str:
-        """Say that nothing separates much."""
-        largest, together = found.single[0], found.together
-        if not self.real and not found.is_real(together):
-            return f"no statistic separates pool and normals by more than chance (largest: {_brief(largest)})"
-        best = self.real[0] if self.real else together
-        return f"{_separates(best)}, which is little and more than chance. {_meaning(best)}"
+    def _findings(self) -> list[str]:
+        """Say what separates most, and what that means."""
+        if self.found is None:
+            return []
+        strong = [one for one in self.real if one.auroc >= STRONG]
+        if strong:
+            return [f"{_separates(strong[0])}{_also(strong[1:])}.", _meaning(strong[0])]
+        model = self._real_model
+        if self.is_strong:
+            alone = f", the largest alone with {_brief(self.real[0])}" if self.real else ", and none alone"
+            return [f"{_separates(model[0])}{alone}.", _meaning(model[0])]
+        for best in [*self.real, *model][:1]:
+            return [f"{_separates(best)}, which is little and more than chance.", _meaning(best)]
+        largest = _brief(self.found.single[0])
+        return [f"No statistic separates pool and normals by more than chance (largest: {largest})."]
 
     @property
     def short(self) -> dict[str, str]:
         """What is kept beside the weights: ``pool warning`` where there is one, else ``pool check``."""
-        return {"pool warning": self.warning} if self.warning else {"pool check": self.sentences[0]}
+        return {"pool warning": self.warning} if self.warning else {"pool check": " ".join(self.sentences)}
 
     def state(self) -> dict[str, Any]:
         """Return all of it as plain values, for JSON."""
@@ -155,14 +161,25 @@ def check_pool_statistics(
 
 def _separates(one: Separation) -> str:
     """Say how well a statistic separates the two."""
-    who = "all statistics together separate" if one.name == TOGETHER else f"{one.name} alone separates"
+    who = "All statistics together separate" if one.name == TOGETHER else f"The {one.name} alone separates"
     direction = "" if one.higher is None else f", {'higher' if one.higher else 'lower'} in the pool"
     between = f"95 % {one.interval[0]:.2f} to {one.interval[1]:.2f}" if one.interval else "no interval"
     return f"{who} pool and normals with an AUC of {one.auroc:.2f} ({between}{direction})"
 
 
+def _also(others: Sequence[Separation]) -> str:
+    """Name the next ones, and count the rest."""
+    if not others:
+        return ""
+    named = ", ".join(map(_brief, others[: NAMED - 1]))
+    more = len(others) - (NAMED - 1)
+    return f", and so do {named}{f' and {more} more' if more > 0 else ''}"
+
+
 def _meaning(one: Separation) -> str:
     """Say what disease it would take, from the interval's lower end."""
+    if one.name in NO_DISEASE:
+        return "No disease changes that: the detector may find machines, or who was sent to which of them."
     low = one.interval[0] if one.interval else one.auroc
     least = 100 * max(0.0, 2 * low - 1)
     return (

@@ -17,10 +17,13 @@ from torch import Tensor
 from monai_anomaly.guard.picture_features import flat_shares
 from monai_anomaly.transforms.sharpness import sharpness
 
-__all__ = ["ORIGINS", "image_statistics", "origin_statistics", "picture_statistics", "year_statistics"]
+__all__ = ["NO_DISEASE", "ORIGINS", "image_statistics", "origin_statistics", "picture_statistics", "year_statistics"]
 
 ORIGINS = {"device_hash": "device", "file_format": "file format", "photometric": "color model", "modality": "modality"}
 """What may be known of where a picture comes from: the key of an item, and its name."""
+
+NO_DISEASE = frozenset(("picture height", "picture width", "aspect ratio", "picture size", "year", *ORIGINS.values()))
+"""Names of statistics that no disease changes."""
 
 UNKNOWN = "unknown"
 BATCH = 128

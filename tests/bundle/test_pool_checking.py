@@ -26,7 +26,7 @@ def data_set(folder, suffix, seed):
 def test_the_file_format_of_a_pool_is_compared(tmp_path):
     normals, pool = data_set(tmp_path / "a", "png", 0), data_set(tmp_path / "b", "bmp", 1)
     found = compare_pool(normals, pool)
-    assert "file format alone separates pool and normals with an AUC of 1.00" in found.warning
+    assert "The file format alone separates pool and normals with an AUC of 1.00" in found.warning
     write_pool_check(found, tmp_path / "out")
     written = json.loads((tmp_path / "out" / "pool_check.json").read_text())
     assert written["warning"] == found.warning and str(tmp_path) not in json.dumps(written)

@@ -123,8 +123,8 @@ def test_it_says_what_the_pool_check_found(tmp_path, capsys, auroc, warned):
     summary(tmp_path, pool_check=PoolCheck(40, 30, 70, found, unknown=("year",))).begin()
     lines = capsys.readouterr().out.splitlines()
     start = next(number for number, line in enumerate(lines) if line.startswith("  pool check "))
-    assert lines[start][15:].startswith("WARNING: sharpness alone") == warned
-    assert lines[start + 2] == f"{'':15}not known of any image, so not compared: year"
+    assert lines[start][15:].startswith("WARNING: The sharpness alone") == warned
+    assert lines[start + 3] == f"{'':15}Not known of any image, so not compared: year."
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 import pytest
-from PIL import Image
+import torch
 from scipy.ndimage import gaussian_filter
 
-from measurements.pool_shift import CHANGES, main
+from measurements.pool_shift import CHANGES, Images, measure
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -22,23 +20,15 @@ def test_each_change_gives_another_picture(channels):
         assert np.isfinite(changed).all() and (name == "none") == np.array_equal(changed, image), name
 
 
-def test_a_blurred_pool_is_found_and_an_equal_one_is_not(tmp_path, capsys, recwarn, monkeypatch):
-    monkeypatch.setattr("measurements.pool_shift.SIZE", 32)
+def test_a_changed_pool_is_found_and_so_does_the_detector_find_the_machine():
     random = np.random.default_rng(0)
-    rows = [("file", "label", "split", "group")]
-    for i in range(70):
-        name = f"{i}.png"
-        Image.fromarray(random.integers(0, 256, (40, 40), dtype=np.uint8)).save(tmp_path / name)
-        rows.append((name, i // 54, "train" if i < 50 else "test", f"p{i}"))
-    with open(tmp_path / "labels.csv", "w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    words = ["--splits", "1", "--plain", "1", "--weights", "random", "--changes", "none", "blur, 1.5 pixels"]
-    main([str(tmp_path), *words])
-    told = [[cell.strip() for cell in line.split("|")[1:-1]] for line in capsys.readouterr().out.splitlines()[4:]]
-    assert [row[:3] for row in told] == [
-        ["0 %", "none", "0 of 1"],
-        ["50 %", "none", "0 of 1"],
-        ["0 %", "blur, 1.5 pixels", "1 of 1"],
-        ["50 %", "blur, 1.5 pixels", "1 of 1"],
-    ]
-    assert told[0][8] == "" and float(told[2][5]) > 0.9 and float(told[2][8]) > 0.9
+    pictures = random.random((54, 1, 24, 24)).astype(np.float32)
+    features = random.normal(size=(54, 8))
+    labels, groups = np.arange(54) // 46, [f"p{i}" for i in range(54)]
+    items = [{"group": group} for group in groups]
+    plain = Images(torch.from_numpy(pictures), items, features)
+    blurred = gaussian_filter(pictures, (0, 0, 1, 1))
+    changed = Images(torch.from_numpy(blurred), items, features + 1)
+    result = measure(plain, changed, labels, groups, share=0.0, number=1)
+    assert str(result).startswith("1 of 1 | 1 of 1 | ") and result.checks[0].real[0].auroc == 1
+    assert result.machine[0] > 0.8 and len(result.disease) == 1
