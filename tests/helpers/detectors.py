@@ -32,6 +32,15 @@ SMALL: dict[str, dict[str, Any]] = {
     },
 }
 """Arguments of each detector of the registry."""
+SMALL["Consensus"] = {
+    "image_size": 32,
+    "in_channels": 3,
+    "members": [
+        {"name": name.lower(), "detector": name, "network": SMALL[name], "intensity": intensity}
+        for name, intensity in (("OCAD", "none"), ("SEPIAD", "zscore"), ("SimSID", "percentile"))
+    ],
+    "rule": "stouffer",
+}
 
 
 def small_detector(name: str, *, seed: int = 0) -> Detector:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.completion import suggest
-from monai_anomaly.utils.bundle_folders import find_bundle, known_bundles
+from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["add_bundles", "copy_bundle", "list_bundles", "run_check"]
+__all__ = ["add_bundles", "copy_bundle", "copy_parts", "list_bundles", "run_check"]
 
 
 def add_bundles(verbs: Any) -> None:
@@ -59,14 +59,23 @@ def copy_bundle(name: str, folder: str) -> int:
     bundle, target = find_bundle(name), Path(folder).expanduser()
     if target.exists():
         raise ConfigError(f"'{folder}' exists already; name a folder that does not.")
+    copy_parts(bundle, target)
+    own = target.as_posix() if len(target.parts) > 1 else f"./{target.as_posix()}"
+    print(f"copied to {folder}; train it with 'monai-anomaly train {own}'")
+    return 0
+
+
+def copy_parts(bundle: Bundle, target: Path) -> None:
+    """Copy a bundle's configurations, card and license.
+
+    Raises:
+        ConfigError: when the folder cannot be written.
+    """
     try:
         for part in ("configs", "docs", "LICENSE"):
             _copy(bundle.folder / part, target / part)
     except OSError as error:
-        raise ConfigError(f"'{folder}' cannot be written ({error.strerror}); name another folder.") from None
-    own = target.as_posix() if len(target.parts) > 1 else f"./{target.as_posix()}"
-    print(f"copied to {folder}; train it with 'monai-anomaly train {own}'")
-    return 0
+        raise ConfigError(f"'{target}' cannot be written ({error.strerror}); name another folder.") from None
 
 
 def run_check(path: str, as_json: bool = False) -> int:

@@ -23,6 +23,7 @@ from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
 from monai_anomaly.apps.command.bundles_verb import add_bundles
 from monai_anomaly.apps.command.completion import complete, finished_words, is_asked
+from monai_anomaly.apps.command.consensus_verb import add_consensus, run_consensus
 from monai_anomaly.apps.command.drift_verb import add_drift
 from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
@@ -41,7 +42,12 @@ from monai_anomaly.utils.exceptions import (
 
 __all__ = ["main"]
 
-RUNNERS = {**{name: verb.run for name, verb in BUNDLE_VERBS.items()}, "predict": run_predict, "export": run_export}
+RUNNERS = {
+    **{name: verb.run for name, verb in BUNDLE_VERBS.items()},
+    "predict": run_predict,
+    "export": run_export,
+    "consensus": run_consensus,
+}
 """Verbs whose options are a bundle's keys."""
 
 
@@ -108,6 +114,7 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
         verb.add(verbs, words[1:] if words[:1] == [name] else ())
     add_predict(verbs, words[1:] if words[:1] == ["predict"] else ())
     add_export(verbs)
+    add_consensus(verbs, words[:1] == ["consensus"])
     add_report(verbs)
     add_bundles(verbs)
     add_inspect(verbs)

@@ -15,6 +15,7 @@ from monai_anomaly.utils.exceptions import CheckpointError
 __all__ = ["DETECTORS", "detector_class", "make_detector"]
 
 DETECTORS: dict[str, str] = {
+    "Consensus": "monai_anomaly.networks.nets.consensus.consensus",
     "Embedding": "monai_anomaly.networks.nets.embedding.embedding",
     "OCAD": "monai_anomaly.networks.nets.ocad.ocad",
     "SAGAN": "monai_anomaly.networks.nets.sagan.sagan",
