@@ -71,7 +71,7 @@ def test_help_names_the_verbs_without_importing_monai():
 
 MISTAKES = [
     (["trian", "sepiad"], "there is no verb 'trian'; the nearest is 'train'.", 2),
-    (["train"], "train needs a bundle: embedding, ocad, sagan, sepiad, simsid, or a bundle's folder.", 2),
+    (["train"], "train needs a bundle: consensus, embedding, ocad, sagan, sepiad, simsid, or a bundle's folder.", 2),
     (["predict"], "predict takes an image or a folder and one for the results, got 0 words.", 2),
     (
         ["predict", "bundles"],

@@ -11,6 +11,7 @@ import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,6 +30,7 @@ DATA = {
     "ocad": "small_skin",
     "sagan": "small_radiographs",
     "embedding": "small_radiographs",
+    "consensus": "other_radiographs",
 }
 """The fixtures of the bundles' data."""
 SMALL = {"seed": 1, "num_train": 12, "num_val": 6, "num_test": 12, "progress": False}
@@ -44,6 +46,13 @@ def small_phantom(make_once) -> Path:
 def small_radiographs(make_once) -> Path:
     """Return a phantom of a few radiographs, with a pool."""
     return make_once("radiographs", lambda folder: make_phantom(folder, kind="radiograph", num_unlabeled=12, **SMALL))
+
+
+@pytest.fixture(scope="session")
+def other_radiographs(make_once) -> Path:
+    """Return a phantom of other radiographs, with normals of several patients to hold out."""
+    more = {**SMALL, "seed": 2, "num_val": 16}
+    return make_once("others", lambda folder: make_phantom(folder, kind="radiograph", num_unlabeled=12, **more))
 
 
 @pytest.fixture(scope="session")
@@ -70,22 +79,24 @@ def examples(request, make_once) -> Callable[[str], Example]:
     def example(name: str) -> Example:
         recipe = RECIPES[name]
         data = request.getfixturevalue(DATA[recipe.bundle])
-        more = {"weights": str(request.getfixturevalue("resnet"))} if recipe.resnet else {}
+        more: dict[str, Any] = {"weights": str(request.getfixturevalue("resnet"))} if recipe.resnet else {}
+        if recipe.members:
+            more["members"] = [str(example(member).model) for member in recipe.members]
         folder = make_once(f"trained-{name}", Example(name, data, Path(), more).train)
         return Example(name, data, folder, more)
 
     return example
 
 
-@pytest.fixture(params=DATA)
+@pytest.fixture(params=[name for name in DATA if not RECIPES[name].members])
 def example(request, examples) -> Example:
-    """Each bundle, trained."""
+    """Each bundle that is trained on images, trained."""
     return examples(request.param)
 
 
-@pytest.fixture(params=RECIPES)
+@pytest.fixture(params=[name for name, recipe in RECIPES.items() if not recipe.members])
 def recipe(request, examples) -> Example:
-    """Each recipe of each bundle, trained."""
+    """Each recipe of each of these bundles, trained."""
     return examples(request.param)
 
 

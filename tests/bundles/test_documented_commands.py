@@ -40,6 +40,7 @@ KINDS = {
     "sagan": "radiograph",
     "ocad": "skin",
     "embedding": "radiograph",
+    "consensus": "radiograph",
 }
 """The phantom of each bundle."""
 NOT_RUN = {
@@ -94,7 +95,7 @@ def ready(make_once, examples, cache):
 
 
 @pytest.fixture
-def place(tmp_path, cache, ready, resnet):
+def place(tmp_path, cache, ready, resnet, examples):
     """Give a function that makes the working directory ready for the commands of a bundle, and returns it."""
 
     def prepare(bundle: str) -> Path:
@@ -109,6 +110,7 @@ def place(tmp_path, cache, ready, resnet):
             "resnet18.pth": resnet,
             "image.dcm": min((data / "test").iterdir()),
             "models": ready(bundle),
+            **{f"{member}.pt": examples(member).model for member in RECIPES[bundle].members},
         }.items():
             (tmp_path / name).unlink(missing_ok=True)
             (tmp_path / name).symlink_to(target)

@@ -35,7 +35,7 @@ TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
 NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
 NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
-NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated", "pool"}
+NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated", "pool", "held_out", "opened"}
 NOT_FOR_USERS |= {"trained", "detector_writer", "summary", "tracker", "lock", "settings", "earlier", "to_score"}
 NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
 """Keys that put a run together."""
@@ -67,6 +67,7 @@ def verb_options() -> set[str]:
         "drift",
         "benchmark",
         "pool_curve",
+        "consensus",
     )
     for verb in verbs:
         printed = io.StringIO()

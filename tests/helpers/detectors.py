@@ -37,7 +37,7 @@ SMALL["Consensus"] = {
     "in_channels": 3,
     "members": [
         {"name": name.lower(), "detector": name, "network": SMALL[name], "intensity": intensity}
-        for name, intensity in (("OCAD", "none"), ("SEPIAD", "zscore"), ("SimSID", "percentile"))
+        for name, intensity in (("OCAD", "zscore"), ("SimSID", "percentile"))
     ],
     "rule": "stouffer",
 }

@@ -110,6 +110,8 @@ class Recipe:
     tiny: dict[str, Any] = field(default_factory=dict)
     resnet: bool = False
     """Whether ``weights`` must be a file of torchvision's ResNet-18."""
+    members: tuple[str, ...] = ()
+    """Recipes whose detectors are joined."""
 
 
 REPORT: dict[str, Any] = {
@@ -147,5 +149,6 @@ RECIPES = {
     "ocad-paper": Recipe("ocad", OCAD_CURVES, ("paper",), OCAD_PAPER, resnet=True),
     "sagan": Recipe("sagan", SAGAN_CURVES, tiny=TINY["sagan"]),
     "embedding": Recipe("embedding", (), tiny=TINY["embedding"]),  # solved, and so without losses
+    "consensus": Recipe("consensus", (), tiny={"batch_size": 2, "device": "cpu"}, members=("simsid", "sagan")),
 }
 """By the bundle and what is laid over its training; the bundle's name alone is ``train.json``."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from monai_anomaly.bundle.consensus.members import Members
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.errors import DataListError, ImageReadError
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
@@ -23,7 +23,7 @@ __all__ = ["unseen"]
 logger = logging.getLogger(__name__)
 
 
-def unseen(items: Sequence[Mapping[str, Any]], members: Members, what: str) -> ItemList:
+def unseen(items: Sequence[Mapping[str, Any]], members: Members, what: str, patients: int = 0) -> ItemList:
     """Return the items without the patients of whom a member was trained on images.
 
     A member knows its training images, the pool's too, as it saw them, so that each file is read once for each
@@ -32,7 +32,11 @@ def unseen(items: Sequence[Mapping[str, Any]], members: Members, what: str) -> I
     Args:
         items: of a data list.
         members: whose fingerprints are compared.
-        what: what the warning calls the items, in the plural.
+        what: what messages call the items, in the plural.
+        patients: least number of patients that must be left.
+
+    Raises:
+        DataListError: for fewer patients.
     """
     trained_on = {str(item.get("group", item["name"])) for item in items if _is_known(item, members)}
     kept = [dict(item) for item in items if str(item.get("group", item["name"])) not in trained_on]
@@ -41,6 +45,12 @@ def unseen(items: Sequence[Mapping[str, Any]], members: Members, what: str) -> I
             "%d of %d %s are of %d patients of whom a member was trained on images, which it scores lower than others; "
             "they are left out.",
             *(len(items) - len(kept), len(items), what, len(trained_on)),
+        )
+    left = len({str(item.get("group", item["name"])) for item in kept})
+    if left < patients:
+        raise DataListError(
+            f"the {what} that no member was trained on are of {left} patients, and {patients} are needed at least; add "
+            "some to their section."
         )
     return ItemList(kept, getattr(items, "left_out", {}))
 

@@ -29,7 +29,7 @@ class ConsensusObjective(SolvedObjective):
         pool: number of images of the pool, whose rows follow.
 
     Raises:
-        DataListError: for normals of a single patient, or a rule that needs a pool without one.
+        DataListError: for a rule that needs a pool without one.
         TrainingError: when a pass that was cut short has seen too little, or a member's score is not finite.
     """
 
@@ -37,11 +37,6 @@ class ConsensusObjective(SolvedObjective):
 
     def __init__(self, detector: Consensus, groups: Sequence[str], pool: int = 0) -> None:
         super().__init__()
-        if len(set(groups)) < 2:
-            raise DataListError(
-                f"the held-out normals that no member was trained on are of {len(set(groups))} patients, and 2 are "
-                "needed at least; add normals to the validation section."
-            )
         if detector.evidence.rule == "logistic" and not pool:
             raise DataListError(
                 "the rule logistic compares normals with unlabeled images, and the pool has none that no member was "

@@ -87,7 +87,7 @@ def test_fingerprint_changes_with_what_is_run(other):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sepiadd", "'sepiadd' is no bundle.*there are embedding"),
+        ("sepiadd", "'sepiadd' is no bundle.*there are consensus"),
         ("", "must be a bundle"),
         ("'sepiad", "must be a bundle"),
         ("sepiad few_normal", "'sepiad' has no overlay 'few_normal'; it has few_normals, multi_gpu_train, paper"),

@@ -22,7 +22,7 @@ from monai_anomaly.utils.checkpoint import save_checkpoint
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
 
-BUNDLES = ("sepiad", "ocad", "sagan", "simsid", "embedding")
+BUNDLES = ("sepiad", "ocad", "sagan", "simsid", "embedding", "consensus")
 
 HOSTILE_CONFIGURATIONS = {
     "a target of the system": {"x": {"_target_": "os.system", "command": "touch MARK"}},

@@ -154,7 +154,7 @@ def test_a_copy_holds_no_weights(tmp_path, monkeypatch):
 def test_the_list_says_what_each_bundle_is(installed, capsys):
     assert main(["bundles"]) == 0
     printed = capsys.readouterr().out
-    assert all(f"{name}  0" in printed for name in ("embedding", "ocad", "sagan", "sepiad", "simsid"))
+    assert all(f"{name}  0" in printed for name in ("consensus", "embedding", "ocad", "sagan", "sepiad", "simsid"))
     assert "squeeze-and-excitation" in printed and str(installed / "sepiad") in printed
 
 
