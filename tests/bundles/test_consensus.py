@@ -24,6 +24,7 @@ from tests.helpers.trained_models import assert_same, load
 
 pytestmark = pytest.mark.usefixtures("at_root")
 
+
 @pytest.fixture
 def joined(examples) -> Example:
     """Return tiny detectors of SimSID and SAGAN as one."""
@@ -68,7 +69,9 @@ def test_an_evaluation_has_each_member_beside_the_score(joined, tmp_path):
     terms = table(tmp_path / "terms.csv")
     assert list(terms[0])[-2:] == ["simsid", "sagan"]
     for row, each in zip(rows, terms, strict=True):
-        assert float(row["score"]) == pytest.approx(max(float(each["sagan"]), float(each["simsid"])), rel=1e-3, abs=1e-3)
+        assert float(row["score"]) == pytest.approx(
+            max(float(each["sagan"]), float(each["simsid"])), rel=1e-3, abs=1e-3
+        )
 
 
 def test_the_normals_of_the_scale_calibrate_as_if_they_had_not_been_there(joined, tmp_path):
@@ -79,7 +82,8 @@ def test_the_normals_of_the_scale_calibrate_as_if_they_had_not_been_there(joined
     evidence = joined.detector.evidence
     with torch.inference_mode():
         scores = joined.detector.raw_scores(joined.images("validation", 0))
-        held_out = [float(evidence.without(int(p))(s[None])[0]) for p, s in zip(evidence.patients, evidence.normals)]
+        pairs = zip(evidence.patients.tolist(), evidence.normals, strict=True)
+        held_out = [float(evidence.without(patient)(own[None])[0]) for patient, own in pairs]
         own = evidence(scores)[0].tolist()
     assert calibration.scores == pytest.approx(sorted(held_out), rel=1e-3, abs=1e-3)
     assert calibration.scores != pytest.approx(sorted(own), rel=1e-2)

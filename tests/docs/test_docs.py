@@ -35,7 +35,17 @@ TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
 NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
 NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
-NOT_FOR_USERS |= {"dataloader", "inferer", "postprocessing", "handlers", "evaluator", "calibrated", "pool", "held_out", "opened"}
+NOT_FOR_USERS |= {
+    "dataloader",
+    "inferer",
+    "postprocessing",
+    "handlers",
+    "evaluator",
+    "calibrated",
+    "pool",
+    "held_out",
+    "opened",
+}
 NOT_FOR_USERS |= {"trained", "detector_writer", "summary", "tracker", "lock", "settings", "earlier", "to_score"}
 NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
 """Keys that put a run together."""

@@ -121,9 +121,7 @@ def add_bundle(parser: argparse.ArgumentParser) -> None:
     suggest(parser.add_argument("bundle", metavar="BUNDLE", help=f"one of {', '.join(known)}, or its folder"), known)
 
 
-def add_keys(
-    parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Path], but: Sequence[str] = ()
-) -> None:
+def add_keys(parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Path], but: Sequence[str] = ()) -> None:
     """Add the keys of a bundle's configurations, for help and completion, but for some."""
     group = parser.add_argument_group("keys", "the bundle's settings; one below another is written --train::KEY")
     names = tuple(file.stem for file in files)

@@ -62,7 +62,9 @@ def run_consensus(words: Sequence[str]) -> int:
     if missing is not None:
         raise CheckpointError(f"there is no trained detector '{missing}'; name the model.pt of each member.")
     if "dataset_dir" not in overrides:
-        return usage_error("consensus needs --dataset_dir: normals that the members were not trained on give the scale.")
+        return usage_error(
+            "consensus needs --dataset_dir: normals that the members were not trained on give the scale."
+        )
     check_overrides(overrides, read_configs([find_bundle(BUNDLE).config("train")]))
     check_inputs(overrides)
     folder = Path(output).expanduser()

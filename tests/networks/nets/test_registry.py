@@ -27,7 +27,10 @@ def test_an_unknown_name_is_one_sentence(name):
     with pytest.raises(CheckpointError) as caught:
         make_detector({"detector": name, "network": {}})
     sentence = str(caught.value)
-    assert f"'{name}' is no detector" in sentence and "Consensus, Embedding, OCAD, SAGAN, SEPIAD, SimSID; install" in sentence
+    assert (
+        f"'{name}' is no detector" in sentence
+        and "Consensus, Embedding, OCAD, SAGAN, SEPIAD, SimSID; install" in sentence
+    )
     assert "\n" not in sentence
 
 

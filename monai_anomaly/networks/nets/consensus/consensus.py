@@ -22,8 +22,8 @@ class Consensus(Detector):
     """Several trained detectors as one: each sees the image as it is used to, and a rule joins their scores.
 
     ``forward`` gives the map whose spatial mean is the joined score; higher is more anomalous. Each member's map is in
-    deviations of held-out normals, once its ``evidence`` was fitted on them. For the maximum the map is that of the member that
-    decides, else the members' weighted sum; it is shifted so that its mean is the score. A member whose map is not
+    deviations of held-out normals, once ``evidence`` was fitted on them. For the maximum the map is that of the member
+    that decides, else the members' weighted sum; it is shifted so that its mean is the score. A member whose map is not
     finite for an image is left out of it.
 
     Args:
@@ -48,12 +48,11 @@ class Consensus(Detector):
         self.term_names = tuple(str(member["name"]) for member in members)
         if len(members) < 2 or len(set(self.term_names)) < len(members):
             raise ValueError(f"members must be 2 or more with different names, got {', '.join(self.term_names) or 0}.")
-        self.detectors = nn.ModuleList([make_detector(member) for member in members])
+        detectors = [make_detector(member) for member in members]
+        self.detectors = nn.ModuleList(detectors)
         self.views = nn.ModuleList(
-            [
-                MemberView(image_size, in_channels, found.image_size, found.in_channels, str(member["intensity"]))
-                for found, member in zip(self.detectors, members, strict=True)
-            ]
+            MemberView(image_size, in_channels, found.image_size, found.in_channels, str(member["intensity"]))
+            for found, member in zip(detectors, members, strict=True)
         )
         self.evidence = JointEvidence(len(members), rule)
 

@@ -187,7 +187,7 @@ def _cross_fitted(scores: Tensor, patients: Tensor) -> Tensor:
 
 
 def _contrast(normals: Tensor, pool: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weights ``(M,)`` and bias of the logistic regression that tells a pool from normals, both in deviations."""
+    """Return weights ``(M,)`` and bias of the logistic regression that tells a pool from normals."""
     from sklearn.linear_model import LogisticRegression
 
     both = torch.cat([normals, pool]).clamp(-CLIP, CLIP).double().numpy()

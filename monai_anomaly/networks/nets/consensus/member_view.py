@@ -57,7 +57,7 @@ class MemberView(nn.Module):
         self.rows: Tensor  # (s, S)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Common images ``(B, C, S, S)`` in [0, 1] to the member's, ``(B, c, s, s)``."""
+        """Make the member's images ``(B, c, s, s)`` of common ones ``(B, C, S, S)`` in [0, 1]."""
         image = image.float()
         if self.from_channels == 3 and self.channels == 1:
             image = (image * self.luma).sum(dim=1, keepdim=True).clamp(max=1.0)

@@ -12,9 +12,7 @@ from monai_anomaly.networks.nets.consensus.consensus import Consensus
 from tests.helpers.detectors import SMALL, small_images
 
 
-def consensus(
-    rule: str = "maximum", names: tuple[str, ...] = ("SEPIAD", "SimSID"), spread: float = 0.1
-) -> Consensus:
+def consensus(rule: str = "maximum", names: tuple[str, ...] = ("SEPIAD", "SimSID"), spread: float = 0.1) -> Consensus:
     """Return two members of 32 pixels that were not trained, whose scores of normals are `spread` apart."""
     torch.manual_seed(0)
     members: list[dict[str, Any]] = [
