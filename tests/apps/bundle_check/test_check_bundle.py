@@ -101,7 +101,7 @@ def problems(path: Path) -> list[str]:
 def test_our_bundles_pass(name):
     n_files, findings = check_bundle(ROOT / "bundles" / name)
     assert findings == []
-    assert n_files > 10
+    assert n_files >= 10
 
 
 def test_a_bundle_with_its_weights_passes_as_a_folder_and_as_an_archive(tmp_path):
