@@ -30,6 +30,7 @@ from monai.utils import optional_import
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
+from monai_anomaly.__main__ import main
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.transforms.preprocessing import Preprocessing
@@ -230,6 +231,18 @@ def test_onnx_export_scores_the_same(example, tmp_path):
     (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.inference_mode():
         np.testing.assert_allclose(ours, detector(image).numpy(), atol=ONNX_ATOL[example.bundle] / spread(detector))
+
+
+def test_a_program_of_torch_export_scores_the_same(example, tmp_path, capfd):
+    path = tmp_path / "model.pt2"
+    words = ["export", f"bundles/{example.bundle}", "--format", "pt2", "--filepath", str(path)]
+    assert main([*words, "--checkpoint", str(example.model)]) == 0
+    assert capfd.readouterr().out == f"the detector is in {path}\n"
+    detector, images = example.detector, example.images("test", 1)
+    program = torch.export.load(path).module()
+    with torch.inference_mode():
+        for batch in (images, images[:1]):
+            torch.testing.assert_close(program(batch), detector(batch), atol=1e-5 / spread(detector), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

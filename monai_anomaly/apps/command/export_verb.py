@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""``export``: a trained detector as TorchScript or ONNX."""
+"""``export``: a trained detector as TorchScript, ONNX or a program of ``torch.export``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ from monai_anomaly.utils.folder_lock import FolderLock
 
 __all__ = ["add_export", "run_export"]
 
-HELP = "write a trained detector as TorchScript (ts) or ONNX"
-USAGE = "monai-anomaly export BUNDLE --format ts|onnx [--filepath FILE] [--checkpoint MODEL.pt]"
+HELP = "write a trained detector as TorchScript (ts), ONNX or a program of torch.export (pt2)"
+USAGE = "monai-anomaly export BUNDLE --format ts|onnx|pt2 [--filepath FILE] [--checkpoint MODEL.pt]"
 FORMATS = {"ts": "ckpt_export", "onnx": "onnx_export"}
-"""MONAI's command for each."""
+"""MONAI's command for each; for pt2 it has none."""
+PT2 = "pt2"
 
 
 def add_export(verbs: Any) -> argparse.ArgumentParser:
@@ -35,7 +36,7 @@ def add_export(verbs: Any) -> argparse.ArgumentParser:
         "export", help=HELP, description=f"{HELP}.", usage=USAGE, allow_abbrev=False
     )
     add_bundle(parser)
-    parser.add_argument("--format", choices=sorted(FORMATS), help="what to write; ONNX needs the extra 'onnx'")
+    parser.add_argument("--format", choices=sorted([*FORMATS, PT2]), help="what to write; ONNX needs the extra 'onnx'")
     parser.add_argument("--filepath", metavar="FILE", help="the new file (default: beside the checkpoint)")
     parser.add_argument("--checkpoint", metavar="MODEL.pt", help="the trained detector (default: the bundle's own)")
     return parser
@@ -47,8 +48,8 @@ def run_export(words: Sequence[str]) -> int:
     kind, filepath = overrides.pop("format", None), overrides.pop("filepath", None)
     if len(named) != 1:
         return usage_error(f"export needs one bundle: {', '.join(known_bundles())}, or a bundle's folder.")
-    if kind not in FORMATS:
-        return usage_error("export needs --format ts or --format onnx.")
+    if kind not in (*FORMATS, PT2):
+        return usage_error("export needs --format ts, --format onnx or --format pt2.")
     bundle = find_bundle(named[0])
     config = bundle.config("inference")
     check_overrides(overrides, read_configs([config]))
@@ -59,7 +60,18 @@ def run_export(words: Sequence[str]) -> int:
     path = path_of(filepath or checkpoint_of(bundle, options))
     path = path if filepath else path.with_suffix(f".{kind}")
     with FolderLock({"--filepath": path.parent}):
+        if kind == PT2:
+            return _export_program(checkpoint_of(bundle, options), path)
         return run_line([FORMATS[kind], "network_def", *_export_words(bundle, config, kind, path, options)])
+
+
+def _export_program(checkpoint: str, path: Path) -> int:
+    """Write the detector without MONAI's program, which knows no such format."""
+    from monai_anomaly.bundle.torch_export import export_program
+
+    export_program(checkpoint, path)
+    print(f"the detector is in {path}")
+    return 0
 
 
 def _export_words(bundle: Bundle, config: Path, kind: str, path: Path, options: Mapping[str, str]) -> list[str]:
