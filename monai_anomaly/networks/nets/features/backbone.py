@@ -36,8 +36,8 @@ class Backbone(nn.Module):
 
     Args:
         name: "efficientnet_lite0" (stages "stage1" to "stage7" and "head"), or a ResNet, ConvNeXt or vision transformer
-            ("stage1" to "stage4") or an EfficientNet (as many as it has, and "head") by torchvision's name, or DINO's
-            small transformers "vit_s_16" and "vit_s_8".
+            ("stage1" to "stage4") or an EfficientNet (as many as it has, and "head") by torchvision's name, or a
+            transformer of DINO or DINOv2 ("vit_s_16", "vit_b_14"...).
         stages: which stages to return, from shallow to deep; all by default. What lies deeper is not computed.
         image_size: height and width of the images; it matters to transformers only.
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from monai_anomaly.networks.nets.features.efficientnet_lite0 import LITE0
 from monai_anomaly.networks.nets.features.foreign_weights import ANCHORS, read_foreign_state_dict, torchvision_names
 from monai_anomaly.networks.nets.features.packaged_weights import lite0_state_dict
-from monai_anomaly.networks.nets.features.torchvision_stages import SMALL_TRANSFORMERS
+from monai_anomaly.networks.nets.features.torchvision_stages import OTHER_TRANSFORMERS
 from monai_anomaly.networks.nets.features.weights_file import download_state_dict, file_origin
 from monai_anomaly.utils.exceptions import WeightsError
 
@@ -71,7 +71,7 @@ def _torchvision_weights(name: str) -> Mapping[str, WeightsEnum]:
     """Return torchvision's weights of a network by their names, and the ones it calls the default."""
     from torchvision import models
 
-    if name in SMALL_TRANSFORMERS:
+    if name in OTHER_TRANSFORMERS:
         return {}
     enum = models.get_model_weights(name)
     return {**enum.__members__, "DEFAULT": enum.DEFAULT}

@@ -18,7 +18,7 @@ from monai_anomaly.utils.exceptions import ConfigError, WeightsError
 
 __all__ = [
     "FAMILIES",
-    "SMALL_TRANSFORMERS",
+    "OTHER_TRANSFORMERS",
     "fold_batch_norm",
     "load_torchvision_weights",
     "torchvision_network",
@@ -30,15 +30,19 @@ FAMILIES = ("resnet", "resnext", "wide_resnet", "efficientnet_", "convnext_", "v
 """What the names of the networks start with."""
 
 _HEADS = ("fc", "classifier", "heads", "head")
-SMALL_TRANSFORMERS = {"vit_s_16": 16, "vit_s_8": 8}
-"""DINO's small transformers and their patches' size; torchvision has no name for them."""
+_SMALL, _BASE, _LARGE = (12, 6, 384), (12, 12, 768), (24, 16, 1024)
+OTHER_TRANSFORMERS = {
+    **{"vit_s_16": _SMALL, "vit_s_8": _SMALL, "vit_b_8": _BASE},
+    **{"vit_s_14": _SMALL, "vit_b_14": _BASE, "vit_l_14": _LARGE},
+}
+"""Blocks, heads and width of the transformers of DINO and DINOv2 that torchvision has no name for."""
 
 
 def torchvision_network(name: str, image_size: int) -> nn.Module:
     """Make torchvision's network, with random weights and no classifier.
 
     Args:
-        name: as torchvision calls it, or "vit_s_16" or "vit_s_8", the small transformers of DINO.
+        name: as torchvision calls it, or a key of ``OTHER_TRANSFORMERS``.
         image_size: height and width of the images, which a transformer's positions are for.
 
     Raises:
@@ -46,7 +50,7 @@ def torchvision_network(name: str, image_size: int) -> nn.Module:
     """
     from torchvision import models  # takes longer than all scoring of an image
 
-    if name not in SMALL_TRANSFORMERS and (not name.startswith(FAMILIES) or name not in models.list_models(models)):
+    if name not in OTHER_TRANSFORMERS and (not name.startswith(FAMILIES) or name not in models.list_models(models)):
         raise ConfigError(
             f"backbone must be efficientnet_lite0 or one of torchvision's names that start with "
             f"{', '.join(FAMILIES)}; got {name!r}."
@@ -57,8 +61,9 @@ def torchvision_network(name: str, image_size: int) -> nn.Module:
         patch = int(name.rpartition("_")[2])
         if image_size % patch != 0:
             raise ConfigError(f"{name} needs an image_size that is a multiple of {patch}, got {image_size}.")
-        if name in SMALL_TRANSFORMERS:
-            network = models.VisionTransformer(image_size, patch, 12, 6, 384, 1536)
+        if name in OTHER_TRANSFORMERS:
+            blocks, heads, width = OTHER_TRANSFORMERS[name]
+            network = models.VisionTransformer(image_size, patch, blocks, heads, width, 4 * width)
         else:
             network = models.get_model(name, weights=None, image_size=image_size)
     for head in _HEADS:

@@ -11,7 +11,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 from monai_anomaly.networks.nets.features.backbone import Backbone, load_backbone_weights, make_backbone
 from monai_anomaly.networks.nets.features.pretrained_weights import INPUT_SCALES, own_scale
-from monai_anomaly.networks.nets.features.torchvision_stages import FAMILIES
+from monai_anomaly.networks.nets.features.torchvision_stages import FAMILIES, torchvision_network
 from monai_anomaly.utils.exceptions import ConfigError, WeightsError
 
 NODES = {
@@ -142,3 +142,13 @@ def test_names_and_sizes_that_can_not_be_are_refused(name, size, message):
 def test_transformers_without_published_weights_need_a_file():
     with pytest.raises(WeightsError, match="no weights of vit_s_16; give backbone_weights"):
         make_backbone("vit_s_16", image_size=32)
+
+
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("vit_s_8", 21.7), ("vit_s_14", 22.1), ("vit_b_8", 85.8), ("vit_b_14", 86.6), ("vit_l_14", 304.3)],
+)
+def test_the_transformers_of_dino_have_their_published_sizes(name, millions):
+    with torch.device("meta"):
+        network = torchvision_network(name, image_size=224 if name.endswith("8") else 518)
+    assert sum(parameter.numel() for parameter in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)
