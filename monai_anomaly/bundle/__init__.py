@@ -11,6 +11,7 @@ from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
 from monai_anomaly.bundle.features import check_weights, feature_layers, feature_network, prepare_features
+from monai_anomaly.bundle.locator import prepare_locator
 from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.pool_checking import compare_pool, write_pool_check
 from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
@@ -40,6 +41,7 @@ __all__ = [
     "open_audit",
     "open_detector",
     "prepare_features",
+    "prepare_locator",
     "read_calibration",
     "run_details",
     "scoring_settings",

@@ -143,8 +143,11 @@ def test_a_budget_of_a_moment_leaves_all_that_a_training_leaves_and_says_how_sho
     pictures = EventAccumulator(str(output / "tensorboard")).Reload().Images("samples")
     assert [picture.step for picture in pictures] == [1]
     trained = TrainedDetector.read(tmp_path / "models" / "model.pt")
-    features = "1 of 30 iterations of the feature pretraining, " if example.bundle == "sepiad" else ""
-    assert trained.unfinished == f"{features}1 of {9 if solved else 90} iterations of the training"
+    before = {
+        "sepiad": "1 of 30 iterations of the feature pretraining, ",
+        "embedding": "1 of 2 iterations of the segmenter, ",
+    }.get(example.bundle, "")
+    assert trained.unfinished == f"{before}1 of {9 if solved else 90} iterations of the training"
 
 
 def test_a_training_that_was_cut_short_can_be_finished(examples, tmp_path):

@@ -33,7 +33,8 @@ TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalon
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
-NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate", "history"}
+NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "segment", "train", "validate"}
+NOT_FOR_USERS |= {"history"}
 NOT_FOR_USERS |= {"curves", "best", "teacher", "teacher_stage", "student_stage", "preprocessing", "datalist", "dataset"}
 NOT_FOR_USERS |= {
     "dataloader",

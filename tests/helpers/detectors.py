@@ -14,7 +14,12 @@ from monai_anomaly.networks.nets.registry import make_detector
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
 
 SMALL: dict[str, dict[str, Any]] = {
-    "Embedding": {"image_size": 32, "in_channels": 1},
+    "Embedding": {
+        "image_size": 32,
+        "in_channels": 1,
+        "location": {"input": "raw", "stages": ["stage5"], "segmenter_stages": ["stage3", "stage5"]},
+        "segmenter": True,
+    },
     "OCAD": {
         "image_size": 16,
         "in_channels": 3,

@@ -76,6 +76,8 @@ TINY: dict[str, dict[str, Any]] = {
         "val_interval": 2,
         "batch_size": 8,
         "device": "cpu",
+        "segmenter_steps": 2,
+        "segmenter_batch_size": 4,
     },
 }
 SEPIAD_CURVES = (

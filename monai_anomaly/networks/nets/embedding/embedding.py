@@ -13,7 +13,8 @@ from torch import Tensor
 from monai_anomaly.networks.blocks.density.pool_share import score_weights
 from monai_anomaly.networks.blocks.density.stage_statistics import StageStatistics
 from monai_anomaly.networks.nets.embedding.heads import DISTANCES, Heads
-from monai_anomaly.networks.nets.embedding.layout import IMAGE, columns, looked_at
+from monai_anomaly.networks.nets.embedding.layout import IMAGE, columns, looked_at, stage_places
+from monai_anomaly.networks.nets.embedding.locator import Locator
 from monai_anomaly.networks.nets.features.backbone import Backbone
 from monai_anomaly.networks.nets.standardized_detector import MIN_SPREAD, StandardizedDetector
 from monai_anomaly.utils.exceptions import ConfigError
@@ -47,7 +48,10 @@ class Embedding(StandardizedDetector):
     whole image, and the mean over positions of a map (see :class:`.StageStatistics`). Each score is, at every image, a
     weighted sum of features (see :class:`.Heads`), so that the map of that sum has the score as its mean: nothing is
     approximated. Each score is counted in standard deviations of normals that it was not fitted on; the weighted sum of
-    the scores is the image's. Nothing here is trained by descent: :meth:`fit_heads` and :meth:`fit_joining` solve it.
+    the scores is the image's. Nothing of it is trained by descent: :meth:`fit_heads` and :meth:`fit_joining` solve it.
+
+    That map is exact, and points at lesions badly. With ``location``, ``forward`` gives another one, made to be looked
+    at and shifted so that its mean is the same score; see :class:`.Locator`. ``score_map`` gives the exact one always.
 
     Args:
         image_size: S, height and width of the images, in pixels.
@@ -58,6 +62,9 @@ class Embedding(StandardizedDetector):
         distances: ``kind``, ``stages`` ("image" is what the backbone sees) and ``statistics`` of each distance from the
             normals, and further arguments of its class; see ``DISTANCES``. The default is for EfficientNet-Lite0.
         contrast: the same, without a kind, of the logistic regression of normals and pool.
+        location: ``input`` ("z" or "raw"), ``stages`` and ``segmenter_stages`` of the map that is shown, and further
+            arguments of :class:`.Locator`; None shows the map of the score.
+        segmenter: whether a segmenter has a part in the map that is shown.
 
     Attributes:
         score_weights: ``(R,)``, of the standardized scores in their sum, the contrast's last.
@@ -81,6 +88,8 @@ class Embedding(StandardizedDetector):
         normalization: str = "z",
         distances: Sequence[Mapping[str, Any]] = DISTANCES_OF_LITE0,
         contrast: Mapping[str, Any] = CONTRAST,
+        location: Mapping[str, Any] | None = None,
+        segmenter: bool = False,
     ) -> None:
         super().__init__(image_size, in_channels, raw_scores=len(distances) + 1)
         if in_channels not in (1, 3):
@@ -111,6 +120,28 @@ class Embedding(StandardizedDetector):
         # before any fit the distances count alike, and the contrast, which is nothing then, does not
         self.register_buffer("score_weights", torch.tensor([1.0] * len(distances) + [0.0]))
         self.score_weights: Tensor
+        if segmenter and location is None:
+            raise ConfigError("a segmenter needs location, the map that it has a part in; set segmenter to false.")
+        located = "z" if location is None else str(location["input"])
+        if located not in ("z", "raw"):
+            raise ConfigError(f"input of location must be 'z' or 'raw', got {located!r}.")
+        self.locates_raw = located == "raw"
+        self.located_from = self.inputs.index(located) * len(stages) + 1 if located in self.inputs else -1
+        self.locator = None if location is None else self._make_locator(location, segmenter)
+
+    @torch.no_grad()
+    def _make_locator(self, location: Mapping[str, Any], segmenter: bool) -> Locator:
+        outputs = self.located_stages(torch.zeros(1, self.in_channels, self.image_size, self.image_size))
+        options = {key: value for key, value in location.items() if key != "input"}
+        distances = stage_places("stages", options.pop("stages"), self.backbone.stages)
+        segments = stage_places("segmenter_stages", options.pop("segmenter_stages", []), self.backbone.stages)
+        return Locator(
+            [output.shape[1] for output in outputs],
+            [(output.shape[2], output.shape[3]) for output in outputs],
+            distances=distances,
+            segments=segments if segmenter else [],
+            **options,
+        )
 
     # ---- features ------------------------------------------------------------------------------------------------
 
@@ -129,6 +160,12 @@ class Embedding(StandardizedDetector):
         return found
 
     @torch.jit.export
+    def located_stages(self, image: Tensor) -> list[Tensor]:
+        """Image ``(B, C, S, S)`` to the backbone's stages ``(B, c, h, w)`` that the locator looks at."""
+        seen = self.backbone.normalized(image) if self.locates_raw else self.backbone.z_scored(image)
+        return self.backbone(seen)
+
+    @torch.jit.export
     def features(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to its features ``(B, D)``, float32."""
         return self.statistics(self.stages(image))
@@ -142,12 +179,26 @@ class Embedding(StandardizedDetector):
     def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
         stages = self.stages(image)
+        score, activation = self._scored(stages)
+        if self.locator is None:
+            return activation
+        start = self.located_from  # a pass of its own where the score does not look at the same input
+        own = self.located_stages(image) if start < 0 else stages[start : start + len(self.backbone.stages)]
+        return self.shift_to_score(self.locator(own, self.image_size), score)
+
+    @torch.jit.export
+    def score_map(self, image: Tensor) -> Tensor:
+        """Image ``(B, C, S, S)`` to the map ``(B, 1, S, S)`` of the score itself, its mean but for a constant."""
+        return self._scored(self.stages(image))[1]
+
+    def _scored(self, stages: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the score ``(B,)`` and its map ``(B, 1, S, S)``."""
         raw, each = self.heads(self.statistics(stages))
         score = self.joined(self.standardize(raw))
         size = [self.image_size, self.image_size]
         activation = self.statistics.activation(stages, self.feature_weights(each), size)
         # The map has the score as its mean already, but for a constant, and for resizing by no whole number.
-        return self.shift_to_score(activation, score)
+        return score, self.shift_to_score(activation, score)
 
     @torch.jit.export
     def joined(self, scores: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from typing import Any
 from monai_anomaly.networks.blocks.density.stage_statistics import STATISTICS
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["IMAGE", "Part", "columns", "looked_at"]
+__all__ = ["IMAGE", "Part", "columns", "looked_at", "stage_places"]
 
 IMAGE = "image"
 """What the backbone sees, as a stage before its own."""
@@ -50,3 +50,14 @@ def columns(parts: Sequence[Part], wanted: Sequence[Part], sizes: Sequence[int])
     return [
         start + i for part, start, size in zip(parts, starts, sizes, strict=True) if part in wanted for i in range(size)
     ]
+
+
+def stage_places(key: str, asked: Sequence[str], known: Sequence[str]) -> list[int]:
+    """Return the places of the stages of ``location`` among the backbone's, from shallow to deep.
+
+    Raises:
+        ConfigError: for a stage that is not known.
+    """
+    if isinstance(asked, str) or set(asked) - set(known):
+        raise ConfigError(f"{key} of location must be a list of names out of {', '.join(known)}; got {asked!r}.")
+    return [place for place, stage in enumerate(known) if stage in asked]

@@ -17,6 +17,8 @@ from monai_anomaly.networks.nets.embedding.segmenter import Segmenter
 __all__ = ["Locator"]
 
 _MIN_SPREAD = 1e-6
+_SCALE_IMAGES = 256
+"""Normals that the scale is taken from; each has a value at every pixel."""
 
 
 class Locator(nn.Module):
@@ -28,7 +30,7 @@ class Locator(nn.Module):
     over the whole image tell an abnormal one, and each of them fires in many places.
 
     Args:
-        channels: of the backbone's stages that :meth:`forward` gets.
+        channels: of the stages that :meth:`forward` gets; it may get more of them.
         sizes: height and width of each of them.
         distances: which of them the distance looks at, by their places.
         segments: which of them the segmenter looks at, from shallow to deep; none for no segmenter.
@@ -55,7 +57,7 @@ class Locator(nn.Module):
     ) -> None:
         super().__init__()
         if not distances:
-            raise ValueError("the distance of each position needs at least one stage; set local_stages.")
+            raise ValueError("the distance of each position needs at least one stage; set stages of location.")
         self.distances = list(distances)
         self.segments = list(segments)
         self.size = list(min(sizes[i] for i in distances))  # of the deepest
@@ -104,8 +106,11 @@ class Locator(nn.Module):
             ValueError: with fewer than 2 images, or features that are not finite.
         """
         self.distance.fit(self._local(stages) for stages in batches)
-        moments = RunningMoments()
+        moments, images = RunningMoments(), 0
         for stages in batches:
             moments.update(self._maps(stages, size))
+            images += len(stages[0])
+            if images >= _SCALE_IMAGES:
+                break
         self.scale_mean.copy_(moments.mean)
         self.scale_std.copy_(moments.std().clamp(min=_MIN_SPREAD))
