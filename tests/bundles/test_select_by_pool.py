@@ -12,12 +12,14 @@ import pytest
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.handlers.training import best_weights
+from tests.helpers.recipes import TINY
 from tests.helpers.tiny_bundles import evaluate, table, train
 from tests.helpers.trained_models import assert_same, load
 
 
-def test_the_best_epoch_becomes_the_model_and_the_report_says_so(example, tmp_path, at_root, monkeypatch):
-    seen = {}
+@pytest.mark.parametrize("name", [name for name in TINY if name != "embedding"])  # whose pass is one epoch
+def test_the_best_epoch_becomes_the_model_and_the_report_says_so(examples, name, tmp_path, at_root, monkeypatch):
+    example, seen = examples(name), {}
 
     class Watched(best_weights.BestWeights):
         def _look(self, engine):
