@@ -24,7 +24,7 @@ from sklearn.metrics import roc_auc_score
 
 from monai_anomaly.apps.benchmark.baselines import DETECTORS, FEATURES
 from monai_anomaly.bundle import TrainedDetector
-from monai_anomaly.calibration.conformal import conformal_p_values
+from monai_anomaly.calibration.conformal import conformal_p_values, patients_needed
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.networks.nets.consensus.joint_evidence import RULES, JointEvidence
@@ -129,7 +129,7 @@ def false_alarm_rate(data: Scored, rule: str = "maximum", splits: int = 200) -> 
     for seed in range(splits):
         order = np.random.default_rng(seed).permutation(np.unique(data.patients[normal]))
         sizes = np.cumsum([int((data.patients[normal] == patient).sum()) for patient in order])
-        chosen = order[: max(3, int(np.searchsorted(sizes, wanted)) + 1)]
+        chosen = order[: max(patients_needed(ALPHA), int(np.searchsorted(sizes, wanted)) + 1)]
         known, new = (normal[np.isin(data.patients[normal], chosen) == inside] for inside in (True, False))
         patients = torch.from_numpy(data.patients[known])
         evidence = JointEvidence(len(data.names), rule).fit(data.scores[known], patients)
