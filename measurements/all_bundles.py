@@ -18,6 +18,7 @@ from monai_anomaly.apps.arguments import minutes, seeds
 from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
 from monai_anomaly.phantom.phantom import PhantomKind, phantom_dir
 from monai_anomaly.utils.bundle_folders import known_bundles
+from monai_anomaly.utils.stop_signals import watch_signals
 
 __all__ = ["main"]
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seeds", type=seeds, default=[0, 1, 2], help="of the trainings (default: 0,1,2)")
     parser.add_argument("--max_minutes", type=minutes, default=2.0, help="budget of each training (default: 2)")
     options = parser.parse_args(arguments)
+    watch_signals()  # ended, it still writes the table of what is done
     phantoms = [phantom_dir(kind=kind) for kind in get_args(PhantomKind)] if options.phantoms else []
     done = run_benchmark(
         options.bundles,
