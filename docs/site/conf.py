@@ -21,6 +21,8 @@ from sphinx.application import Sphinx
 from torchvision.models import VisionTransformer, WeightsEnum
 
 import monai_anomaly
+from monai_anomaly.bundle import pool_checking, training_summary
+from monai_anomaly.guard.pool_check import PoolCheck
 from monai_anomaly.handlers.scoring import gallery_pictures
 from monai_anomaly.networks.nets.features import transformer_stages, weights_file
 from monai_anomaly.report.evaluation_numbers import Case
@@ -28,6 +30,8 @@ from monai_anomaly.report.evaluation_numbers import Case
 # What these modules import for their types alone, as it takes long; autodoc reads signatures with it.
 gallery_pictures.Case = Case
 transformer_stages.VisionTransformer = VisionTransformer
+pool_checking.PoolCheck = PoolCheck
+training_summary.PoolCheck = PoolCheck
 weights_file.WeightsEnum = WeightsEnum
 sys.modules["npt"] = numpy.typing  # the name in the signatures, for autodoc_type_aliases
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from monai_anomaly.data.sets.cached import CachedDataset
-from monai_anomaly.guard.pool_check import PoolCheck, check_pool_statistics
 from monai_anomaly.utils.atomic import atomic_write
+
+if TYPE_CHECKING:  # scikit-learn's import, which comes with it, takes longer than scoring an image
+    from monai_anomaly.guard.pool_check import PoolCheck
 
 __all__ = ["POOL_CHECK", "compare_pool", "write_pool_check"]
 
@@ -26,6 +28,8 @@ def compare_pool(normals: CachedDataset, pool: CachedDataset) -> PoolCheck:
         normals: the training images.
         pool: the unlabeled images.
     """
+    from monai_anomaly.guard.pool_check import check_pool_statistics
+
     return check_pool_statistics(normals.images, _facts(normals), pool.images, _facts(pool))
 
 

@@ -10,7 +10,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ignite.distributed as idist
 import torch
@@ -19,11 +19,13 @@ from monai_anomaly.bundle.command_line import is_default
 from monai_anomaly.bundle.next_commands import command_after, training_files
 from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
-from monai_anomaly.guard.pool_check import PoolCheck
 from monai_anomaly.handlers.training.time_budget import ENDLESS, TimeBudget
 from monai_anomaly.utils.grouped_sentences import GroupedSentences
 from monai_anomaly.utils.printable import printable
 from monai_anomaly.utils.stop_signals import advise
+
+if TYPE_CHECKING:  # scikit-learn's import, which comes with it, takes longer than scoring an image
+    from monai_anomaly.guard.pool_check import PoolCheck
 
 __all__ = ["FEW", "TrainingSummary"]
 

@@ -21,9 +21,11 @@ pytestmark = pytest.mark.usefixtures("at_root")
 
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("key", ["output_dir", "ckpt_dir"])
-def test_a_training_is_refused(small_phantom, sentence, tmp_path, name, key):
+def test_a_training_is_refused(examples, small_phantom, sentence, tmp_path, name, key):
     files = [config(overlay, RECIPES[name].bundle) for overlay in ("train", *RECIPES[name].overlays)]
-    words = tiny_words(name, small_phantom, output_dir=tmp_path / "output_dir", ckpt_dir=tmp_path / "ckpt_dir")
+    members = [str(examples(member).model) for member in RECIPES[name].members]
+    more = {"members": members} if members else {}
+    words = tiny_words(name, small_phantom, output_dir=tmp_path / "output_dir", ckpt_dir=tmp_path / "ckpt_dir", **more)
     with another_run(tmp_path / key):
         told = sentence("training", "--config_file", str(files), *words)
         assert os.listdir(tmp_path) == [key]

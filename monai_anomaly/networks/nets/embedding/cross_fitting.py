@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor
 
 from monai_anomaly.networks.nets.embedding.heads import Heads
@@ -52,6 +51,8 @@ def cross_fitted(
 
 def _parts(normals: int, groups: Sequence[str], folds: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield the places of the images to fit on and of those to score, for each part; none shares a patient."""
+    from sklearn.model_selection import StratifiedGroupKFold  # its import takes longer than scoring an image
+
     of_normals, of_pool = set(groups[:normals]), set(groups[normals:])
     fewest = min(len(each) for each in (of_normals, of_pool) if each or each is of_normals)
     if fewest < 2:
