@@ -23,9 +23,10 @@ from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.sets.input_digest import InputDigests
 from monai_anomaly.data.sets.records import read_record
+from monai_anomaly.engines.consensus_inferer import ConsensusInferer
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, describe_failure
-from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.guard.member_guards import JointGuard
 from monai_anomaly.scoring.audit_trail import AuditTrail
 from monai_anomaly.scoring.guarding import check_frames
 from monai_anomaly.scoring.result import Result, judge
@@ -73,7 +74,7 @@ class AnomalyDetector:
         *,
         calibration: Calibration | None,
         false_alarm_rate: float,
-        guard: InputGuard | None,
+        guard: InputGuard | JointGuard | None,
         device: str | torch.device | None,
         frames: str,
         aggregate: str,
@@ -98,7 +99,7 @@ class AnomalyDetector:
         # as the bundles' configurations have it; all that is made late is made here, before there are threads
         self._network = trained.detector.to(device=self.device).to(memory_format=torch.channels_last)
         self._preprocessing = trained.preprocessing_within(decode_limit)
-        self._inferer = ImageInferer()
+        self._inferer = trained.inferer
         self._score = ScoreFromMap()
         self._digests = InputDigests()
 
@@ -266,6 +267,8 @@ class AnomalyDetector:
         maps, errors = self._forward(images, strict)
         for item, anomaly_map, error in zip(read, maps, errors, strict=True):
             item.update({"pred": anomaly_map, "score": self._score(anomaly_map), FORWARD_ERROR: error})
+            if isinstance(self._inferer, ConsensusInferer) and not error:
+                item.update(vars(self._inferer.said(item["image"], self._network)))  # type: ignore[arg-type]
 
     def _forward(self, images: torch.Tensor, strict: bool) -> tuple[torch.Tensor, list[str]]:
         """Return maps ``(B, 1, H, W)`` on the CPU, NaN where the network raised, and why it did."""

@@ -16,7 +16,10 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from monai_anomaly.engines.consensus_inferer import ConsensusInferer
+from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.input_guard import InputGuard
+from monai_anomaly.guard.member_guards import JointGuard, MemberGuards
 from monai_anomaly.handlers.scoring.calibration_writer import DetectorIdentity
 from monai_anomaly.networks.nets.detector import Detector
 from monai_anomaly.networks.nets.registry import make_detector
@@ -117,10 +120,28 @@ class TrainedDetector:
     # ---- what is made of it ------------------------------------------------------------------------------------------
 
     @cached_property
-    def guard(self) -> InputGuard | None:
+    def guard(self) -> InputGuard | JointGuard | None:
         """Says which images it was never shown; None where the training fitted none."""
+        own, members = self.own_guard, self.member_guards
+        return own if own is None or members is None else JointGuard(own, members)
+
+    @cached_property
+    def own_guard(self) -> InputGuard | None:
+        """The guard that its training fitted, without those of the members of a consensus."""
         state = self._content.get("guard")
         return None if state is None else InputGuard.from_state(state)
+
+    @cached_property
+    def member_guards(self) -> MemberGuards | None:
+        """Says which members of a consensus were never shown the like of an image; None of another detector."""
+        if self.spec["detector"] != "Consensus":
+            return None
+        return MemberGuards(self.spec["network"], self._content.get("member_guards"))
+
+    @cached_property
+    def inferer(self) -> ImageInferer:
+        """Makes maps of images with the detector."""
+        return ImageInferer() if self.member_guards is None else ConsensusInferer(self.member_guards)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -70,6 +70,9 @@ class Result:
             :func:`monai_anomaly.data.picture_facts.picture_facts`. None where it was not read.
         device: keyed hash of the device that made it, of a DICOM file; None where it is not known.
         patient: keyed hash of the patient, of the header, else of what the data list says; None where it is not known.
+        members: of a consensus, each member's score in deviations of held-out normals, by its name; None of one that
+            does not count. Of a cine, those of the frame that is shown. None of any other detector.
+        left_out: of a consensus, why a member does not apply, by its name.
         anomaly_map: float32 ``(H, W)``, of the network's size; its mean is its frame's score. None without a score.
         image: what the network saw, float32 ``(C, H, W)``, its intensity normalized.
         origin: gives picture and reconstruction when they are asked for; does not travel with a copy of the result.
@@ -96,6 +99,8 @@ class Result:
     facts: Mapping[str, float] | None = None
     device: str | None = None
     patient: str | None = None
+    members: Mapping[str, float | None] | None = None
+    left_out: Mapping[str, str] | None = None
     anomaly_map: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     image: npt.NDArray[np.float32] | None = field(default=None, compare=False)
     origin: Origin | None = field(default=None, compare=False)
@@ -208,6 +213,8 @@ class Result:
             "facts": None if self.facts is None else dict(self.facts),
             "device": self.device,
             "patient": self.patient,
+            "members": None if self.members is None else dict(self.members),
+            "left_out": None if self.left_out is None else dict(self.left_out),
             "map_digest": None,
             "overlay_digest": None,
         }
@@ -242,6 +249,8 @@ def judge(
         "facts": {key: float(top[key]) for key in PICTURE_FACTS if key in top} if rows else None,
         "device": str(top.get("device_hash") or "") or None,
         "patient": _patient(top),
+        "members": top.get("members"),
+        "left_out": top.get("left_out"),
     }
     digest, problem = str(top.get(INPUT_DIGEST) or "") or None, study.problem
     if problem is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from monai_anomaly.apps.command.main import main
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
+from monai_anomaly.guard.input_guard import InputGuard
 from tests.helpers.tiny_bundles import Example, config, evaluate, outputs, table, words
 from tests.helpers.trained_models import assert_same, load
 
@@ -72,6 +74,41 @@ def test_an_evaluation_has_each_member_beside_the_score(joined, tmp_path):
         assert float(row["score"]) == pytest.approx(
             max(float(each["sagan"]), float(each["simsid"])), rel=1e-3, abs=1e-3
         )
+
+
+def test_a_member_whose_guard_refuses_is_left_out_and_said(joined, tmp_path):
+    content, model = joined.load(), tmp_path / "model.pt"
+    assert {name for name, state in content["member_guards"].items() if state} == {"simsid", "sagan"}
+    noise = torch.rand(200, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    of_noise = InputGuard.fit(noise, [{}] * len(noise)).state()
+    items = load_datalist(str(joined.data), "test")[:2]
+    for refusing in (("simsid",), ("simsid", "sagan")):
+        states = dict.fromkeys(("simsid", "sagan")) | dict.fromkeys(refusing, of_noise)
+        torch.save({**content, "member_guards": states}, model)
+        detector = ma.load(model, device="cpu")
+        z = joined.detector.score_terms(torch.stack([detector.trained.preprocessing(item)["image"] for item in items]))
+        for item, (simsid, sagan) in zip(items, z.tolist(), strict=True):
+            result = detector.score(item["image"])
+            several = len(refusing) == 2
+            close = {"rel": 1e-3, "abs": 1e-3}
+            assert result.score == pytest.approx(max(simsid, sagan) if several else sagan, **close)
+            assert result.members == {"simsid": pytest.approx(simsid, **close) if several else None, "sagan": ANY}
+            assert result.members["sagan"] == pytest.approx(sagan, **close)
+            assert tuple(result.left_out) == refusing and "the 200 training normals" in result.left_out["simsid"]
+            assert result.decision == ("not_applicable" if several else "uncalibrated")
+        if not several:
+            files = tmp_path / "files"
+            files.mkdir()
+            for item in items:
+                shutil.copy(item["image"], files)
+            places = {"dataset_dir": str(files), "output_dir": str(tmp_path / "out"), "checkpoint": str(model)}
+            more = {"uncalibrated": True, "device": "cpu", "overlays": False, "maps": "none"}
+            run(run_id="inferring", config_file=joined.config("inference"), **places, **more)
+            records = [json.loads(line) for line in (tmp_path / "out" / "records.jsonl").read_text().splitlines()]
+            expected = [detector.score(file) for file in sorted(files.iterdir())]
+            keys = ("score", "members", "left_out")
+            found = sorted([[record[key] for key in keys] for record in records], key=str)
+            assert found == sorted([[result.record()[key] for key in keys] for result in expected], key=str)
 
 
 def test_the_normals_of_the_scale_calibrate_as_if_they_had_not_been_there(joined, tmp_path):

@@ -101,6 +101,12 @@ class Members:
         """SHA-256 of each member's file, by its name."""
         return {name: member.model_hash for name, member in zip(self.names, self.trained, strict=True)}
 
+    @property
+    def guard_states(self) -> dict[str, dict[str, Any] | None]:
+        """State of each member's own input guard, by its name; None where its training fitted none."""
+        guards = {name: member.own_guard for name, member in zip(self.names, self.trained, strict=True)}
+        return {name: None if guard is None else guard.state() for name, guard in guards.items()}
+
     def load_into(self, network: Consensus) -> Consensus:
         """Give a consensus the weights of its members."""
         for own, member in zip(network.detectors, self.trained, strict=True):

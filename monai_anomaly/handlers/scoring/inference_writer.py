@@ -73,7 +73,9 @@ class InferenceWriter:
       of it that the network saw and the map shows; null where the file was not read;
     * ``input_digest``, ``map_digest`` and ``overlay_digest``: which bytes these files have (see
       :func:`monai_anomaly.utils.identity.stream_digest`), or null; ``facts``: size, color and gray values of the part
-      that was scored; ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`.
+      that was scored; ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`;
+    * ``members`` and ``left_out``: of a consensus, each member's score and why a member does not apply, by their names;
+      null of any other detector.
 
     A map has the size of the source picture (see :func:`monai_anomaly.transforms.source_map.map_on_source`) and is a
     palette PNG, an NPZ archive with the network's own map beside it, or a NIfTI file; see

@@ -62,6 +62,7 @@ class DetectorWriter:
         pixel_hashes: of each image that was trained on (see :func:`monai_anomaly.data.sets.duplicates.pixel_hash`):
             their fingerprints are kept, so that no calibration takes a training image for a new one.
         data: what is to be said of the training data, numbers and texts by name.
+        member_guards: of a consensus, the state of each member's input guard by its name.
         choice: chooses the weights; None takes those of the last iteration.
         budget: what the training had: where it cut the recipe short, ``data`` says so under ``unfinished``.
     """
@@ -77,6 +78,7 @@ class DetectorWriter:
         facts: Sequence[Mapping[str, Any]] | None = None,
         pixel_hashes: Sequence[str] | None = None,
         data: Mapping[str, int | str] | None = None,
+        member_guards: Mapping[str, Any] | None = None,
         choice: WeightChoice | None = None,
         budget: TimeBudget | None = None,
     ) -> None:
@@ -88,6 +90,7 @@ class DetectorWriter:
         self.facts = facts
         self.pixel_hashes = pixel_hashes
         self.data = dict(data or {})
+        self.member_guards = member_guards
         self.choice = choice
         self.budget = budget
 
@@ -142,4 +145,6 @@ class DetectorWriter:
         if self.pixel_hashes is not None:
             hashes = [fingerprint(pixel_hash) for pixel_hash in self.pixel_hashes]
             kept["fingerprints"] = torch.tensor(hashes, dtype=torch.int64)
+        if self.member_guards is not None:
+            kept["member_guards"] = dict(self.member_guards)
         return kept

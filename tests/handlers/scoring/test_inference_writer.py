@@ -29,7 +29,8 @@ TOO_LARGE = 200.0
 
 KEYS = (
     "image,status,score,p_value,decision,decision_reason,threshold,false_alarm_rate,map,overlay,overlay_shape,map_range,"
-    "code,reason,frame,frames,frame_scores,warnings,source_shape,box,input_digest,facts,device,patient,map_digest,overlay_digest"
+    "code,reason,frame,frames,frame_scores,warnings,source_shape,box,input_digest,facts,device,patient,"
+    "members,left_out,map_digest,overlay_digest"
 )
 
 

@@ -64,17 +64,21 @@ class Consensus(Detector):
         return self.joined_map(maps, joined, weights / self.evidence.spread)
 
     @torch.jit.unused
-    def held_out_map(self, image: Tensor) -> Tensor:
-        """Map images as :meth:`forward` does, but one of the held-out normals as if its patient had been none.
+    def guarded_map(self, image: Tensor, counted: Tensor, *, held_out: bool = False) -> Tensor:
+        """Map images as :meth:`forward` does, without the members that do not count for them.
 
-        A calibration asks for these: the normals' own deviations from a mean that they are part of are too small.
+        Args:
+            image: ``(B, C, S, S)``.
+            counted: bool ``(B, M)``: False leaves a member out, as one whose map is not finite.
+            held_out: score one of the held-out normals as if its patient had been none. A calibration asks for this:
+                the normals' own deviations from a mean that they are part of are too small.
         """
         maps = self.member_maps(image)
         found: list[Tensor] = []
-        for own, scores in zip(maps, maps.mean(dim=(2, 3)), strict=True):
-            patient = self.evidence.patient_of(scores)
+        for own, scores, counts in zip(maps, maps.mean(dim=(2, 3)), counted, strict=True):
+            patient = self.evidence.patient_of(scores) if held_out else None
             evidence = self.evidence if patient is None else self.evidence.without(patient)
-            joined, weights = evidence(scores[None])
+            joined, weights = evidence(scores.masked_fill(~counts, torch.nan)[None])
             own = own.where(own.isfinite(), torch.zeros_like(own))
             found.append(self.joined_map(own[None], joined, weights / evidence.spread))
         return torch.cat(found)

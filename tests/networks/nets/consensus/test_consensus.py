@@ -11,6 +11,8 @@ import torch
 from monai_anomaly.networks.nets.consensus.consensus import Consensus
 from tests.helpers.detectors import SMALL, small_images
 
+COUNTED = torch.ones(8, 2, dtype=torch.bool)
+
 
 def consensus(rule: str = "maximum", names: tuple[str, ...] = ("SEPIAD", "SimSID"), spread: float = 0.1) -> Consensus:
     """Return two members of 32 pixels that were not trained, whose scores of normals are `spread` apart."""
@@ -71,10 +73,10 @@ def test_a_member_that_fails_on_an_image_is_left_out_of_it():
 def test_a_normal_of_the_scale_is_scored_without_its_patient():
     network = consensus(spread=0.0)
     known, new = small_images(network, 8), small_images(network, 2, seed=5)
-    torch.testing.assert_close(network.held_out_map(new), network(new))
+    torch.testing.assert_close(network.guarded_map(new, COUNTED[:2], held_out=True), network(new))
     scores = network.raw_scores(known)
     expected = network.evidence.without(3)(scores[3:4])[0]
-    found = network.held_out_map(known)[3].mean()
+    found = network.guarded_map(known, COUNTED, held_out=True)[3].mean()
     torch.testing.assert_close(found, expected[0], rtol=1e-4, atol=1e-4)
     assert abs(found - network(known)[3].mean()) > 0.01
 
