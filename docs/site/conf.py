@@ -90,7 +90,7 @@ nitpick_ignore_regex = [
     # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
-    ("py:(class|exc)", r"Floats|PackageNotFoundError|Path"),
+    ("py:(class|exc)", r"Floats|Module|PackageNotFoundError|Path"),
 ]
 if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
     extensions.append("sphinx.ext.intersphinx")

@@ -65,7 +65,7 @@ class Consensus(Detector):
 
     @torch.jit.unused
     def guarded_map(self, image: Tensor, counted: Tensor, *, held_out: bool = False) -> Tensor:
-        """Map images as :meth:`forward` does, without the members that do not count for them.
+        """Map images as ``forward`` does, without the members that do not count for them.
 
         Args:
             image: ``(B, C, S, S)``.

@@ -42,7 +42,7 @@ class JointEvidence(nn.Module):
 
     Args:
         members: M.
-        rule: one of :data:`RULES`.
+        rule: one of ``RULES``.
 
     Attributes:
         normals: scores of the held-out normals ``(N, M)`` that it was fitted on, for :meth:`without`.
