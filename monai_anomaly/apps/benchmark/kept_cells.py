@@ -15,13 +15,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from monai_anomaly.apps.benchmark.cell import Cell, CellError
+from monai_anomaly.apps.benchmark.cell import Cell, CellError, DataSet
 from monai_anomaly.apps.benchmark.run_cell import last_sentence, run_cell
+from monai_anomaly.apps.benchmark.variants import Variant
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.folder_lock import LOCK_NAME
 
-__all__ = ["Runner", "check_platform", "open_output", "read_result", "refuse_equal", "run_all", "threads"]
+__all__ = [
+    "Runner",
+    "check_platform",
+    "comparison_protocol",
+    "known_results",
+    "open_output",
+    "read_result",
+    "refuse_equal",
+    "run_all",
+    "threads",
+]
 
 Runner = Callable[[Cell, Path], dict[str, Any]]
 """Runs a cell in an empty folder; see :func:`~monai_anomaly.apps.benchmark.run_cell.run_cell`."""
@@ -151,3 +162,26 @@ def _outcome(result: dict[str, Any]) -> str:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def comparison_protocol(
+    form: int | str, variants: Sequence[Variant], data: Sequence[DataSet], max_minutes: float
+) -> dict[str, Any]:
+    """Return what must not change between two runs into one folder."""
+    return {
+        "format": form,
+        "max_minutes": max_minutes,
+        "OMP_NUM_THREADS": threads(),
+        "bundles": {variant.name: variant.fingerprint() for variant in variants},
+        "data": {data_set.name: data_set.fingerprint for data_set in data},
+    }
+
+
+def known_results(cells: Sequence[Cell], output: Path) -> list[dict[str, Any]]:
+    """Return what is known of these cells, and of others that earlier runs left in the folder."""
+    results = [read_result(output / "cells" / cell.folder) or {"rows": [cell.empty_row()]} for cell in cells]
+    known = {cell.folder for cell in cells}
+    for folder in sorted((output / "cells").iterdir()):
+        result = None if folder.name in known else read_result(folder)
+        results += [result] if result else []
+    return results

@@ -12,15 +12,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from monai_anomaly.apps.benchmark.cell import Cell, DataSet, read_data
 from monai_anomaly.apps.benchmark.figure import draw_figure
 from monai_anomaly.apps.benchmark.kept_cells import (
     Runner,
     check_platform,
+    comparison_protocol,
+    known_results,
     open_output,
-    read_result,
     refuse_equal,
     run_all,
     threads,
@@ -75,7 +75,7 @@ def run_benchmark(
     refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     cells = [*_cells(variants, data, seeds, max_minutes)]
     with FolderLock({"--output_dir": output_dir}):
-        output = open_output(Path(output_dir).expanduser(), _protocol(variants, data, max_minutes))
+        output = open_output(Path(output_dir).expanduser(), comparison_protocol(FORMAT, variants, data, max_minutes))
         try:
             run_all(cells, output / "cells", runner)
         finally:
@@ -93,24 +93,9 @@ def _cells(
             yield from (Cell(data_set, variant, seed, max_minutes) for variant in variants)
 
 
-def _protocol(variants: Sequence[Variant], data: Sequence[DataSet], max_minutes: float) -> dict[str, Any]:
-    """Return what must not change between two runs into one folder."""
-    return {
-        "format": FORMAT,
-        "max_minutes": max_minutes,
-        "OMP_NUM_THREADS": threads(),
-        "bundles": {variant.name: variant.fingerprint() for variant in variants},
-        "data": {data_set.name: data_set.fingerprint for data_set in data},
-    }
-
-
 def _write_tables(cells: Sequence[Cell], output: Path, max_minutes: float) -> bool:
     """Write and print what is known: of these cells, and of others that earlier runs left in the folder."""
-    results = [read_result(output / "cells" / cell.folder) or {"rows": [cell.empty_row()]} for cell in cells]
-    known = {cell.folder for cell in cells}
-    for folder in sorted((output / "cells").iterdir()):
-        result = None if folder.name in known else read_result(folder)
-        results += [result] if result else []
+    results = known_results(cells, output)
     table = summarize(results)
     text = markdown(table, max_minutes=max_minutes, threads=threads())
     atomic_write(output / "results.csv", csv_text(table))

@@ -16,14 +16,15 @@ from monai_anomaly.apps.benchmark.cell import Cell, DataSet, read_data
 from monai_anomaly.apps.benchmark.kept_cells import (
     Runner,
     check_platform,
+    comparison_protocol,
+    known_results,
     open_output,
-    read_result,
     refuse_equal,
     run_all,
     threads,
 )
 from monai_anomaly.apps.benchmark.run_cell import run_cell
-from monai_anomaly.apps.benchmark.variants import Variant, read_variant
+from monai_anomaly.apps.benchmark.variants import read_variant
 from monai_anomaly.apps.pool_curve.curve_figure import draw_curve
 from monai_anomaly.apps.pool_curve.curve_table import COLUMNS, markdown, point_rows, summarize_curve
 from monai_anomaly.apps.pool_curve.pool_cell import PoolCell, pool_cells
@@ -84,7 +85,9 @@ def run_pool_curve(
     refuse_equal("--dataset_dir", [data_set.name for data_set in data])
     [*pool_cells(variants, [data], sizes, shares, max_minutes)]  # checks the variants before a folder is made
     with FolderLock({"--output_dir": output_dir}):
-        output = open_output(Path(output_dir).expanduser().absolute(), _protocol(variants, data, max_minutes))
+        output = open_output(
+            Path(output_dir).expanduser().absolute(), comparison_protocol(FORMAT, variants, data, max_minutes)
+        )
         drawn = [[_split(of, number, output / "splits") for of in data] for number in range(splits)]
         cells = [*pool_cells(variants, drawn, sizes, shares, max_minutes)]
         try:
@@ -92,17 +95,6 @@ def run_pool_curve(
         finally:
             complete = _write_tables(cells, output, max_minutes)
     return complete
-
-
-def _protocol(variants: Sequence[Variant], data: Sequence[DataSet], max_minutes: float) -> dict[str, Any]:
-    """Return what must not change between two runs into one folder."""
-    return {
-        "format": FORMAT,
-        "max_minutes": max_minutes,
-        "OMP_NUM_THREADS": threads(),
-        "bundles": {variant.name: variant.fingerprint() for variant in variants},
-        "data": {data_set.name: data_set.fingerprint for data_set in data},
-    }
 
 
 def _split(data: DataSet, number: int, folder: Path) -> DataSet:
@@ -131,11 +123,7 @@ def _checked(runner: Runner) -> Runner:
 
 def _write_tables(cells: Sequence[PoolCell], output: Path, max_minutes: float) -> bool:
     """Write and print what is known of these cells, and of others that earlier runs left in the folder."""
-    results = [read_result(output / "cells" / cell.folder) or {"rows": [cell.empty_row()]} for cell in cells]
-    known = {cell.folder for cell in cells}
-    for folder in sorted((output / "cells").iterdir()):
-        result = None if folder.name in known else read_result(folder)
-        results += [result] if result else []
+    results = known_results(cells, output)
     points = summarize_curve(results)
     text = markdown(points, max_minutes=max_minutes, threads=threads())
     rows = [{column: row.get(column) for column in COLUMNS} for result in results for row in result["rows"]]
