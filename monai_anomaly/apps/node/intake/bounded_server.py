@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -72,14 +71,11 @@ class BoundedHandler(RequestHandler):
         self.request.settimeout(self.server.idle_seconds)
         if isinstance(self.request, ssl.SSLSocket):
             try:
-                self.server.shaking.add(self.request)
                 self.request.do_handshake()
             except OSError:
                 self.server.refused("tls")
-                self.server.shutdown_request(self.request)
+                self.server.forget(self.request)
                 return
-            finally:
-                self.server.shaking.discard(self.request)
         super().handle()
 
     def _create_association(self) -> Association:
@@ -91,6 +87,7 @@ class BoundedHandler(RequestHandler):
         bounded.refused = self.server.refused
         association.dul.socket = bounded
         server = self.server
+        server.connections[self.request] = association
         association.dimse = BoundedDimse(association, server.folder, server.max_bytes, server.refused)
         return association
 
@@ -127,7 +124,7 @@ class BoundedServer(ThreadedAssociationServer):
         self.max_bytes = max_bytes
         self.idle_seconds = idle_seconds
         self.refused = refused
-        self.shaking: set[socket.socket] = set()
+        self.connections: dict[socket.socket, Association | None] = {}  # None: not an association yet
         contexts = entity.supported_contexts
         super().__init__(entity, address, entity.ae_title, contexts, ssl_context, evt_handlers, BoundedHandler)
 
@@ -142,11 +139,24 @@ class BoundedServer(ThreadedAssociationServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Count a connection whose association could not be made; the stock method prints the peer's address."""
         self.refused("failed")
+        self.connections.pop(request, None)  # which the caller closes
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Say whether there is room for one more connection; pynetdicom refuses the last few politely itself."""
-        threads = sum("AcceptorThread" in thread.name for thread in threading.enumerate())
-        if threads + len(self.shaking) < self.ae.maximum_associations + SPARE:
+        for connection, association in list(self.connections.items()):
+            if association is not None and association.ident is not None and not association.is_alive():
+                self.forget(connection)  # pynetdicom leaves it open when the peer closed first
+        if len(self.connections) < self.ae.maximum_associations + SPARE:
+            self.connections[request] = None
             return True
         self.refused("too_many_connections")
         return False
+
+    def forget(self, connection: socket.socket) -> None:
+        """Close a connection that has ended.
+
+        Args:
+            connection: one of those that were accepted.
+        """
+        self.connections.pop(connection, None)
+        self.shutdown_request(connection)

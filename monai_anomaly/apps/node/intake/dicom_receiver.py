@@ -9,6 +9,7 @@ import logging
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,10 @@ class DicomReceiver:
         Raises:
             OSError: the address cannot be had.
         """
-        # pynetdicom logs titles, identifiers and, with an exception, values: none of it may reach a log.
-        logging.getLogger("pynetdicom").setLevel(logging.CRITICAL + 1)
+        # These log titles, identifiers and values of headers: none of it may reach a log.
+        for name in ("pynetdicom", "pydicom"):
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+        warnings.filterwarnings("ignore", module="pydicom")
         _config.LOG_HANDLER_LEVEL = "none"
         remove_leftovers(self._bounds["folder"])
         handlers: list[evt.EventHandlerType] = [

@@ -8,17 +8,23 @@ from __future__ import annotations
 from pydicom import uid
 from pynetdicom import build_context
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at run time
+from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.sop_class import Verification, register_uid  # type: ignore[attr-defined] # made at run time
 
 from monai_anomaly.data.dicom.syntax import DECODERS
 
 __all__ = ["STORAGE_CLASSES", "receiver_contexts"]
 
+RETIRED = {
+    "1.2.840.10008.5.1.4.1.1.6": "UltrasoundImageStorageRetired",
+    "1.2.840.10008.5.1.4.1.1.3": "UltrasoundMultiFrameImageStorageRetired",
+}
+"""Still sent by old devices, and unknown to pynetdicom until they are registered."""
+
 STORAGE_CLASSES: tuple[str, ...] = (
     uid.UltrasoundImageStorage,
     uid.UltrasoundMultiFrameImageStorage,
-    "1.2.840.10008.5.1.4.1.1.6",  # ultrasound, retired, still sent by old devices
-    "1.2.840.10008.5.1.4.1.1.3",  # ultrasound multi-frame, retired
+    *RETIRED,
     uid.ComputedRadiographyImageStorage,
     uid.DigitalXRayImageStorageForPresentation,
     uid.DigitalMammographyXRayImageStorageForPresentation,
@@ -30,5 +36,7 @@ STORAGE_CLASSES: tuple[str, ...] = (
 
 def receiver_contexts() -> list[PresentationContext]:
     """Return the contexts that the receiver accepts: verification, and every class with every syntax that is read."""
+    for name, keyword in RETIRED.items():
+        register_uid(name, keyword, StorageServiceClass)
     syntaxes = [str(syntax) for syntax in DECODERS]
     return [build_context(Verification), *(build_context(name, syntaxes) for name in STORAGE_CLASSES)]

@@ -122,6 +122,22 @@ def test_objects_come_in_as_they_were_sent(
     assert custody.taken[0][2] == still.SOPInstanceUID
 
 
+def test_objects_of_every_class_are_answered(
+    listen: Callable[..., DicomReceiver], custody: Custody, still: Dataset
+) -> None:
+    sender = AE("PACS")
+    for name in STORAGE_CLASSES:
+        sender.add_requested_context(name, still.file_meta.TransferSyntaxUID)
+    association = sender.associate("127.0.0.1", listen().port, ae_title="NODE")
+    for name in STORAGE_CLASSES:
+        item = Dataset()
+        item.SOPClassUID, item.SOPInstanceUID = name, "1.2.3"
+        item.file_meta = still.file_meta
+        assert association.send_c_store(item).Status == 0, name
+    association.release()
+    assert len(custody.taken) == len(STORAGE_CLASSES)
+
+
 def test_no_success_without_custody(listen: Callable[..., DicomReceiver], custody: Custody, still: Dataset) -> None:
     custody.errors = [
         NoRoomError(), OSError(28, "full"), RuntimeError("the database is away"),
