@@ -1,0 +1,13 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Results as DICOM objects that a hospital's archive takes: structured report, secondary capture, segmentations."""
+
+from __future__ import annotations
+
+from monai_anomaly.dicom_results.dicom_results import DicomResults
+from monai_anomaly.dicom_results.errors import DicomResultError
+from monai_anomaly.dicom_results.model_identity import ModelIdentity
+from monai_anomaly.dicom_results.result_object import KINDS, ResultObject
+
+__all__ = ["KINDS", "DicomResultError", "DicomResults", "ModelIdentity", "ResultObject"]

@@ -1,0 +1,114 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""From a scored DICOM image to the objects that go back to the archive."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from monai_anomaly.data.dicom.elements import quiet_pydicom
+from monai_anomaly.dicom_results.capture import make_capture
+from monai_anomaly.dicom_results.draft import Draft
+from monai_anomaly.dicom_results.errors import DicomResultError
+from monai_anomaly.dicom_results.model_identity import ModelIdentity
+from monai_anomaly.dicom_results.result_object import ResultObject
+from monai_anomaly.dicom_results.segmentation import make_binary, make_fractional
+from monai_anomaly.dicom_results.source_header import SourceHeader, read_source
+from monai_anomaly.dicom_results.structured_report import make_report
+from monai_anomaly.scoring.result import Result
+
+__all__ = ["DicomResults"]
+
+logging.getLogger("highdicom").setLevel(logging.WARNING)  # below it, it writes UIDs of patients' images
+
+WANTED = ("sr", "sc", "seg")
+DESCRIPTIONS = {
+    "sr": "Anomaly report, research use",
+    "sc": "Anomaly overlay, research use",
+    "seg": "Anomaly map, research use",
+    "seg_binary": "Anomaly mask, research use",
+}
+
+
+class DicomResults:
+    """Makes the DICOM objects of one detector's results; may be used from several threads at once.
+
+    * ``sr``: Comprehensive SR after TID 1500;
+    * ``sc``: Secondary Capture, RGB, of the source's size;
+    * ``seg``: Segmentation of a still image, fractional; and, where there is a threshold, a binary one as
+      ``seg_binary``. A cine has none: highdicom makes none of frames without a frame of reference, which ultrasound
+      has not.
+
+    A parametric map is not made: highdicom refuses it for images without a frame of reference, such as radiographs and
+    ultrasound.
+
+    UIDs follow from the source's UID, the weights' and the calibration's digests and the kind; dates are the source's.
+    So the same input gives the same bytes, and may be sent again.
+
+    Args:
+        identity: the detector.
+        kinds: what is wanted, of ``sr``, ``sc`` and ``seg``.
+
+    Raises:
+        ValueError: for another kind, or none.
+    """
+
+    def __init__(self, identity: ModelIdentity, kinds: Sequence[str] = WANTED) -> None:
+        unknown = [kind for kind in kinds if kind not in WANTED]
+        if unknown or not kinds:
+            raise ValueError(f"kinds of DICOM results must be some of {', '.join(WANTED)}, got {list(kinds)}.")
+        self.identity = identity
+        self.kinds = tuple(kind for kind in WANTED if kind in kinds)
+
+    def make(
+        self,
+        source: Dataset | str | os.PathLike[str],
+        result: Result,
+        *,
+        picture: npt.NDArray[np.float32] | None = None,
+    ) -> tuple[ResultObject, ...]:
+        """Return the objects of a result, in the order ``sr``, ``sc``, ``seg``, ``seg_binary``.
+
+        Args:
+            source: the image's data set or file; only its header is looked at.
+            result: of the same image, with a score.
+            picture: the stored frame ``(C, rows, columns)`` in [0, 1], where it is at hand; else it is read again.
+
+        Raises:
+            DicomResultError: when the source is no DICOM image, lacks a UID, or is another than was scored; when there
+                is no score.
+            ImageReadError: when the picture is read again and cannot be.
+        """
+        if result.status != "scored" or result.anomaly_map is None:
+            raise DicomResultError("no_score", f"there is no score to report, as the image was {result.status}.")
+        with quiet_pydicom():
+            header = read_source(source)
+            if result.source_shape != (header.rows, header.columns):
+                raise DicomResultError(
+                    "changed", "the source has another size than the image that was scored; score it again."
+                )
+            return tuple(self._objects(header, result, picture))
+
+    def _objects(
+        self, header: SourceHeader, result: Result, picture: npt.NDArray[np.float32] | None
+    ) -> list[ResultObject]:
+        made = []
+        if "sr" in self.kinds:
+            made.append(make_report(self._draft("sr", header), result))
+        if "sc" in self.kinds:
+            made.append(make_capture(self._draft("sc", header), result, result.picture if picture is None else picture))
+        if "seg" in self.kinds and header.frames == 1:
+            made.append(make_fractional(self._draft("seg", header), result))
+            if result.threshold is not None:
+                made.append(make_binary(self._draft("seg_binary", header), result))
+        return made
+
+    def _draft(self, kind: str, header: SourceHeader) -> Draft:
+        return Draft(kind, header, self.identity, DESCRIPTIONS[kind])
