@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy.typing
 from myst_nb.core import render
@@ -138,6 +139,13 @@ def readable_signature(
     return signature, returns
 
 
+def fold_navigation(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object) -> None:
+    """Open the way to the page in the navigation only: with all modules on all pages, that took most of the build."""
+    if toctree := context.get("toctree"):
+        context["toctree"] = lambda **options: toctree(**{**options, "collapse": True})
+
+
 def setup(app: Sphinx) -> None:
+    app.connect("html-page-context", fold_navigation, priority=400)  # before the theme
     app.connect("autodoc-process-docstring", keep_prose, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", readable_signature)
