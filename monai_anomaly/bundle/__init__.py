@@ -10,6 +10,7 @@ from monai_anomaly.bundle.calibration import calibration_folder, calibration_nor
 from monai_anomaly.bundle.checked_workflow import CheckedWorkflow
 from monai_anomaly.bundle.command_line import check_overrides
 from monai_anomaly.bundle.details import run_details, summarize_data
+from monai_anomaly.bundle.dicom_writing import dicom_files
 from monai_anomaly.bundle.features import check_weights, feature_layers, feature_network, prepare_features
 from monai_anomaly.bundle.locator import prepare_locator
 from monai_anomaly.bundle.next_commands import calibrate_command
@@ -32,6 +33,7 @@ __all__ = [
     "check_resumable",
     "check_weights",
     "compare_pool",
+    "dicom_files",
     "expand_user",
     "feature_layers",
     "feature_network",

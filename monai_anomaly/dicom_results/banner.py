@@ -13,7 +13,7 @@ from monai_anomaly.scoring.result import Result
 
 __all__ = ["draw_banner"]
 
-_SMALLEST, _PART_OF_ROWS = 8, 36
+_SMALLEST, _PART_OF_ROWS = 10, 36
 
 
 def draw_banner(drawn: npt.NDArray[np.uint8], result: Result, *, several: bool) -> None:

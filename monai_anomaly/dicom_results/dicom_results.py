@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,7 @@ __all__ = ["DicomResults"]
 
 logging.getLogger("highdicom").setLevel(logging.WARNING)  # below it, it writes UIDs of patients' images
 
+Picture = npt.NDArray[np.float32]
 WANTED = ("sr", "sc", "seg")
 DESCRIPTIONS = {
     "sr": "Anomaly report, research use",
@@ -72,14 +73,14 @@ class DicomResults:
         source: Dataset | str | os.PathLike[str],
         result: Result,
         *,
-        picture: npt.NDArray[np.float32] | None = None,
+        picture: Picture | Callable[[], Picture] | None = None,
     ) -> tuple[ResultObject, ...]:
         """Return the objects of a result, in the order ``sr``, ``sc``, ``seg``, ``seg_binary``.
 
         Args:
             source: the image's data set or file; only its header is looked at.
             result: of the same image, with a score.
-            picture: the stored frame ``(C, rows, columns)`` in [0, 1], where it is at hand; else it is read again.
+            picture: the stored frame ``(C, rows, columns)`` in [0, 1], or what reads it; None asks the result.
 
         Raises:
             DicomResultError: when the source is no DICOM image, lacks a UID, or is another than was scored; when there
@@ -97,13 +98,14 @@ class DicomResults:
             return tuple(self._objects(header, result, picture))
 
     def _objects(
-        self, header: SourceHeader, result: Result, picture: npt.NDArray[np.float32] | None
+        self, header: SourceHeader, result: Result, picture: Picture | Callable[[], Picture] | None
     ) -> list[ResultObject]:
         made = []
         if "sr" in self.kinds:
             made.append(make_report(self._draft("sr", header), result))
         if "sc" in self.kinds:
-            made.append(make_capture(self._draft("sc", header), result, result.picture if picture is None else picture))
+            shown = picture() if callable(picture) else result.picture if picture is None else picture
+            made.append(make_capture(self._draft("sc", header), result, shown))
         if "seg" in self.kinds and header.frames == 1:
             made.append(make_fractional(self._draft("seg", header), result))
             if result.threshold is not None:

@@ -49,7 +49,7 @@ def find_regions(
         anomaly_map.astype(np.float64), 1, constant_values=min(float(anomaly_map.min()), threshold) - spread
     )
     regions = []
-    for contour in find_contours(padded, threshold, positive_orientation="high"):
+    for contour in find_contours(padded, threshold, positive_orientation="low"):
         polygon = _on_picture(approximate_polygon(contour, TOLERANCE), anomaly_map.shape, box)
         area = _signed_area(polygon)
         if area > 0 and len(polygon) > 3:  # the edge of a hole runs the other way round

@@ -126,6 +126,8 @@ class EarlierResults:
         wanted = {"map": self.settings["maps"] != "none", "overlay": self.settings["overlays"]}
         if not all(self._is_whole(kept, key) for key in PICTURES if wanted[key]):
             return "without a whole map or overlay"
+        if self.settings.get("dicom") and not self._has_whole_dicom(kept):
+            return "without whole DICOM objects"
         return ""
 
     def _same_frames(self, item: Mapping[str, Any], record: Mapping[str, Any]) -> bool:
@@ -140,6 +142,14 @@ class EarlierResults:
     def _is_whole(self, kept: Kept, key: str) -> bool:
         name, digest = kept.record.get(key), kept.record.get(f"{key}_digest")
         return bool(name and digest) and self._digests.of(kept.folder / str(name)) == digest
+
+    def _has_whole_dicom(self, kept: Kept) -> bool:
+        """Return whether all DICOM objects of a record are there, or it says why it has none."""
+        digests = kept.record.get("dicom_digests")
+        if not digests:
+            return bool(kept.record.get("dicom_reason"))
+        names = kept.record["dicom"]
+        return all(self._digests.of(kept.folder / names[kind]) == digest for kind, digest in digests.items())
 
     def _print(self) -> None:
         """Print, because a person who asked for it must see what is kept and what is not."""

@@ -21,13 +21,14 @@ from monai.engines.evaluator import SupervisedEvaluator
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import check_rate
+from monai_anomaly.handlers.scoring.dicom_files import DicomFiles
 from monai_anomaly.handlers.scoring.earlier_results import EarlierResults
 from monai_anomaly.handlers.scoring.inference_cards import InferenceCards
 from monai_anomaly.handlers.scoring.inference_files import PAGE, RECORDS, SETTINGS, TABLE, inference_folder
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.handlers.scoring.kept_pictures import KeptPictures
 from monai_anomaly.handlers.scoring.on_disk import check_on_disk
-from monai_anomaly.handlers.scoring.picture_files import PictureFiles
+from monai_anomaly.handlers.scoring.picture_files import PictureFiles, Pictures
 from monai_anomaly.handlers.scoring.predictions_table import write_predictions
 from monai_anomaly.handlers.scoring.record_file import RecordFile, read_records
 from monai_anomaly.metrics.study_score import check_aggregate
@@ -75,7 +76,9 @@ class InferenceWriter:
       :func:`monai_anomaly.utils.identity.stream_digest`), or null; ``facts``: size, color and gray values of the part
       that was scored; ``device`` and ``patient``: keyed hashes; see :class:`monai_anomaly.scoring.result.Result`;
     * ``members`` and ``left_out``: of a consensus, each member's score and why a member does not apply, by their names;
-      null of any other detector.
+      null of any other detector;
+    * ``dicom``, ``dicom_digests`` and ``dicom_reason``: with ``dicom`` only, see
+      :class:`monai_anomaly.handlers.scoring.dicom_files.DicomFiles`.
 
     A map has the size of the source picture (see :func:`monai_anomaly.transforms.source_map.map_on_source`) and is a
     palette PNG, an NPZ archive with the network's own map beside it, or a NIfTI file; see
@@ -121,6 +124,7 @@ class InferenceWriter:
         pool_warning: what the pool of the training differed in from the normals, or empty; the page warns of it.
         audit: the audit log, which has each result before its files and its record are written; None keeps none.
         settings: what decides about records, maps and overlays, as plain values; goes into ``run.json``.
+        dicom: writes DICOM objects of each scored image; None writes none.
         earlier: what of an earlier run is kept, made with the same settings; its ``to_score`` is what the evaluator
             goes through. None keeps nothing.
 
@@ -152,6 +156,7 @@ class InferenceWriter:
         pool_warning: str = "",
         audit: AuditTrail | None = None,
         settings: Mapping[str, Any] | None = None,
+        dicom: DicomFiles | None = None,
         earlier: EarlierResults | None = None,
     ) -> None:
         low, high = (float(value) for value in map_range)
@@ -172,6 +177,7 @@ class InferenceWriter:
         self.audit = audit
         self.settings = dict(settings or {})
         self._earlier = earlier
+        self._dicom = dicom
         self._pictures = PictureFiles(maps=maps, overlays=overlays, sources=sources, map_range=self.map_range)
         self._gallery_size = gallery
         self._folder = inference_folder(self.output_dir)
@@ -182,7 +188,7 @@ class InferenceWriter:
         self.decisions: Counter[str] = Counter()
         self._cards = InferenceCards(self._gallery_size)
         self._studies = StudyCollector()
-        self._kept = KeptPictures(self._earlier, self._pictures)
+        self._kept = KeptPictures(self._earlier, self._pictures, self._dicom)
         self._n_items = 0
         self._n_studies = 0
         self._first_failure: str | None = None
@@ -218,6 +224,8 @@ class InferenceWriter:
             self._folder.discard()
         self._reset(self._folder.begin())
         self._pictures.start(self._folder.path)
+        if self._dicom is not None:
+            self._dicom.start(self._folder.path, self._calibration)
         atomic_write(self._folder.path / SETTINGS, json.dumps(self.settings, indent=2, sort_keys=True) + "\n")
         self._records.start()
 
@@ -251,12 +259,15 @@ class InferenceWriter:
             self.audit.add(record, self._calibration)
         if result.status == "failed":
             self._first_failure = self._first_failure or result.reason
+        number, pictures = self.counts.total(), Pictures()
         if result.status == "scored":
-            number = self.counts.total()
             pictures = self._pictures.write(result, number, index)
             pictures.add_to(record)
             self._cards.offer(number, result, pictures)
             self.decisions[str(result.decision)] += 1
+        if self._dicom is not None:
+            record |= self._dicom.write(result, number, index, pictures.whole)
+        pictures.whole = None  # cards keep the rest
         return record
 
     def finish(self, engine: SupervisedEvaluator) -> None:

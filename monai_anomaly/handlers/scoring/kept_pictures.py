@@ -12,6 +12,7 @@ from monai.engines.evaluator import SupervisedEvaluator
 
 from monai_anomaly.data.sets.input_digest import INPUT_DIGEST
 from monai_anomaly.engines.evaluator import map_alone
+from monai_anomaly.handlers.scoring.dicom_files import DicomFiles
 from monai_anomaly.handlers.scoring.earlier_results import EarlierResults
 from monai_anomaly.handlers.scoring.picture_files import PictureFiles, Pictures
 from monai_anomaly.scoring.result import Result, result_of
@@ -28,10 +29,11 @@ class KeptPictures:
     Args:
         earlier: what is kept; None for nothing.
         files: of this run.
+        dicom: of this run; None where it writes none.
     """
 
-    def __init__(self, earlier: EarlierResults | None, files: PictureFiles) -> None:
-        self._earlier, self._files = earlier, files
+    def __init__(self, earlier: EarlierResults | None, files: PictureFiles, dicom: DicomFiles | None = None) -> None:
+        self._earlier, self._files, self._dicom = earlier, files, dicom
         self._waiting = [] if earlier is None else sorted(earlier.kept)
         self._at = 0
         self._records: dict[int, tuple[int, dict[str, Any]]] = {}
@@ -55,6 +57,8 @@ class KeptPictures:
             place = self._waiting[self._at]
             kept = self._earlier.kept[place]
             record = self._files.keep(kept.record, kept.folder, number)
+            if self._dicom is not None:
+                record = self._dicom.keep(record, kept.folder, number)
             self._records[number] = place, record
             self._at += 1
             yield number, record

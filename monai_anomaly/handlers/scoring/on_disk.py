@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_anomaly.handlers.scoring.inference_files import MAPS_FOLDER, OVERLAYS_FOLDER
+from monai_anomaly.handlers.scoring.inference_files import DICOM_FOLDER, MAPS_FOLDER, OVERLAYS_FOLDER
 from monai_anomaly.handlers.scoring.record_file import read_records
 
 __all__ = ["check_on_disk"]
@@ -27,7 +27,9 @@ def check_on_disk(records: Path, made: Mapping[str, int], n_inputs: int) -> None
     """
     found: Counter[str] = Counter()
     names: dict[str, set[str]] = {MAPS_FOLDER: set(), OVERLAYS_FOLDER: set()}
+    dicom: set[str] = set()
     for record in read_records(records):
+        dicom |= set((record.get("dicom") or {}).values())
         found[record["status"]] += 1
         for folder, key in ((MAPS_FOLDER, "map"), (OVERLAYS_FOLDER, "overlay")):
             if record[key] is not None:
@@ -39,8 +41,10 @@ def check_on_disk(records: Path, made: Mapping[str, int], n_inputs: int) -> None
             f"{sum(made.values())} records {dict(sorted(made.items()))} were written; the disk lost some, or something "
             "else writes there: run it again."
         )
+    names[DICOM_FOLDER] = dicom
     for folder, wanted in names.items():
-        there = {f"{folder}/{path.name}" for path in (records.parent / folder).iterdir()}
+        files = (path for path in (records.parent / folder).rglob("*") if path.is_file())
+        there = {path.relative_to(records.parent).as_posix() for path in files}
         if there != wanted:
             raise RuntimeError(
                 f"'{records.parent / folder}' lacks {len(wanted - there)} files that the records name, and has "

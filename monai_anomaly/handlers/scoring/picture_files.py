@@ -44,8 +44,8 @@ class Pictures:
 
     ``map_digest`` and ``overlay_digest`` say which bytes these files have, as
     :func:`monai_anomaly.utils.identity.stream_digest` does. ``overlay_shape`` is the overlay's rows and columns,
-    ``seen`` what was cut out of the source picture, ``(C, H, W)`` in [0, 1], where that was read, and ``problems`` what
-    could not be made and why.
+    ``whole`` the source picture, ``(C, rows, columns)`` in [0, 1], where that was read, ``seen`` what was cut out,
+    and ``problems`` what could not be made and why.
     """
 
     map: str | None = None
@@ -54,6 +54,7 @@ class Pictures:
     overlay_digest: str | None = None
     overlay_shape: tuple[int, int] | None = None
     seen: npt.NDArray[np.float32] | None = None
+    whole: npt.NDArray[np.float32] | None = None
     problems: list[str] = field(default_factory=list)
 
     def add_to(self, record: dict[str, Any]) -> None:
@@ -153,6 +154,7 @@ class PictureFiles:
             pictures.map = self._map_folder.write(number, result.name, MAPS[self._maps], data)
             pictures.map_digest = _digest(data)
         if source is not None and self._overlays:
+            pictures.whole = source.pixels
             pictures.seen = source.pixels[:, box[1] : box[3], box[0] : box[2]]
             with _noting(pictures.problems, "overlay"):
                 drawn = self._draw(source.pixels, result.anomaly_map, box)
