@@ -17,6 +17,7 @@ from typing import Any
 
 from monai_anomaly.apps.acceptance.criteria import CRITERIA, Criterion
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.strict_yaml import once, parse_yaml
 
 __all__ = ["VERSION", "Limit", "Limits", "default_text", "read_limits"]
 
@@ -84,7 +85,7 @@ def read_limits(path: str | None) -> Limits:
 
 def _limits(text: str, where: str, *, is_json: bool, is_default: bool) -> Limits:
     try:
-        content = json.loads(text, object_pairs_hook=_once) if is_json else _parse_yaml(text)
+        content = json.loads(text, object_pairs_hook=once) if is_json else parse_yaml(text)
     except (ValueError, RecursionError) as error:
         reason = str(error).replace("\n", " ") or "too deep"
         raise ConfigError(f"{where} cannot be read as {'JSON' if is_json else 'YAML'} ({reason}).") from None
@@ -140,30 +141,3 @@ def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ConfigError(f"{where} must be a finite number, got {value!r}.")
     return float(value)
-
-
-def _once(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    """Return an object, and refuse a key that is there twice: nobody knows which one was meant."""
-    content: dict[Any, Any] = {}
-    for key, value in pairs:
-        if key in content:
-            raise ValueError(f"the key '{key}' is there twice")
-        content[key] = value
-    return content
-
-
-def _parse_yaml(text: str) -> Any:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses repeated keys."""
-
-    def construct(loader: Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-        loader.flatten_mapping(node)
-        return _once([(loader.construct_object(k, True), loader.construct_object(v, True)) for k, v in node.value])
-
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct)
-    try:
-        return yaml.load(text, Loader)
-    except (yaml.YAMLError, TypeError) as error:  # TypeError: a key that is a list
-        raise ValueError(str(error)) from None

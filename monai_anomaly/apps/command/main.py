@@ -31,6 +31,7 @@ from monai_anomaly.apps.command.inspect_verb import add_inspect
 from monai_anomaly.apps.command.pool_curve_verb import add_pool_curve
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
 from monai_anomaly.apps.command.report_verb import add_report
+from monai_anomaly.apps.command.serve_verb import add_serve
 from monai_anomaly.utils.exceptions import (
     AuditError,
     CalibrationError,
@@ -123,4 +124,5 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_drift(verbs)
     add_benchmark(verbs)
     add_pool_curve(verbs)
+    add_serve(verbs)
     return parser, list(verbs.choices)

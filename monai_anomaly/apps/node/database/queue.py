@@ -26,7 +26,7 @@ __all__ = [
     "next_jobs",
     "postpone_delivery",
     "refuse_job",
-    "release_jobs",
+    "release",
     "revive",
 ]
 
@@ -60,6 +60,8 @@ def next_jobs(session: Session, detector: int, owner: str, *, lease_seconds: flo
     lost = and_(Job.state == JobState.SCORING, Job.lease_until < at)
     query = select(Job).where(Job.detector_id == detector, or_(waiting, lost)).order_by(Job.id).limit(most)
     jobs = list(session.scalars(query.with_for_update(skip_locked=True)))
+    if any(job.attempts for job in jobs):  # what has ended a worker may do so again: it goes alone
+        jobs = [next(job for job in jobs if job.attempts)]
     for job in jobs:
         job.state, job.attempts, job.started_at = JobState.SCORING, job.attempts + 1, at
         job.lease_owner, job.lease_until = owner, at + timedelta(seconds=lease_seconds)
@@ -73,7 +75,7 @@ def finish_job(session: Session, job: int, owner: str, values: dict[str, Any], d
         session: that may write.
         job: its number.
         owner: who has it.
-        values: columns of the job.
+        values: columns of the job, with ``code`` and ``reason`` where the results cannot be made, else None for both.
         deliveries: what is to be sent; none ends the job.
 
     Returns:
@@ -85,7 +87,7 @@ def finish_job(session: Session, job: int, owner: str, values: dict[str, Any], d
     at = now()
     for name, value in values.items():
         setattr(found, name, value)
-    found.state, found.scored_at, found.code, found.reason = JobState.SCORED, at, None, None
+    found.state, found.scored_at = JobState.SCORED, at
     session.add_all(deliveries)
     if not deliveries:
         found.state, found.finished_at = JobState.DONE, at
@@ -116,11 +118,19 @@ def fail_job(
     return True
 
 
-def release_jobs(session: Session, owner: str) -> None:
-    """Put back what a worker has not finished when it is told to stop; that is no attempt."""
-    held = select(Job).where(Job.state == JobState.SCORING, Job.lease_owner == owner).with_for_update()
-    for job in session.scalars(held):
-        job.state, job.attempts, job.lease_owner, job.lease_until = JobState.QUEUED, job.attempts - 1, None, None
+def release(session: Session, machine: str) -> None:
+    """Put back at once what processes of a machine held that are no more; else their leases had to run out.
+
+    Args:
+        session: that may write.
+        machine: the owners' names begin with it and a colon; or an owner's whole name.
+    """
+    for kind in (Job, Delivery):
+        held = or_(kind.lease_owner == machine, kind.lease_owner.startswith(f"{machine}:", autoescape=True))
+        for row in session.scalars(select(kind).where(held).with_for_update()):
+            row.lease_owner = row.lease_until = None
+            if isinstance(row, Job) and row.state == JobState.SCORING:
+                row.state = JobState.QUEUED
 
 
 def revive(session: Session, job: int) -> bool:

@@ -1,0 +1,140 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The sender: a thread for each destination, so that one that is down holds up no other."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from pydicom.filereader import read_file_meta_info
+from sqlalchemy import or_, select
+
+from monai_anomaly.apps.node.configuration.sections import Destination, NodeSettings
+from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.database.queue import accept_delivery, next_deliveries, postpone_delivery
+from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, now
+from monai_anomaly.apps.node.delivery.parcel import Parcel
+from monai_anomaly.apps.node.delivery.pauses import pause_after
+from monai_anomaly.apps.node.delivery.store_sender import StoreSender
+from monai_anomaly.apps.node.delivery.stow_sender import StowSender
+from monai_anomaly.apps.node.opening import open_database, owner_name
+from monai_anomaly.apps.node.stopping import Stopping
+from monai_anomaly.apps.node.tls import client_context
+
+__all__ = ["Deliverer", "run_sender"]
+
+IDLE_SECONDS = 0.1
+LEASE_SECONDS = 600.0
+BATCH = 16  # objects; each waits 30 s at most for its answer, which is within the lease
+
+logger = logging.getLogger("monai_anomaly.node")
+
+
+def run_sender(settings: NodeSettings, stopping: Stopping) -> None:
+    """Send what waits until it is told to stop; an object on its way is finished first."""
+    database = open_database(settings)
+    threads = [
+        threading.Thread(target=_send_to, args=(settings, each, database, stopping), name=each.name)
+        for each in settings.destinations
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    while not threads and not stopping.wait(1.0):  # nowhere to send to
+        pass
+    database.close()
+
+
+def _send_to(settings: NodeSettings, destination: Destination, database: Database, stopping: Stopping) -> None:
+    deliverer = Deliverer(settings, destination, database, owner_name())
+    while not stopping.is_asked():
+        try:
+            sent = deliverer.send_some(stopping)
+        except Exception as error:  # of the database, or a fault: the destination's other objects must not wait for ever
+            logger.error("sender: %s: %s", destination.name, type(error).__name__)
+            stopping.wait(5.0)
+            continue
+        if sent == 0:
+            stopping.wait(IDLE_SECONDS)
+
+
+class Deliverer:
+    """Sends to one destination.
+
+    Args:
+        settings: of the node.
+        destination: one of them.
+        database: of the node.
+        owner: the name of its leases.
+
+    Raises:
+        ConfigError: when a file of its TLS cannot be read.
+    """
+
+    def __init__(self, settings: NodeSettings, destination: Destination, database: Database, owner: str) -> None:
+        self._folder, self._name = settings.folder, destination.name
+        self._database, self._owner = database, owner
+        self._sender = _sender(settings, destination)
+
+    def send_some(self, stopping: Stopping | None = None) -> int:
+        """Send a batch of what is due, and return how many there were."""
+        if not self._is_any_due():
+            return 0
+        with self._database.begin() as session:
+            found = next_deliveries(session, self._name, self._owner, lease_seconds=LEASE_SECONDS, most=BATCH)
+            attempts = {delivery.id: delivery.attempts + 1 for delivery in found}
+        parcels = []
+        for delivery in found:
+            parcel = _parcel(self._folder, delivery)
+            if parcel is None:
+                self._postpone(delivery.id, "no_file", attempts[delivery.id])
+            else:
+                parcels.append(parcel)
+        for parcel, outcome in self._sender.send(parcels) if parcels else ():
+            if outcome.accepted:
+                with self._database.begin() as session:
+                    accept_delivery(session, parcel.id, outcome.code)
+            else:
+                self._postpone(parcel.id, outcome.code, attempts[parcel.id])
+            if stopping is not None and stopping.is_asked():
+                break  # the rest is put back when the node starts, or when the lease has run out
+        return len(found)
+
+    def _postpone(self, delivery: int, code: str, attempts: int) -> None:
+        with self._database.begin() as session:
+            postpone_delivery(session, delivery, self._owner, code, pause_seconds=pause_after(attempts))
+
+    def _is_any_due(self) -> bool:
+        at = now()
+        free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < at)
+        due = (Delivery.state == DeliveryState.WAITING, Delivery.next_attempt_at <= at, free)
+        with self._database.read() as session:
+            return session.scalar(select(Delivery.id).where(Delivery.destination == self._name, *due).limit(1)) is not None
+
+
+def _sender(settings: NodeSettings, destination: Destination) -> StoreSender | StowSender:
+    if destination.dicomweb is not None:
+        web = destination.dicomweb
+        return StowSender(web.url, token_file=web.token_file, ca=web.ca)
+    assert destination.dicom is not None  # the settings were checked
+    dicom, tls = destination.dicom, destination.dicom.tls
+    return StoreSender(
+        title=dicom.title,
+        host=dicom.host,
+        port=dicom.port,
+        own_title=settings.dicom.title if settings.dicom is not None else "ANOMALY",
+        tls=None if tls is None else client_context(tls.ca, tls.certificate, tls.key),
+    )
+
+
+def _parcel(folder: Path, delivery: Delivery) -> Parcel | None:
+    path = folder / delivery.path
+    try:
+        syntax = str(read_file_meta_info(path).TransferSyntaxUID)
+    except OSError:
+        return None
+    return Parcel(delivery.id, path, delivery.sop_class_uid, delivery.sop_instance_uid, syntax)

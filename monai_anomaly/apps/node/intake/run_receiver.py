@@ -1,0 +1,86 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The receiver: what brings files to the node."""
+
+from __future__ import annotations
+
+import logging
+
+from monai_anomaly.apps.node.configuration.sections import DicomSettings, NodeSettings
+from monai_anomaly.apps.node.custody import Custody
+from monai_anomaly.apps.node.intake.dicom_receiver import DicomReceiver
+from monai_anomaly.apps.node.intake.watched_folder import WatchedFolder
+from monai_anomaly.apps.node.opening import open_database, open_spool
+from monai_anomaly.apps.node.spool import Spool
+from monai_anomaly.apps.node.stopping import Stopping
+from monai_anomaly.apps.node.tls import server_context
+
+__all__ = ["run_receiver"]
+
+LOOK_SECONDS = 0.5
+
+logger = logging.getLogger("monai_anomaly.node")
+
+
+def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> None:
+    """Take files in until it is told to stop.
+
+    Args:
+        settings: of the node.
+        detector: number of the detector whose jobs are made.
+        stopping: when to end.
+
+    Raises:
+        ConfigError: when the address cannot be listened on, or a file of TLS is not what it should be.
+    """
+    database, spool = open_database(settings), open_spool(settings)
+    custody = Custody(database, spool, detector, settings.queue.max_waiting)
+    receiver = None if settings.dicom is None else _receiver(settings.dicom, custody, spool)
+    watched = _watched(settings, custody, spool)
+    if receiver is not None:
+        receiver.start()
+        logger.info("receiver: listening")
+    while not stopping.wait(LOOK_SECONDS):
+        if watched is not None:
+            try:
+                watched.look()
+            except OSError as error:
+                logger.error("receiver: the watched folder: %s", error.strerror)
+    if receiver is not None:
+        receiver.stop()
+    database.close()
+
+
+def _receiver(settings: DicomSettings, custody: Custody, spool: Spool) -> DicomReceiver:
+    tls = settings.tls
+    context = None
+    if tls is not None and tls.certificate is not None and tls.key is not None:
+        context = server_context(tls.certificate, tls.key, tls.ca)
+    return DicomReceiver(
+        custody,
+        custody.refuse,
+        folder=spool.incoming,
+        title=settings.title,
+        calling_titles=settings.calling_titles,
+        host=settings.host,
+        port=settings.port,
+        associations=settings.associations,
+        max_bytes=settings.max_bytes,
+        idle_seconds=settings.idle_seconds,
+        tls=context,
+    )
+
+
+def _watched(settings: NodeSettings, custody: Custody, spool: Spool) -> WatchedFolder | None:
+    if settings.watch is None:
+        return None
+    settings.watch.folder.mkdir(parents=True, exist_ok=True)
+    return WatchedFolder(
+        settings.watch.folder,
+        spool.incoming,
+        custody,
+        custody.refuse,
+        settle_seconds=settings.watch.settle_seconds,
+        max_bytes=settings.dicom.max_bytes if settings.dicom is not None else DicomSettings().max_bytes,
+    )

@@ -1,0 +1,197 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The worker: it takes what waits, scores it, writes the results whole, and enters them in one step."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from sqlalchemy import or_, select
+
+from monai_anomaly.apps.node.configuration.sections import NodeSettings
+from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.database.queue import fail_job, finish_job, next_jobs, refuse_job
+from monai_anomaly.apps.node.database.tables import Delivery, Instance, Job, JobState, now
+from monai_anomaly.apps.node.delivery.pauses import pause_after
+from monai_anomaly.apps.node.opening import open_database, owner_name
+from monai_anomaly.apps.node.stopping import Stopping
+from monai_anomaly.apps.node.work.detector import open_node_detector, register_detector
+from monai_anomaly.bundle.model_identity import model_identity
+from monai_anomaly.dicom_results import DicomResultError, DicomResults, ResultObject
+from monai_anomaly.scoring.result import Result
+from monai_anomaly.utils.atomic import atomic_write
+
+__all__ = ["JobScorer", "run_worker"]
+
+IDLE_SECONDS = 0.1
+LEASE_MARGIN = 60.0
+
+logger = logging.getLogger("monai_anomaly.node")
+
+
+def run_worker(settings: NodeSettings, stopping: Stopping) -> None:
+    """Score what is in the queue until it is told to stop; the batch in work is finished first."""
+    torch.set_num_threads(settings.workers.threads)
+    database = open_database(settings)
+    scorer = JobScorer(settings, database, owner_name())
+    logger.info("worker: ready")
+    while not stopping.is_asked():
+        if scorer.score_some() == 0:
+            stopping.wait(IDLE_SECONDS)
+    database.close()
+
+
+class JobScorer:
+    """Scores jobs of one detector.
+
+    Args:
+        settings: of the node.
+        database: of the node.
+        owner: the name of its leases.
+
+    Raises:
+        CheckpointError, CalibrationError: as :func:`monai_anomaly.load`.
+    """
+
+    def __init__(self, settings: NodeSettings, database: Database, owner: str) -> None:
+        self._settings, self._database, self._owner = settings, database, owner
+        self._detector = open_node_detector(settings)
+        self._number = register_detector(database, self._detector)
+        kinds = {kind for destination in settings.destinations for kind in destination.kinds} or {"sr", "sc", "seg"}
+        self._objects = DicomResults(
+            model_identity(self._detector.trained, self._detector.calibration), kinds=sorted(kinds)
+        )
+
+    def score_some(self) -> int:
+        """Score up to a batch of jobs and return how many there were."""
+        if not self._is_any_due():
+            return 0
+        workers = self._settings.workers
+        lease = LEASE_MARGIN + workers.batch * workers.seconds
+        with self._database.begin() as session:
+            jobs = next_jobs(session, self._number, self._owner, lease_seconds=lease, most=workers.batch)
+            taken = [(job.id, job.attempts, session.get_one(Instance, job.instance_id).path) for job in jobs]
+        self._score(taken)
+        return len(taken)
+
+    def _is_any_due(self) -> bool:
+        """Look without the lock of a writer, which others need."""
+        at = now()
+        due = or_(
+            (Job.state == JobState.QUEUED) & (Job.next_attempt_at <= at),
+            (Job.state == JobState.SCORING) & (Job.lease_until < at),
+        )
+        with self._database.read() as session:
+            return session.scalar(select(Job.id).where(Job.detector_id == self._number, due).limit(1)) is not None
+
+    def _score(self, taken: Sequence[tuple[int, int, str | None]]) -> None:
+        there = [(job, attempts, self._settings.folder / path) for job, attempts, path in taken if path is not None]
+        for job, attempts, path in taken:
+            if path is None:
+                self._fail(job, attempts, "no_file", "The file is not in the spool any more; send it again.")
+        items: Iterable[dict[str, Any]] = [{"image": str(path), "name": str(job)} for job, _, path in there]
+        results = self._detector.score_items(items)
+        for (job, attempts, path), result in zip(there, results, strict=True):
+            try:
+                self._enter(job, attempts, path, result)
+            except Exception as error:  # of one job: the others go on, and this one is tried again
+                logger.error("worker: job %d failed (%s)", job, type(error).__name__)
+                self._fail(job, attempts, "failed", f"Making the results failed ({type(error).__name__}).")
+
+    def _enter(self, job: int, attempts: int, path: Path, result: Result) -> None:
+        if result.status == "failed":
+            self._fail(job, attempts, result.code or "failed", result.reason or "")
+            return
+        values = _columns(result)
+        if result.status == "rejected":
+            with self._database.begin() as session:
+                refuse_job(session, job, self._owner, result.code or "rejected", result.reason or "", values)
+            return
+        folder = f"results/{job // 1000}/{job}"
+        (self._settings.folder / folder).mkdir(parents=True, exist_ok=True)
+        made = self._write(folder, path, result, values)
+        deliveries = [
+            _delivery(job, each, folder, destination.name)
+            for each in made
+            for destination in self._settings.destinations
+            if each.kind.removesuffix("_binary") in destination.kinds
+        ]
+        with self._database.begin() as session:
+            if not finish_job(session, job, self._owner, {**values, "results": folder}, deliveries):
+                logger.warning("worker: job %d was taken by another one meanwhile", job)
+
+    def _write(self, folder: str, path: Path, result: Result, values: dict[str, Any]) -> tuple[ResultObject, ...]:
+        """Write pictures and objects; another worker would write the same bytes."""
+        target, picture = self._settings.folder / folder, result.picture
+        atomic_write(target / "picture.png", _png(np.rint(picture * 255).astype(np.uint8)))
+        overlay = io.BytesIO()
+        result.overlay().save(overlay, "PNG", compress_level=1)
+        atomic_write(target / "overlay.png", overlay.getvalue())
+        try:
+            made = self._objects.make(path, result, picture=picture)
+        except DicomResultError as error:  # the score stands, and the page says why nothing is sent
+            values["code"], values["reason"] = error.code, str(error)
+            return ()
+        for each in made:
+            atomic_write(target / f"{each.kind}.dcm", each.content)
+        return made
+
+    def _fail(self, job: int, attempts: int, code: str, reason: str) -> None:
+        with self._database.begin() as session:
+            fail_job(
+                session,
+                job,
+                self._owner,
+                code,
+                reason,
+                pause_seconds=pause_after(attempts),
+                most_attempts=self._settings.workers.attempts,
+            )
+
+
+def _columns(result: Result) -> dict[str, Any]:
+    """Return what a job's row keeps of a result."""
+    rows, columns = result.source_shape or (None, None)
+    return {
+        "score": result.score,
+        "p_value": result.p_value,
+        "decision": result.decision,
+        "decision_reason": result.decision_reason,
+        "frame": result.frame,
+        "device": result.device,
+        "rows": rows,
+        "columns": columns,
+        "facts": None if result.facts is None else dict(result.facts),
+        "record": result.record(),
+        "code": None,
+        "reason": None,
+    }
+
+
+def _delivery(job: int, made: ResultObject, folder: str, destination: str) -> Delivery:
+    return Delivery(
+        job_id=job,
+        kind=made.kind,
+        sop_class_uid=made.sop_class_uid,
+        sop_instance_uid=made.sop_instance_uid,
+        path=f"{folder}/{made.kind}.dcm",
+        digest=hashlib.sha256(made.content).hexdigest(),
+        destination=destination,
+    )
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """Return ``(C, rows, columns)`` uint8 as a PNG."""
+    encoded = io.BytesIO()
+    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2))
+    image.save(encoded, "PNG", compress_level=1)
+    return encoded.getvalue()
