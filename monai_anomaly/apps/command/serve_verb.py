@@ -40,6 +40,8 @@ def _serve(settings: str, only: str | None, check: bool) -> int:
     try:
         from monai_anomaly.apps.node.supervisor import serve
     except ModuleNotFoundError as error:
-        raise ConfigError(f"the node needs the extra 'node' ({error.name} is missing): pip install '.[node]'.") from None
+        raise ConfigError(
+            f"the node needs the extra 'node' ({error.name} is missing): pip install '.[node]'."
+        ) from None
     serve(known, parts)
     return 0

@@ -28,7 +28,9 @@ def open_database(settings: NodeSettings) -> Database:
         return Database(f"sqlite:///{settings.folder / 'node.db'}")
     url = os.environ.get(settings.database.env)
     if not url:
-        raise ConfigError(f"the variable '{settings.database.env}', which the setting 'database.env' names, is not set.")
+        raise ConfigError(
+            f"the variable '{settings.database.env}', which the setting 'database.env' names, is not set."
+        )
     return Database(url)
 
 

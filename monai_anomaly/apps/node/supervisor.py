@@ -50,8 +50,8 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     lock.acquire()
     context = multiprocessing.get_context("spawn")  # threads and PyTorch do not survive a fork
     stop = context.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
     database, spool = open_database(settings), open_spool(settings)
     with database.begin() as session:
         release(session, machine_name())  # of processes of an earlier run, which are no more
@@ -127,17 +127,26 @@ def _run(name: str, arguments: tuple[Any, ...], stop: Any) -> None:
     """Be a process of the node; only here is imported what it needs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the supervisor tells when
     _log_to_stderr()
-    if name == "receiver":
-        from monai_anomaly.apps.node.intake.run_receiver import run_receiver as part
-    elif name == "sender":
-        from monai_anomaly.apps.node.delivery.run_sender import run_sender as part
-    else:
-        from monai_anomaly.apps.node.work.score_jobs import run_worker as part
     try:
-        part(*arguments, Stopping(stop))
+        _part(name)(*arguments, Stopping(stop))
     except (ConfigError, OSError) as error:
         logger.error("%s: %s", name, error if isinstance(error, ConfigError) else error.strerror)
         sys.exit(1)
+
+
+def _part(name: str) -> Callable[..., None]:
+    """Import a part, and nothing of the others: the receiver needs no PyTorch, and the worker no network."""
+    if name == "receiver":
+        from monai_anomaly.apps.node.intake.run_receiver import run_receiver
+
+        return run_receiver
+    if name == "sender":
+        from monai_anomaly.apps.node.delivery.run_sender import run_sender
+
+        return run_sender
+    from monai_anomaly.apps.node.work.score_jobs import run_worker
+
+    return run_worker
 
 
 def _in_child(context: Any, function: Callable[[Connection, NodeSettings], None], settings: NodeSettings) -> Any:

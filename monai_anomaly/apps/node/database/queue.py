@@ -125,9 +125,11 @@ def release(session: Session, machine: str) -> None:
         session: that may write.
         machine: the owners' names begin with it and a colon; or an owner's whole name.
     """
-    for kind in (Job, Delivery):
+    kinds: tuple[Any, ...] = (Job, Delivery)
+    for kind in kinds:
         held = or_(kind.lease_owner == machine, kind.lease_owner.startswith(f"{machine}:", autoescape=True))
-        for row in session.scalars(select(kind).where(held).with_for_update()):
+        rows: Any = session.scalars(select(kind).where(held).with_for_update())
+        for row in rows:
             row.lease_owner = row.lease_until = None
             if isinstance(row, Job) and row.state == JobState.SCORING:
                 row.state = JobState.QUEUED

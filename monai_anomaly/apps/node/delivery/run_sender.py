@@ -54,7 +54,9 @@ def _send_to(settings: NodeSettings, destination: Destination, database: Databas
     while not stopping.is_asked():
         try:
             sent = deliverer.send_some(stopping)
-        except Exception as error:  # of the database, or a fault: the destination's other objects must not wait for ever
+        except (
+            Exception
+        ) as error:  # of the database, or a fault: the destination's other objects must not wait for ever
             logger.error("sender: %s: %s", destination.name, type(error).__name__)
             stopping.wait(5.0)
             continue
@@ -113,7 +115,9 @@ class Deliverer:
         free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < at)
         due = (Delivery.state == DeliveryState.WAITING, Delivery.next_attempt_at <= at, free)
         with self._database.read() as session:
-            return session.scalar(select(Delivery.id).where(Delivery.destination == self._name, *due).limit(1)) is not None
+            return (
+                session.scalar(select(Delivery.id).where(Delivery.destination == self._name, *due).limit(1)) is not None
+            )
 
 
 def _sender(settings: NodeSettings, destination: Destination) -> StoreSender | StowSender:

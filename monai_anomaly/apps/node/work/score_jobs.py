@@ -94,10 +94,12 @@ class JobScorer:
             return session.scalar(select(Job.id).where(Job.detector_id == self._number, due).limit(1)) is not None
 
     def _score(self, taken: Sequence[tuple[int, int, str | None]]) -> None:
-        there = [(job, attempts, self._settings.folder / path) for job, attempts, path in taken if path is not None]
-        for job, attempts, path in taken:
-            if path is None:
+        there: list[tuple[int, int, Path]] = []
+        for job, attempts, relative in taken:
+            if relative is None:
                 self._fail(job, attempts, "no_file", "The file is not in the spool any more; send it again.")
+            else:
+                there.append((job, attempts, self._settings.folder / relative))
         items: Iterable[dict[str, Any]] = [{"image": str(path), "name": str(job)} for job, _, path in there]
         results = self._detector.score_items(items)
         for (job, attempts, path), result in zip(there, results, strict=True):
