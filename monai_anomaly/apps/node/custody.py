@@ -19,7 +19,11 @@ from monai_anomaly.apps.node.database.tables import Instance, Job, JobState, Ref
 from monai_anomaly.apps.node.intake.storage import STORAGE_CLASSES
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError
 from monai_anomaly.apps.node.spool import Spool, Spooled
+from monai_anomaly.data.dicom.bounds import Budget, bounded
 from monai_anomaly.data.dicom.elements import quiet_pydicom
+from monai_anomaly.data.dicom.file_meta import read_file_meta
+from monai_anomaly.data.dicom.syntax import check_syntax
+from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["Custody"]
 
@@ -124,14 +128,7 @@ def _identify(path: Path, said: str | None) -> dict[str, str | None]:
     Raises:
         NotTakenError: naming what is wrong.
     """
-    try:
-        with quiet_pydicom():
-            found = dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), defer_size=1024)
-            values = {tag: str(found.get(tag) or "") for tag in TAGS}
-    except Exception as error:  # whatever pydicom raises of a hostile file, it is no file for us
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise NotTakenError("not_dicom") from None
+    values = _uids(path)
     if values["SOPClassUID"] not in STORAGE_CLASSES:
         raise NotTakenError("wrong_class")
     uid = values["SOPInstanceUID"]
@@ -145,3 +142,23 @@ def _identify(path: Path, said: str | None) -> dict[str, str | None]:
         "study_instance_uid": values["StudyInstanceUID"] or None,
         "series_instance_uid": values["SeriesInstanceUID"] or None,
     }
+
+
+def _uids(path: Path) -> dict[str, str]:
+    """Read the four UIDs within the reader's bounds; a deflated header, which could inflate to anything, is refused."""
+    try:
+        with quiet_pydicom(), open(path, "rb") as stream:
+            budget = Budget()
+            with budget.enforced():
+                check_syntax(read_file_meta(bounded(stream, budget)))
+                stream.seek(0)
+                found = dcmread(
+                    bounded(stream, budget), stop_before_pixels=True, specific_tags=list(TAGS), defer_size=1024
+                )
+            return {tag: str(found.get(tag) or "") for tag in TAGS}
+    except ImageReadError as error:
+        raise NotTakenError(error.code) from None
+    except Exception as error:  # whatever pydicom raises of a hostile file, it is no file for us
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise NotTakenError("not_dicom") from None

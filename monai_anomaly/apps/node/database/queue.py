@@ -45,8 +45,13 @@ def known_detector(session: Session, *, weights: str, calibration: str, **facts:
     return found.id
 
 
-def next_jobs(session: Session, detector: int, owner: str, *, lease_seconds: float, most: int = 1) -> list[Job]:
+def next_jobs(
+    session: Session, detector: int, owner: str, *, lease_seconds: float, most: int = 1, most_attempts: int = 5
+) -> list[Job]:
     """Take the jobs that wait longest, and those whose worker has let its lease run out.
+
+    A job that was tried before is taken alone: what ended its worker must not end others with it again. One whose
+    workers ended as often as is allowed is given up.
 
     Args:
         session: that may write.
@@ -54,14 +59,20 @@ def next_jobs(session: Session, detector: int, owner: str, *, lease_seconds: flo
         owner: who takes them.
         lease_seconds: how long they are its own.
         most: how many at most.
+        most_attempts: after which a job whose worker ended is given up.
     """
     at = now()
     waiting = and_(Job.state == JobState.QUEUED, Job.next_attempt_at <= at)
     lost = and_(Job.state == JobState.SCORING, Job.lease_until < at)
     query = select(Job).where(Job.detector_id == detector, or_(waiting, lost)).order_by(Job.id).limit(most)
-    jobs = list(session.scalars(query.with_for_update(skip_locked=True)))
-    if any(job.attempts for job in jobs):  # what has ended a worker may do so again: it goes alone
-        jobs = [next(job for job in jobs if job.attempts)]
+    jobs = []
+    for job in session.scalars(query.with_for_update(skip_locked=True)):
+        if job.attempts >= most_attempts:  # one that failed as often is dead already
+            job.state, job.lease_owner, job.lease_until = JobState.DEAD, None, None
+            job.code, job.reason = "worker_ended", f"its worker ended {job.attempts} times while it was scored."
+        else:
+            jobs.append(job)
+    jobs = jobs[:1] if jobs and jobs[0].attempts else [job for job in jobs if not job.attempts]
     for job in jobs:
         job.state, job.attempts, job.started_at = JobState.SCORING, job.attempts + 1, at
         job.lease_owner, job.lease_until = owner, at + timedelta(seconds=lease_seconds)

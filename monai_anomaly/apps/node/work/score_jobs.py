@@ -78,7 +78,14 @@ class JobScorer:
         workers = self._settings.workers
         lease = LEASE_MARGIN + workers.batch * workers.seconds
         with self._database.begin() as session:
-            jobs = next_jobs(session, self._number, self._owner, lease_seconds=lease, most=workers.batch)
+            jobs = next_jobs(
+                session,
+                self._number,
+                self._owner,
+                lease_seconds=lease,
+                most=workers.batch,
+                most_attempts=workers.attempts,
+            )
             taken = [(job.id, job.attempts, session.get_one(Instance, job.instance_id).path) for job in jobs]
         self._score(taken)
         return len(taken)
