@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from multiprocessing.synchronize import Event
+from multiprocessing.connection import Connection
 
 __all__ = ["Stopping"]
 
@@ -14,19 +13,20 @@ __all__ = ["Stopping"]
 class Stopping:
     """Asked after each step: the supervisor wants the end, or is no more.
 
+    It is a pipe that nothing is sent through: its other end is closed, by the supervisor or by the system. An event of
+    ``multiprocessing`` would stay locked for ever where a process is killed in the middle of waiting for it.
+
     Args:
-        event: that the supervisor sets.
+        pipe: the reading end; may be asked from several threads.
     """
 
-    def __init__(self, event: Event) -> None:
-        self._event = event
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
 
     def is_asked(self) -> bool:
         """Return whether to end now."""
-        parent = multiprocessing.parent_process()
-        return self._event.is_set() or (parent is not None and not parent.is_alive())
+        return self._pipe.poll(0)
 
     def wait(self, seconds: float) -> bool:
         """Wait so long, or until it is asked for; return whether it is."""
-        self._event.wait(seconds)
-        return self.is_asked()
+        return self._pipe.poll(seconds)

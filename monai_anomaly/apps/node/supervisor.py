@@ -49,14 +49,12 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     (settings.folder / "locks" / machine_name()).mkdir(parents=True, exist_ok=True)
     lock.acquire()
     context = multiprocessing.get_context("spawn")  # threads and PyTorch do not survive a fork
-    stop = context.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    asked = _watch_signals()
     database, spool = open_database(settings), open_spool(settings)
     with database.begin() as session:
         release(session, machine_name())  # of processes of an earlier run, which are no more
     detector = _in_child(context, _find_detector, settings)
-    children = _Children(context, stop)
+    children = _Children(context)
     if "receiver" in parts and (settings.dicom is not None or settings.watch is not None):
         children.add("receiver", (settings, detector))
     if "worker" in parts:
@@ -66,24 +64,33 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
         children.add("sender", (settings,))
     kept = 0.0
     try:
-        while not stop.wait(0.2):
+        while not asked:
+            time.sleep(0.2)
             children.look()
             if "worker" in parts and time.monotonic() - kept > KEEP_SECONDS:
                 kept = time.monotonic()
                 remove_old(settings, database, spool)
     finally:
-        stop.set()
         children.end()
         database.close()
+
+
+def _watch_signals() -> list[int]:
+    """Return what is empty until a signal asks for the end; setting the event in its handler could wait for itself."""
+    asked: list[int] = []
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: asked.append(number))
+    return asked
 
 
 class _Children:
     """Processes that are started again when they die, after pauses that grow while they die young."""
 
-    def __init__(self, context: Any, stop: Any) -> None:
-        self._context, self._stop = context, stop
+    def __init__(self, context: Any) -> None:
+        self._context = context
         self._arguments: dict[str, tuple[Any, ...]] = {}
         self._processes: dict[str, BaseProcess] = {}
+        self._pipes: dict[str, Connection] = {}  # closing one asks for the end; the system does it where this is killed
         self._started: dict[str, float] = {}
         self._deaths: dict[str, int] = {}
         self._next: dict[str, float] = {}
@@ -110,6 +117,8 @@ class _Children:
 
     def end(self) -> None:
         """Wait for all, and kill what does not end."""
+        for pipe in self._pipes.values():
+            pipe.close()
         until = time.monotonic() + END_SECONDS
         for process in self._processes.values():
             process.join(max(0.0, until - time.monotonic()))
@@ -118,17 +127,22 @@ class _Children:
                 process.join()
 
     def _start(self, name: str) -> None:
-        process = self._context.Process(target=_run, args=(name, self._arguments[name], self._stop), name=name)
+        reading, writing = self._context.Pipe(duplex=False)
+        process = self._context.Process(target=_run, args=(name, self._arguments[name], reading), name=name)
         process.start()
+        reading.close()
+        if name in self._pipes:
+            self._pipes[name].close()
+        self._pipes[name] = writing
         self._processes[name], self._started[name] = process, time.monotonic()
 
 
-def _run(name: str, arguments: tuple[Any, ...], stop: Any) -> None:
+def _run(name: str, arguments: tuple[Any, ...], pipe: Connection) -> None:
     """Be a process of the node; only here is imported what it needs."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the supervisor tells when
     _log_to_stderr()
     try:
-        _part(name)(*arguments, Stopping(stop))
+        _part(name)(*arguments, Stopping(pipe))
     except (ConfigError, OSError) as error:
         logger.error("%s: %s", name, error if isinstance(error, ConfigError) else error.strerror)
         sys.exit(1)
