@@ -18,7 +18,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
-from pydicom.uid import UID, SecondaryCaptureImageStorage
+from pydicom.uid import UID, MultiFrameTrueColorSecondaryCaptureImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import PersonName, format_number_as_ds
 
 from monai_anomaly.data.decoding.open_file import tell_kind
@@ -88,13 +88,16 @@ class SourceHeader:
     orientation: RawDataElement
     place: Dataset
 
-    def reference(self) -> Dataset:
-        """Return a header for highdicom: UIDs, size and place, and no word about the patient.
+    @property
+    def stand_in(self) -> str:
+        """A class in the source's place: highdicom refuses those that the standard has retired, and private ones."""
+        several = self.frames > 1
+        return MultiFrameTrueColorSecondaryCaptureImageStorage if several else SecondaryCaptureImageStorage
 
-        Its class stands in for the source's: highdicom refuses those that the standard has retired, and private ones.
-        """
+    def reference(self) -> Dataset:
+        """Return a header for highdicom: UIDs, size and place, and no word about the patient."""
         dataset = Dataset()
-        dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, self.instance
+        dataset.SOPClassUID, dataset.SOPInstanceUID = self.stand_in, self.instance
         dataset.StudyInstanceUID, dataset.SeriesInstanceUID = self.study, self.series
         dataset.Rows, dataset.Columns, dataset.Modality = self.rows, self.columns, self.modality
         for keyword, empty in IDENTITY.items():

@@ -94,7 +94,7 @@ def _image_group(draft: Draft, result: Result) -> MeasurementsAndQualitativeEval
         measurements=[Measurement(name, value, concepts.NO_UNITS) for name, value in numbers if value is not None],
         qualitative_evaluations=[decision],
         source_images=[
-            SourceImageForMeasurementGroup(draft.source.sop_class, draft.source.instance, _frame_numbers(draft, result))
+            SourceImageForMeasurementGroup(draft.source.stand_in, draft.source.instance, _frame_numbers(draft, result))
         ],
     )
     if result.decision_reason:
@@ -105,7 +105,7 @@ def _image_group(draft: Draft, result: Result) -> MeasurementsAndQualitativeEval
 def _region_group(
     draft: Draft, result: Result, region: Region, number: int
 ) -> PlanarROIMeasurementsAndQualitativeEvaluations:
-    source = SourceImageForRegion(draft.source.sop_class, draft.source.instance, _frame_numbers(draft, result))
+    source = SourceImageForRegion(draft.source.stand_in, draft.source.instance, _frame_numbers(draft, result))
     return PlanarROIMeasurementsAndQualitativeEvaluations(
         _tracking(draft, f"region {number}"),
         ImageRegion("POLYLINE", region.polygon, source),

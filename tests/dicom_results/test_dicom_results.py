@@ -104,6 +104,15 @@ def test_polygon_runs_around_the_bump_inside_the_box(rgb):
     assert abs(polygon[:, 1].min() - top) < pixel and abs(polygon[:, 1].max() - bottom) < pixel
 
 
+def test_retired_class_is_referred_to_as_it_is():
+    source = dcmread(source_of("examples_rgb_color.dcm"), stop_before_pixels=True)
+    source.SOPClassUID = "1.2.840.10008.5.1.4.1.1.6"
+    objects = made_of("examples_rgb_color.dcm", source)
+    (reference,) = [item for item in items_of(read(objects["sr"])) if item.ValueType == "IMAGE"][:1]
+    assert reference.ReferencedSOPSequence[0].ReferencedSOPClassUID == source.SOPClassUID
+    assert len([item for item in items_of(read(objects["sr"])) if item.ValueType == "SCOORD"]) == 1
+
+
 def test_normal_image_has_no_region():
     document = read(made_of("examples_rgb_color.dcm", decision="normal")["sr"])
     assert not [item for item in items_of(document) if item.ValueType == "SCOORD"]
