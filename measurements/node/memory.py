@@ -1,0 +1,81 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The most memory that the processes of a session have taken, also of those that have ended since."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+__all__ = ["MemoryWatch"]
+
+
+class MemoryWatch:
+    """Look at the processes of a session from time to time, for the length of a ``with``.
+
+    Args:
+        session: the number of its first process.
+        seconds: between two looks.
+
+    Attributes:
+        peaks: MiB that each process has held at most, by its number.
+        resident: MiB that all of them held together at the last look.
+        most: MiB that all of them held together at most.
+    """
+
+    def __init__(self, session: int, seconds: float = 0.2) -> None:
+        self.session, self.seconds = session, seconds
+        self.peaks: dict[int, float] = {}
+        self.resident = self.most = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> MemoryWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def peak(self) -> float:
+        """MiB that the largest process has held."""
+        return max(self.peaks.values(), default=0.0)
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self.seconds):
+            together = 0.0
+            for pid in processes(self.session):
+                peak, now = _memory(pid)
+                self.peaks[pid] = max(self.peaks.get(pid, 0.0), peak)
+                together += now
+            self.resident, self.most = together, max(self.most, together)
+
+
+def processes(session: int) -> list[int]:
+    """Return the numbers of a session's processes that live.
+
+    Args:
+        session: the number of its first process.
+    """
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = stat.read_text().rpartition(")")[2].split()  # a name may have spaces
+        except OSError:  # it has ended
+            continue
+        if int(words[3]) == session and words[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+def _memory(pid: int) -> tuple[float, float]:
+    """Peak and present resident memory in MiB; zeros of a process that has ended."""
+    try:
+        lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    except OSError:
+        return 0.0, 0.0
+    values = [int(lines[name].split()[0]) / 1024 if name in lines else 0.0 for name in ("VmHWM", "VmRSS")]
+    return values[0], values[1]

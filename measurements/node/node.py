@@ -1,0 +1,183 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A node in processes of its own, to be sent to, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sqlalchemy import create_engine, text
+
+from measurements.node.memory import processes
+from measurements.node.servers.private import free_port
+
+__all__ = ["FINAL", "Node", "wait_until"]
+
+DATABASE = "NODE_DATABASE"
+FINAL = ("done", "refused", "dead")
+"""States of a job that nothing more is done for."""
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float, what: str, pause: float = 0.1) -> None:
+    """Wait until something is so.
+
+    Args:
+        is_so: asks.
+        seconds: how long at most.
+        what: is waited for, to be named in the error.
+        pause: seconds between two askings.
+
+    Raises:
+        ValueError: when the time is over.
+    """
+    end = time.monotonic() + seconds
+    while not is_so():
+        if time.monotonic() > end:
+            raise ValueError(f"{what} was waited for {seconds:.0f} s in vain.")
+        time.sleep(pause)
+
+
+class Node:
+    """A node with a folder of its own.
+
+    Args:
+        folder: for its configuration, its log and all that it keeps.
+        checkpoint: the detector; its calibration is that beside it.
+        destinations: as in the configuration.
+        more: sections of the configuration that are other than here.
+        database: a URL; None leaves SQLite in the folder.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        checkpoint: Path,
+        destinations: list[dict[str, Any]],
+        more: Mapping[str, Any] | None = None,
+        database: str | None = None,
+    ) -> None:
+        self.folder, self.title, self.port = folder, "ANOMALY", free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.configuration: dict[str, Any] = {
+            "folder": "kept",
+            "detector": {"checkpoint": str(checkpoint.resolve())},
+            "dicom": {"title": self.title, "port": self.port, "calling_titles": ["ORTHANC", "SENDER"]},
+            "destinations": destinations,
+            "queue": {"min_free_gib": 0.1},
+            **(more or {}),
+        }
+        self.started: Callable[[int], object] = lambda session: None  # called with each new session
+        self._process: subprocess.Popen[bytes] | None = None
+        self._environment = dict(os.environ)
+        if database:
+            self.configuration["database"] = {"env": DATABASE}
+            self._environment[DATABASE] = database
+        self._engine = create_engine(database or f"sqlite:///{folder / 'kept' / 'node.db'}")
+
+    @property
+    def pid(self) -> int:
+        """The number of its first process, which is that of its session."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "node.log").read_text(errors="replace")
+
+    def start(self, *, wait: bool = True, only: str | None = None) -> None:
+        """Start it.
+
+        Args:
+            wait: until it answers on its port.
+            only: the parts to start, with commas between them; None starts all.
+
+        Raises:
+            ValueError: with the end of its log, when it ends or does not answer.
+        """
+        path = self.folder / "node.yaml"
+        path.write_text(yaml.safe_dump(self.configuration))
+        command = [sys.executable, "-m", "monai_anomaly", "serve", str(path), *(["--only", only] if only else [])]
+        with (self.folder / "node.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=self._environment
+            )
+        self.started(self._process.pid)
+        if wait:
+            try:
+                wait_until(self._answers, 120, "the node's answer")
+            except ValueError:
+                self.kill()
+                raise ValueError(f"the node does not answer: {self.log[-2000:]}") from None
+
+    def kill(self) -> None:
+        """End all of its processes at once, as a loss of power would."""
+        if self._process is None:
+            return
+        for pid in {self._process.pid, *processes(self._process.pid)}:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> float:
+        """Ask it to end, and return the seconds that it took; after 30 s it is killed."""
+        if self._process is None:
+            return 0.0
+        start = time.monotonic()
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+        return time.monotonic() - start
+
+    def states(self) -> Counter[str]:
+        """Return how many jobs there are of each state."""
+        return Counter(dict(self.query("SELECT state, COUNT(*) FROM jobs GROUP BY state")))
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a query of its database; none while it has no tables."""
+        try:
+            with self._engine.connect() as connection:
+                return [tuple(row) for row in connection.execute(text(sql))]
+        except Exception as error:  # not made yet, or its writer has it
+            if "no such table" in str(error) or "does not exist" in str(error) or "unable to open" in str(error):
+                return []
+            raise
+
+    def wait_for(self, number: int, seconds: float) -> None:
+        """Wait until so many jobs have come to their ends.
+
+        Raises:
+            ValueError: when the time is over.
+        """
+        wait_until(lambda: sum(self.states()[state] for state in FINAL) >= number, seconds, f"the end of {number} jobs")
+
+    def close(self) -> None:
+        """End it and its connections."""
+        self.kill()
+        self._engine.dispose()
+
+    def _answers(self) -> bool:
+        if self._process is not None and self._process.poll() is not None:
+            raise ValueError("ended")
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
+            return False
+        return True
