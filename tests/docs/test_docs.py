@@ -79,6 +79,7 @@ def verb_options() -> set[str]:
         "benchmark",
         "pool_curve",
         "consensus",
+        "serve",
     )
     for verb in verbs:
         printed = io.StringIO()
