@@ -30,6 +30,7 @@ from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
 from monai_anomaly.apps.command.pool_curve_verb import add_pool_curve
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
+from monai_anomaly.apps.command.queue_verb import add_queue
 from monai_anomaly.apps.command.report_verb import add_report
 from monai_anomaly.apps.command.serve_verb import add_serve
 from monai_anomaly.utils.exceptions import (
@@ -125,4 +126,5 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_benchmark(verbs)
     add_pool_curve(verbs)
     add_serve(verbs)
+    add_queue(verbs)
     return parser, list(verbs.choices)
