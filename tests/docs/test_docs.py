@@ -81,6 +81,7 @@ def verb_options() -> set[str]:
         "pool_curve",
         "consensus",
         "serve",
+        "queue",
     )
     for verb in verbs:
         printed = io.StringIO()
