@@ -46,4 +46,4 @@ def machine_name() -> str:
 
 def owner_name() -> str:
     """Return a name for the leases of one process."""
-    return f"{machine_name()}:{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{machine_name()}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -66,7 +66,9 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     try:
         while not asked:
             time.sleep(0.2)
-            children.look()
+            for process in children.look():
+                with database.begin() as session:  # at once: what it held would wait until its lease runs out
+                    release(session, f"{machine_name()}:{process}")
             if "worker" in parts and time.monotonic() - kept > KEEP_SECONDS:
                 kept = time.monotonic()
                 remove_old(settings, database, spool)
@@ -99,10 +101,10 @@ class _Children:
         self._arguments[name] = arguments
         self._start(name)
 
-    def look(self) -> None:
-        """Start again what has died."""
-        at = time.monotonic()
-        for name, process in self._processes.items():
+    def look(self) -> list[int]:
+        """Start again what has died; return the numbers of the processes that were not known to be dead."""
+        at, dead = time.monotonic(), []
+        for name, process in list(self._processes.items()):
             if process.is_alive():
                 continue
             if name not in self._next:
@@ -110,10 +112,11 @@ class _Children:
                 self._deaths[name] = self._deaths.get(name, 0) + 1 if young else 1
                 self._next[name] = at + pause_after(self._deaths[name])
                 logger.error("%s ended with code %s and is started again", name, process.exitcode)
+                dead.append(process.pid or 0)
             elif at >= self._next[name]:
                 del self._next[name]
                 self._start(name)
-                return  # the dictionary has changed
+        return dead
 
     def end(self) -> None:
         """Wait for all, and kill what does not end."""
@@ -139,7 +142,8 @@ class _Children:
 
 def _run(name: str, arguments: tuple[Any, ...], pipe: Connection) -> None:
     """Be a process of the node; only here is imported what it needs."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the supervisor tells when
+    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and systemd tell all: the supervisor says when
+        signal.signal(number, signal.SIG_IGN)
     _log_to_stderr()
     try:
         _part(name)(*arguments, Stopping(pipe))
