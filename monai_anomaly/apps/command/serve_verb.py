@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["add_serve"]
 
+_PARTS = ("receiver", "worker", "sender", "web")
+
 
 def add_serve(verbs: Any) -> None:
     """Add the verb to the parser."""
@@ -19,21 +21,31 @@ def add_serve(verbs: Any) -> None:
     )
     parser.add_argument("settings", metavar="NODE.yaml", help="the file of settings")
     parser.add_argument(
-        "--only", metavar="PARTS", help="of receiver, worker, sender, with commas between: what runs on this machine"
+        "--only",
+        metavar="PARTS",
+        help="of receiver, worker, sender, web, by commas: what runs on this machine",
     )
     parser.add_argument("--check", action="store_true", help="check the settings, say that they are good, and end")
+    parser.add_argument(
+        "--new-token",
+        nargs=2,
+        metavar=("NAME", "ROLE"),
+        help="let somebody log in to the pages, as a reader or an admin: print a token, once, and end",
+    )
     parser.set_defaults(verb=_serve)
 
 
-def _serve(settings: str, only: str | None, check: bool) -> int:
+def _serve(settings: str, only: str | None, check: bool, new_token: list[str] | None) -> int:
     from monai_anomaly.apps.node.configuration.read_settings import read_settings
     from monai_anomaly.utils.exceptions import ConfigError
 
     known = read_settings(settings)
-    parts = ("receiver", "worker", "sender") if only is None else tuple(only.split(","))
+    if new_token is not None:
+        return _print_token(known, *new_token)
+    parts = _PARTS if only is None else tuple(only.split(","))
     for part in parts:
-        if part not in ("receiver", "worker", "sender"):
-            raise ConfigError(f"--only: there is no part '{part}'; there are receiver, worker, sender.")
+        if part not in _PARTS:
+            raise ConfigError(f"--only: there is no part '{part}'; there are {', '.join(_PARTS)}.")
     if check:
         print("the settings are good.")
         return 0
@@ -44,4 +56,14 @@ def _serve(settings: str, only: str | None, check: bool) -> int:
             f"the node needs the extra 'node' ({error.name} is missing): pip install '.[node]'."
         ) from None
     serve(known, parts)
+    return 0
+
+
+def _print_token(settings: Any, name: str, role: str) -> int:
+    from monai_anomaly.apps.node.web.people.tokens import add_token
+    from monai_anomaly.utils.exceptions import ConfigError
+
+    if settings.web is None or settings.web.tokens_file is None:
+        raise ConfigError("--new-token needs the setting 'web.tokens_file', the file that it is entered in.")
+    print(add_token(settings.web.tokens_file, name, role))
     return 0

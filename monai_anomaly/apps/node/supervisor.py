@@ -26,7 +26,7 @@ from monai_anomaly.utils.folder_lock import FolderLock
 
 __all__ = ["PARTS", "serve"]
 
-PARTS = ("receiver", "worker", "sender")
+PARTS = ("receiver", "worker", "sender", "web")
 KEEP_SECONDS = 3600.0
 END_SECONDS = 10.0
 STEADY_SECONDS = 60.0
@@ -62,6 +62,8 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
             children.add(f"worker {number}", (settings,))
     if "sender" in parts:
         children.add("sender", (settings,))
+    if "web" in parts and settings.web is not None:
+        children.add("web", (settings,))
     kept = 0.0
     try:
         while not asked:
@@ -162,6 +164,10 @@ def _part(name: str) -> Callable[..., None]:
         from monai_anomaly.apps.node.delivery.run_sender import run_sender
 
         return run_sender
+    if name == "web":
+        from monai_anomaly.apps.node.web.run_web import run_web
+
+        return run_web
     from monai_anomaly.apps.node.work.score_jobs import run_worker
 
     return run_worker

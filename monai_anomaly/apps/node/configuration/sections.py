@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from monai_anomaly.apps.node.web.settings import WebSettings
+
 __all__ = [
     "DatabaseSettings",
     "Destination",
@@ -221,7 +223,8 @@ class NodeSettings:
         workers: who scores.
         queue: when the node takes no more.
         retention: when files are removed.
-        audit: the audit log of results; null keeps none.
+        web: the pages for people and addresses for programs; see :class:`.WebSettings`.
+        audit: the audit log of results and verdicts; null keeps none.
         operator: who runs the node, for the audit log.
     """
 
@@ -234,5 +237,6 @@ class NodeSettings:
     workers: WorkerSettings = field(default_factory=WorkerSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    web: WebSettings | None = None
     audit: Path | None = None
     operator: str | None = None

@@ -12,33 +12,31 @@ from functools import partial
 from http import HTTPStatus
 from importlib import resources
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 import monai_anomaly
-from monai_anomaly.apps.node.web.context import WebNode, require_person
+from monai_anomaly.apps.node.web.context import WebNode
 from monai_anomaly.apps.node.web.gate import Gate
 from monai_anomaly.apps.node.web.pages import page, style_sheet
 from monai_anomaly.apps.node.web.routes import deciding, entry, machines, reading
 
 __all__ = ["make_app"]
 
-FOR_PROGRAMS = ("/api/", "/health", "/metrics", "/dicom-web")
+FOR_PROGRAMS = ("/api/", "/health", "/metrics")
 """How paths begin whose errors are JSON."""
 
 logger = logging.getLogger("monai_anomaly.node")
 
 
-def make_app(node: WebNode, *, stow: APIRouter | None = None, stow_max_bytes: int = 2 << 30) -> FastAPI:
+def make_app(node: WebNode) -> FastAPI:
     """Return the application.
 
     Args:
         node: the node that it shows.
-        stow: answers DICOMweb STOW-RS below ``/dicom-web``; None answers nothing there.
-        stow_max_bytes: of a request to it.
     """
 
     @asynccontextmanager
@@ -59,8 +57,6 @@ def make_app(node: WebNode, *, stow: APIRouter | None = None, stow_max_bytes: in
     app.state.node = node
     for part in (entry, reading, deciding, machines):
         app.include_router(part.router)
-    if stow is not None:
-        app.include_router(stow, prefix="/dicom-web", dependencies=[Depends(require_person)])
     for name, kind, text in (
         ("style.css", "text/css", style_sheet),
         ("page.js", "text/javascript", partial(_packaged, "page.js")),
@@ -70,7 +66,7 @@ def make_app(node: WebNode, *, stow: APIRouter | None = None, stow_max_bytes: in
     app.add_exception_handler(HTTPException, _answer_error)
     app.add_exception_handler(RequestValidationError, _answer_bad_address)
     app.add_exception_handler(Exception, _answer_failure)
-    body_bytes = {"/api/score": node.settings.score_max_bytes, "/dicom-web": stow_max_bytes}
+    body_bytes = {"/api/score": node.settings.score_max_bytes}
     app.add_middleware(Gate, body_bytes=body_bytes, loopback_names_only=not node.settings.login)
     return app
 
@@ -83,7 +79,7 @@ def _static(kind: str, text: Callable[[], str]) -> Callable[[], Response]:
 
 
 def _packaged(name: str) -> str:
-    return resources.files("monai_anomaly.apps.node.web").joinpath("static", name).read_text(encoding="utf-8")
+    return resources.files("monai_anomaly.apps.node.web").joinpath("static").joinpath(name).read_text(encoding="utf-8")
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:

@@ -6,34 +6,70 @@
 from __future__ import annotations
 
 import threading
-import time
-from typing import Protocol
 
 import uvicorn
 from fastapi import FastAPI
 
+from monai_anomaly.apps.node.configuration.sections import NodeSettings
+from monai_anomaly.apps.node.opening import open_database
+from monai_anomaly.apps.node.stopping import Stopping
+from monai_anomaly.apps.node.web.app import make_app
+from monai_anomaly.apps.node.web.context import WebNode
+from monai_anomaly.apps.node.web.scoring.scorer import Scorer
 from monai_anomaly.apps.node.web.settings import WebSettings
+from monai_anomaly.apps.node.web.views.health import Limits
+from monai_anomaly.utils.audit.audit_log import AuditLog
+from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["Stop", "serve_pages"]
+__all__ = ["run_web", "serve_pages"]
 
-_LOOK_SECONDS = 0.2
+_LOOK_SECONDS = 1.0
 _CLOSE_SECONDS = 3
 
 
-class Stop(Protocol):
-    """An event of threads or processes."""
+def run_web(settings: NodeSettings, stop: Stopping) -> None:
+    """Serve a node's pages until it is told to stop.
 
-    def is_set(self) -> bool:
-        """Return whether it is time to stop."""
+    Args:
+        settings: of the node, with its section ``web``.
+        stop: says when.
+
+    Raises:
+        AuditError: for an audit log that cannot be.
+        ConfigError: when database or tokens file cannot be opened, or there is no section ``web``.
+    """
+    web, chosen = settings.web, settings.detector
+    if web is None:
+        raise ConfigError("there is no section 'web' in the settings.")
+    options = {
+        "checkpoint": str(chosen.checkpoint),
+        "calibration": None if chosen.calibration is None else str(chosen.calibration),
+        "false_alarm_rate": chosen.false_alarm_rate,
+        "frames": chosen.frames,
+        "aggregate": chosen.aggregate,
+        "device": chosen.device,
+        "decode_limit": settings.workers.seconds,
+    }
+    records = (chosen.calibration or chosen.checkpoint).with_name("calibration_records.jsonl")
+    node = WebNode(
+        open_database(settings),
+        settings.folder,
+        web,
+        limits=Limits(int(settings.queue.min_free_gib * (1 << 30)), settings.queue.max_waiting),
+        scorer=Scorer(options, web.score_seconds),
+        audit=None if settings.audit is None else AuditLog(settings.audit, settings.operator),
+        calibration_records=records if records.is_file() else None,
+    )
+    serve_pages(make_app(node), web, stop)
 
 
-def serve_pages(app: FastAPI, settings: WebSettings, stop: Stop) -> None:
-    """Serve an application until `stop` is set.
+def serve_pages(app: FastAPI, settings: WebSettings, stop: Stopping) -> None:
+    """Serve an application until it is told to stop.
 
     Args:
         app: see :func:`.make_app`.
         settings: where, and with which certificate.
-        stop: looked at several times in a second.
+        stop: says when.
     """
     server = uvicorn.Server(
         uvicorn.Config(
@@ -53,8 +89,8 @@ def serve_pages(app: FastAPI, settings: WebSettings, stop: Stop) -> None:
     )
 
     def watch() -> None:
-        while not stop.is_set():
-            time.sleep(_LOOK_SECONDS)
+        while not stop.wait(_LOOK_SECONDS):
+            pass
         server.should_exit = True
 
     threading.Thread(target=watch, name="stop", daemon=True).start()

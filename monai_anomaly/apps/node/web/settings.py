@@ -36,7 +36,6 @@ class WebSettings:
         trusted_proxies: addresses of reverse proxies.
         certificate: PEM, for TLS without a proxy, with `key`.
         key: its private key, PEM.
-        stow: whether DICOMweb STOW-RS is answered.
         show_patient: whether the page of a case shows the patient's name and number of the stored file.
         score_max_bytes: of a file that ``POST /api/score`` takes.
         score_seconds: after which its scoring is given up.
@@ -54,7 +53,6 @@ class WebSettings:
     trusted_proxies: tuple[str, ...] = ()
     certificate: Path | None = None
     key: Path | None = None
-    stow: bool = False
     show_patient: bool = False
     score_max_bytes: int = 64 << 20
     score_seconds: float = 60.0

@@ -27,6 +27,7 @@ from monai_anomaly.apps.node.stopping import Stopping
 from monai_anomaly.apps.node.work.detector import open_node_detector, register_detector
 from monai_anomaly.bundle.model_identity import model_identity
 from monai_anomaly.dicom_results import DicomResultError, DicomResults, ResultObject
+from monai_anomaly.scoring.map_encoders import encode_png_map
 from monai_anomaly.scoring.result import Result
 from monai_anomaly.utils.atomic import atomic_write
 
@@ -142,6 +143,7 @@ class JobScorer:
         """Write pictures and objects; another worker would write the same bytes."""
         target, picture = self._settings.folder / folder, result.picture
         atomic_write(target / "picture.png", _png(np.rint(picture * 255).astype(np.uint8)))
+        atomic_write(target / "map.png", encode_png_map(result.map_on_source, self._detector.map_range))
         overlay = io.BytesIO()
         result.overlay().save(overlay, "PNG", compress_level=1)
         atomic_write(target / "overlay.png", overlay.getvalue())

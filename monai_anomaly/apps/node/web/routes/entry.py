@@ -36,9 +36,9 @@ async def log_in(request: Request) -> Response:
     wait = doorman.failures.wait(doorman.address(request))
     if wait:
         problem = f"Too many wrong tokens came from here; wait {max(1, math.ceil(wait / 60))} minutes."
-        answer = page(request, "login", 429, problem=problem, has_tokens=doorman.has_login_page)
-        answer.headers["Retry-After"] = str(math.ceil(wait))
-        return answer
+        refusal = page(request, "login", 429, problem=problem, has_tokens=doorman.has_login_page)
+        refusal.headers["Retry-After"] = str(math.ceil(wait))
+        return refusal
     token = (await read_form(request)).get("token", "").strip()
     cookie = await run_in_threadpool(doorman.log_in, request, token)
     if cookie is None:

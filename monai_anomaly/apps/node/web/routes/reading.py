@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException
 from starlette.requests import Request
@@ -71,7 +71,7 @@ def show_case(
     if found is None:
         raise HTTPException(404, "There is no such case; retention may have removed it.")
     patient, trouble = _patient(node, found)
-    values = {
+    values: dict[str, Any] = {
         "at": at,
         "before": before,
         "after": after,
@@ -114,8 +114,8 @@ def numbers(request: Request) -> Response:
     node = web_node(request)
     with node.database.read() as session:
         found, waiting, drift = read_numbers(session, day), read_waiting(session), node.drift.look(session)
-    rule = {"drift_days": DAYS, "drift_rate": FALSE_ALARMS}
-    return page(request, "numbers", day=day, found=found, waiting=waiting, drift=drift, **rule)
+    values: dict[str, Any] = {"day": day, "found": found, "waiting": waiting, "drift": drift}
+    return page(request, "numbers", **values, drift_days=DAYS, drift_rate=FALSE_ALARMS)
 
 
 def parsed_filters(request: Request) -> Filters:

@@ -59,7 +59,8 @@ class Filters:
         Raises:
             BadFilterError: for a value that makes no sense.
         """
-        filters = cls(**{key: query[key] for key in ("day", "device", "decision", "state") if key in query})
+        day, device, decision, state = (query.get(key, "") for key in ("day", "device", "decision", "state"))
+        filters = cls(day=day, device=device, decision=decision, state=state)
         order, page = query.get("order") or "score", query.get("page") or "1"
         if filters.day:
             day_bounds(filters.day)

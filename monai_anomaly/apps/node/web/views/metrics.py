@@ -47,9 +47,8 @@ class _Families(Collector):
 
 def _families(session: Session, folder: Path) -> Iterator[GaugeMetricFamily]:
     """Yield gauges: retention removes rows, so that none of them only grows."""
-    yield _by_labels(
-        "jobs", "Jobs by state", ["state"], session.execute(select(Job.state, func.count()).group_by(Job.state))
-    )
+    states = select(Job.state, func.count()).group_by(Job.state)
+    yield _by_labels("jobs", "Jobs by state", ["state"], session.execute(states))
     decisions = select(Job.decision, func.count()).where(Job.decision.is_not(None)).group_by(Job.decision)
     yield _by_labels("decisions", "Scored jobs by decision", ["decision"], session.execute(decisions))
     parts = (Delivery.destination, Delivery.state)

@@ -143,8 +143,8 @@ def read_numbers(session: Session, day: str) -> Numbers:
 def _alarms(session: Session, in_day: ColumnElement[bool]) -> list[Alarms]:
     query = select(Job.detector_id, Job.decision, func.count()).where(in_day).group_by(Job.detector_id, Job.decision)
     numbers: dict[int, dict[str, int]] = {}
-    for detector, decision, number in session.execute(query):
-        numbers.setdefault(detector, {})[decision or ""] = number
+    for identifier, decision, number in session.execute(query):
+        numbers.setdefault(identifier, {})[decision or ""] = number
     found = []
     for detector in session.scalars(select(Detector).where(Detector.id.in_(numbers)).order_by(Detector.id)):
         counts = numbers[detector.id]
@@ -169,6 +169,6 @@ def read_waiting(session: Session) -> Waiting:
         jobs=jobs,
         oldest=oldest,
         dead=session.scalar(select(func.count()).where(Job.state == JobState.DEAD)) or 0,
-        deliveries=[tuple(row) for row in session.execute(waiting)],
+        deliveries=[(name, number, since, reason) for name, number, since, reason in session.execute(waiting)],
         dead_deliveries=session.scalar(dead_deliveries) or 0,
     )

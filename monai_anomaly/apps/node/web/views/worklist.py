@@ -95,7 +95,7 @@ def count_states(session: Session) -> dict[str, int]:
     return {name: sum(numbers.get(state, 0) for state in states) for name, states in STATES.items()}
 
 
-def _narrowed(query: Select[Any], filters: Filters) -> Select[Any]:
+def _narrowed(query: Any, filters: Filters) -> Any:
     if filters.day:
         begin, end = day_bounds(filters.day)
         query = query.where(Job.created_at >= begin, Job.created_at < end)
