@@ -93,6 +93,8 @@ class Custody:
         with self._database.begin() as session:
             uid = header["sop_instance_uid"]
             instance = session.scalar(select(Instance).where(Instance.sop_instance_uid == uid).with_for_update())
+            if not self._spool.path(spooled.path).is_file():  # retention removed it meanwhile: the sender tries again
+                raise NoRoomError
             if instance is None:
                 instance = Instance(
                     **header, digest=spooled.digest, size=spooled.size, path=spooled.path, origin=origin

@@ -71,6 +71,7 @@ class Spool:
         target = self.folder / path
         if target.exists():
             temporary.unlink()
+            sync_folder(target.parent)  # who wrote it may not have come so far
             return Spooled(digest, size, path, False)
         if not target.parent.exists():
             target.parent.mkdir(exist_ok=True)
