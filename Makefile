@@ -54,7 +54,7 @@ style: $(VENV)/installed-dev  # style, types, layers, spelling; as .pre-commit-c
 check: style  # and the fast tests
 	$(PYTEST) -k 'not onnx' $(FAST)
 
-test: style  # with COVERAGE=--cov it measures the coverage, too, as CI does
+test: style  # with COVERAGE=--cov it measures the coverage, too
 	$(PYTEST) $(COVERAGE)
 
 commands: $(VENV)/installed-dev  # every command and every piece of Python of the pages
