@@ -46,7 +46,7 @@ KINDS = {
 NOT_RUN = {
     r"\S*python3? -m (venv|pip) |pip install ": "installs; the first thing that CI does",
     r"\S*python -m pytest|make ": "what runs this",
-    r"tensorboard |mlflow ": "serves until it is ended",
+    r"tensorboard |mlflow |monai-anomaly serve ": "serves until it is ended",
     r"eval ": "sets up the shell that it is typed into",
     r"torchrun ": "test_every_training runs these configurations in two processes",
 }
