@@ -69,7 +69,8 @@ os.environ["TQDM_DISABLE"] = "1"
 
 autosummary_ignore_module_all = False  # a module shows what its __all__ names
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+# What SQLAlchemy gives a class of tables has its own site.
+autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "metadata, registry"}
 autodoc_type_aliases = {"npt.ArrayLike": "numpy.typing.ArrayLike"}
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False  # types are in the signatures, what "Returns:" holds is prose
@@ -85,13 +86,15 @@ html_show_sourcelink = False
 nitpicky = True
 nitpick_ignore_regex = [
     # Python and other packages have sites of their own.
-    ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|os|pathlib|types|typing)\..*"),
+    ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|json|multiprocessing|os|pathlib)\..*"),
+    ("py:.*", r"(socket|ssl|types|typing)\..*"),
     ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom)\..*"),
     ("py:.*", r"(scipy|skimage|sklearn|torch|torchvision)\..*"),
+    ("py:.*", r"(_orm|_schema|evt|fastapi|highdicom|pynetdicom|sqlalchemy|starlette)\..*"),
     # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
-    ("py:(class|exc)", r"Floats|Module|PackageNotFoundError|Path"),
+    ("py:(class|exc)", r"ApplicationEntity|Floats|HTTPException|Module|PackageNotFoundError|Path"),
 ]
 if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
     extensions.append("sphinx.ext.intersphinx")

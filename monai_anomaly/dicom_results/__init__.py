@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from monai_anomaly.dicom_results.dicom_results import DicomResults
-from monai_anomaly.dicom_results.errors import DicomResultError
-from monai_anomaly.dicom_results.model_identity import ModelIdentity
-from monai_anomaly.dicom_results.result_object import KINDS, ResultObject
-
-__all__ = ["KINDS", "DicomResultError", "DicomResults", "ModelIdentity", "ResultObject"]
+from monai_anomaly.dicom_results.dicom_results import DicomResults as DicomResults
+from monai_anomaly.dicom_results.errors import DicomResultError as DicomResultError
+from monai_anomaly.dicom_results.model_identity import ModelIdentity as ModelIdentity
+from monai_anomaly.dicom_results.result_object import KINDS as KINDS
+from monai_anomaly.dicom_results.result_object import ResultObject as ResultObject

@@ -23,7 +23,7 @@ class ResultObject:
     """A DICOM object.
 
     Args:
-        kind: a key of :data:`KINDS`.
+        kind: a key of ``KINDS``.
         sop_class_uid: what it is.
         sop_instance_uid: which one it is: the same for the same source, weights, calibration and kind.
         content: a whole file (DICOM PS3.10); the same input gives the same bytes.

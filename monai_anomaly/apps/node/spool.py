@@ -52,7 +52,7 @@ class Spool:
         """Take a file over: when this returns it survives a loss of power.
 
         Args:
-            temporary: a file in :attr:`incoming`, which nobody writes any more; it is moved away.
+            temporary: a file in ``incoming``, which nobody writes any more; it is moved away.
 
         Raises:
             NoRoomError: when the disk has too little room.

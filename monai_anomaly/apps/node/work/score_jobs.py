@@ -60,7 +60,7 @@ class JobScorer:
         owner: the name of its leases.
 
     Raises:
-        CheckpointError, CalibrationError: as :func:`monai_anomaly.load`.
+        CheckpointError, CalibrationError: as :func:`monai_anomaly.bundle.loading.load`.
     """
 
     def __init__(self, settings: NodeSettings, database: Database, owner: str) -> None:

@@ -39,9 +39,9 @@ class Filters:
     Args:
         day: on which the node received the image, UTC, ``YYYY-MM-DD``.
         device: keyed hash.
-        decision: of :data:`DECISIONS`.
+        decision: of ``DECISIONS``.
         state: of :data:`STATES`.
-        order: of :data:`ORDERS`.
+        order: of ``ORDERS``.
         page: from 1 on.
     """
 

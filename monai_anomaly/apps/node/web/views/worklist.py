@@ -28,7 +28,7 @@ class Row:
     """A case in the list.
 
     Args:
-        job: its columns that the list shows; see :data:`_SHOWN`.
+        job: its columns that the list shows; see ``_SHOWN``.
         place: in the whole list, from 0 on.
         verdict: the newest one; None without.
         undelivered: results that no destination has accepted yet.
