@@ -37,7 +37,7 @@ def main() -> int:
                 shutil.copyfile(path, images / path.name)
         options = [text for key, value in settings.items() for text in (f"--{key}", str(value))]
         results = Path(made) / "results"
-        command = [sys.executable, "-m", "monai_anomaly", "predict", str(images), str(results), "--dicom", "True"]
+        command = [sys.executable, "-m", "monai_anomaly", "predict", str(images), str(results), "--dicom"]
         subprocess.run([*command, *options], check=True)
         records = [json.loads(line) for line in (results / "records.jsonl").read_text().splitlines()]
         for record in records:

@@ -13,7 +13,7 @@ from typing import Any
 
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["PATH_KEYS", "TRACKING_KEYS", "check_keys"]
+__all__ = ["PATH_KEYS", "SWITCHES", "TRACKING_KEYS", "check_keys"]
 
 PATH_KEYS = frozenset(
     (
@@ -22,6 +22,14 @@ PATH_KEYS = frozenset(
     )
 )
 """Keys whose value is a path, or may be one."""
+SWITCHES = frozenset(
+    (
+        *("adversarial", "amp", "bounded", "crop_region", "dicom", "feature_norm", "for_processing", "guard"),
+        *("input_guard", "lr_decay", "masks", "overlays", "per_position", "pool_check", "resume", "se", "se_in_critic"),
+        *("segmenter", "source_names", "uncalibrated", "use_pool", "verbose", "voi"),
+    )
+)
+"""Keys whose value is True or False in a bundle of this package, so that the command knows that no path is theirs."""
 TRACKING_KEYS = frozenset(
     ("tracking_uri", "experiment_name", "run_name", "save_execute_config", "is_not_rank0", "output_dir")
 )

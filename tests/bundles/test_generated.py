@@ -12,6 +12,7 @@ import pytest
 
 from bundles._base import generate
 from bundles._base.generate import BASE, METHODS, PARTS, bundle_files, merge, to_text, write_bundle
+from monai_anomaly.utils.override_keys import SWITCHES
 from tests.helpers.repository import ROOT
 
 METHOD_FILES = sorted(METHODS.glob("*.json"))
@@ -53,6 +54,12 @@ def test_no_object_has_a_key_twice():
 
     for source in BASE.rglob("*.json"):
         json.loads(source.read_text(encoding="utf-8"), object_pairs_hook=refuse)
+
+
+def test_the_command_knows_the_switches_of_all_bundles():
+    configs = [json.loads(path.read_text()) for path in (ROOT / "bundles").glob("*/configs/*.json")]
+    keys = {key for config in configs for key, value in config.items() if isinstance(value, bool)}
+    assert {key for key in keys if key.isidentifier()} == SWITCHES
 
 
 @pytest.mark.parametrize(

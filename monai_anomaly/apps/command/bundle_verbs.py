@@ -21,6 +21,7 @@ from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.override_keys import SWITCHES
 
 __all__ = [
     "BUNDLE_VERBS",
@@ -129,7 +130,10 @@ def add_keys(parser: argparse.ArgumentParser, bundle: Bundle, files: Sequence[Pa
         if key.name in but:
             continue
         text = f"{key.meaning} (default: {key.default})" if key.meaning else f"default: {key.default}"
-        group.add_argument(f"--{key.name}", metavar="VALUE", help=text.replace("%", "%%"))
+        form: dict[str, Any] = {"metavar": "VALUE"}
+        if key.name in SWITCHES:
+            form = {"metavar": "True|False", "nargs": "?"}
+        group.add_argument(f"--{key.name}", help=text.replace("%", "%%"), **form)
 
 
 def wants_help(words: Sequence[str]) -> bool:

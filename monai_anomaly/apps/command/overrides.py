@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monai_anomaly.utils.exceptions import ConfigError
-from monai_anomaly.utils.override_keys import PATH_KEYS, TRACKING_KEYS, check_keys
+from monai_anomaly.utils.override_keys import PATH_KEYS, SWITCHES, TRACKING_KEYS, check_keys
 
 __all__ = ["check_overrides", "command_line", "split_words"]
 
@@ -19,6 +19,9 @@ Overrides = dict[str, str]
 WORDS = {"true": "True", "false": "False", "null": "$None", "None": "$None"}
 """What people write for Python's words; MONAI drops a bare None and takes the others as texts."""
 
+OF_A_SWITCH = frozenset(("true", "false", "null", "none", "yes", "no", "on", "off", "0", "1"))
+"""What can only be meant as a switch's value, in lower case, also where :func:`check_overrides` will refuse it."""
+
 OF_MONAI = frozenset(("tracking", "logging_file", "meta_file"))
 """Arguments of ``monai.bundle run`` that are no keys and make sense with a verb."""
 
@@ -26,8 +29,8 @@ OF_MONAI = frozenset(("tracking", "logging_file", "meta_file"))
 def split_words(words: Sequence[str]) -> tuple[list[str], Overrides]:
     """Return the words before and between options, and the value of each key, as MONAI takes it.
 
-    A key may be written with ``-`` for ``_``, its value after ``=`` or a space; a key alone is True. The last of
-    several values counts.
+    A key may be written with ``-`` for ``_``, its value after ``=`` or a space; a key alone is True, and a switch is
+    alone before any word but ``True``, ``False`` and the like. The last of several values counts.
 
     Raises:
         ConfigError: for an option that does not begin with ``--`` and a name.
@@ -43,11 +46,18 @@ def split_words(words: Sequence[str]) -> tuple[list[str], Overrides]:
         key, equals, value = word[2:].partition("=")
         if not word.startswith("--") or not key:
             raise ConfigError(f"'{word}' is no option: keys begin with -- and a name.")
-        if not equals:
-            value = rest.pop(0) if rest and not rest[0].startswith("--") else "True"
         key = key.replace("-", "_")
+        if not equals:
+            value = rest.pop(0) if rest and _is_value(key, rest[0]) else "True"
         overrides[key] = _as_monai_reads(key, value)
     return others, overrides
+
+
+def _is_value(key: str, word: str) -> bool:
+    """Return whether the word after a key is its value."""
+    if key in SWITCHES:
+        return word.lower() in OF_A_SWITCH or word.startswith(("$", "@", "%"))
+    return not word.startswith("--")
 
 
 def _as_monai_reads(key: str, value: str) -> str:

@@ -19,6 +19,10 @@ from monai_anomaly.utils.exceptions import ConfigError
         (["sepiad", "--max-epochs=3", "--seed", "-1"], ["sepiad"], {"max_epochs": "3", "seed": "-1"}),
         (["sepiad", "--resume"], ["sepiad"], {"resume": "True"}),
         (["--resume", "--seed", "1", "sepiad"], ["sepiad"], {"resume": "True", "seed": "1"}),
+        (["in", "out", "--dicom"], ["in", "out"], {"dicom": "True"}),
+        (["in", "--dicom", "out", "--resume", "false"], ["in", "out"], {"dicom": "True", "resume": "False"}),
+        (["--source-names", "in", "--dicom=False"], ["in"], {"source_names": "True", "dicom": "False"}),
+        (["--resume", "$@dicom", "in", "--dicom", "None"], ["in"], {"resume": "$@dicom", "dicom": "$None"}),
         (["a", "--train::trainer::amp", "true", "b"], ["a", "b"], {"train::trainer::amp": "True"}),
         (["a", "--seed", "1", "--seed", "2"], ["a"], {"seed": "2"}),
         (["a", "--augment", "null", "--se=false"], ["a"], {"augment": "$None", "se": "False"}),
@@ -27,6 +31,14 @@ from monai_anomaly.utils.exceptions import ConfigError
 )
 def test_words_become_names_and_overrides(words, named, overrides):
     assert split_words(words) == (named, overrides)
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "On", "off"])
+def test_other_words_for_true_are_no_path_and_refused(word):
+    named, overrides = split_words(["in", "--dicom", word])
+    assert named == ["in"]
+    with pytest.raises(ConfigError, match="--dicom must be True or False"):
+        check_overrides(overrides, {"dicom": False})
 
 
 @pytest.mark.parametrize("word", ["-x", "--", "--=3"])

@@ -77,8 +77,18 @@ def test_predict_asks_for_a_calibration_first(lines, trained, capsys, monkeypatc
     words = ["predict", str(trained.parent), "--bundle", "sepiad", "--checkpoint", str(trained)]
     assert main(words) == 1
     assert "'monai-anomaly calibrate sepiad', or write scores alone with --uncalibrated True" in capsys.readouterr().err
-    assert main([*words, "--uncalibrated", "true"]) == 0
-    assert len(lines) == 1 and lines[0][-2:] == ["--uncalibrated", "True"]
+    for switch in (["--uncalibrated", "true"], ["--uncalibrated"]):
+        assert main([*words, *switch]) == 0
+        assert lines.pop()[-2:] == ["--uncalibrated", "True"] and not lines
+
+
+@pytest.mark.parametrize("words", ["{0} out --dicom", "{0} --dicom out", "--dicom {0} out", "{0} out --dicom True"])
+def test_dicom_is_a_switch_wherever_it_stands(words, lines, trained):
+    image = str(trained.with_name("image.png"))
+    told = [word.format(image) for word in words.split()]
+    assert main(["predict", *told, "--bundle", "sepiad", "--checkpoint", str(trained)]) == 0
+    options = dict(zip(lines[0][1::2], lines[0][2::2], strict=True))
+    assert (options["--dataset_dir"], options["--output_dir"], options["--dicom"]) == (image, "out", "True")
 
 
 @pytest.mark.parametrize("operator", [[], ["--operator", ""], ["--operator", " "]])
