@@ -10,25 +10,22 @@ Debian's packages are started on loopback and end with it.
 
 from __future__ import annotations
 
-import argparse
 import random
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from measurements.command_line import run_measurement
 from measurements.node import hostile
 from measurements.node.bench import Bench
+from measurements.node.command_line import node_parser
 from measurements.node.node import Node, wait_until
 from measurements.node.refusing_receiver import RefusingReceiver
 from measurements.node.senders import push_by_orthanc, push_by_pynetdicom
-from measurements.node.servers.orthanc import Orthanc
-from measurements.node.servers.postgres import Postgres
+from measurements.node.workplace import workplace
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.utils.checkpoint import require_checkpoint
 
@@ -275,10 +272,8 @@ def faults(
         ValueError: when something was lost or came twice.
     """
     require_checkpoint(checkpoint)
-    with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
-        database = stack.enter_context(Postgres(durable=True)).new_database if postgres else None
-        bench = Bench(work, Path(checkpoint), stack.enter_context(Orthanc()), instances, database)
+    with workplace(folder, postgres=postgres) as place:
+        bench = Bench(place.folder, Path(checkpoint), place.pacs, instances, place.new_database)
         print(HEADINGS, "|---" * 7 + "|", sep="\n")
         failed = []
         for name in names or FAULTS:
@@ -296,16 +291,9 @@ def faults(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m measurements.node.faults", description=(__doc__ or "").split("\n\n")[0]
-    )
+    parser = node_parser("faults", __doc__)
     parser.add_argument("names", nargs="*", metavar="FAULT", help=f"some of {', '.join(FAULTS)} (default: all)")
-    parser.add_argument(
-        "--checkpoint", required=True, metavar="MODEL.pt", help="a detector with its calibration beside it"
-    )
     parser.add_argument("--instances", type=count, default=200, help="that each fault sends (default: %(default)s)")
-    parser.add_argument("--postgres", action="store_true", help="keep the node's state in PostgreSQL, not in SQLite")
-    parser.add_argument("--folder", metavar="DIR", help="where to work (default: the system's folder for such)")
     options = vars(parser.parse_args(arguments))
     unknown = sorted(set(options["names"]) - set(FAULTS))
     if unknown:

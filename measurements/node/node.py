@@ -20,7 +20,7 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from measurements.node.memory import processes
-from measurements.node.servers.private import free_port
+from measurements.node.servers.private import end_with_parent, free_port
 
 __all__ = ["FINAL", "Node", "wait_until"]
 
@@ -111,7 +111,13 @@ class Node:
         command = [sys.executable, "-m", "monai_anomaly", "serve", str(path), *(["--only", only] if only else [])]
         with (self.folder / "node.log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, env=self._environment
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=lambda: end_with_parent(signal.SIGTERM),  # it ends its own processes
+                env=self._environment,
             )
         self.started(self._process.pid)
         if wait:

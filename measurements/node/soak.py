@@ -11,22 +11,20 @@ or came twice.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from measurements.command_line import run_measurement
+from measurements.node.command_line import node_parser
 from measurements.node.instances import make_instances
 from measurements.node.memory import MemoryWatch
 from measurements.node.node import FINAL, Node, wait_until
 from measurements.node.results import ResultReader, differences
 from measurements.node.senders import push_by_pynetdicom
-from measurements.node.servers.orthanc import Orthanc
-from measurements.node.servers.postgres import Postgres
+from measurements.node.workplace import workplace
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.utils.checkpoint import require_checkpoint
 
@@ -64,9 +62,9 @@ def soak(
     """
     require_checkpoint(checkpoint)
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
-        pacs = stack.enter_context(Orthanc())
-        database = stack.enter_context(Postgres(durable=True)).new_database() if postgres else None
+        place = stack.enter_context(workplace(folder, postgres=postgres))
+        work, pacs = place.folder, place.pacs
+        database = place.new_database() if place.new_database is not None else None
         where = {"title": pacs.title, "host": "127.0.0.1", "port": pacs.dicom_port}
         node = Node(
             work, Path(checkpoint), [{"name": "pacs", "dicom": where}], {"workers": {"number": workers}}, database
@@ -117,17 +115,10 @@ def _print_row(node: Node, watch: MemoryWatch, sent: int, seconds: float) -> Non
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m measurements.node.soak", description=(__doc__ or "").split("\n\n")[0]
-    )
-    parser.add_argument(
-        "--checkpoint", required=True, metavar="MODEL.pt", help="a detector with its calibration beside it"
-    )
+    parser = node_parser("soak", __doc__)
     parser.add_argument("--instances", type=count, default=10_000, help="at most (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="to send for, at most")
     parser.add_argument("--workers", type=count, default=1, help="of the node (default: %(default)s)")
-    parser.add_argument("--postgres", action="store_true", help="keep the node's state in PostgreSQL, not in SQLite")
-    parser.add_argument("--folder", metavar="DIR", help="where to work (default: the system's folder for such)")
     return run_measurement(soak, **vars(parser.parse_args(arguments)))
 
 

@@ -11,11 +11,9 @@ cores. The exit code is 1 where something is lost or there twice, or a bar is mi
 
 from __future__ import annotations
 
-import argparse
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -24,12 +22,13 @@ from typing import Any
 
 import monai_anomaly
 from measurements.command_line import run_measurement
+from measurements.node.command_line import node_parser
 from measurements.node.instances import make_instances
 from measurements.node.node import Node, wait_until
 from measurements.node.results import ResultReader, differences
 from measurements.node.senders import push_by_pynetdicom
 from measurements.node.servers.orthanc import Orthanc
-from measurements.node.servers.postgres import Postgres
+from measurements.node.workplace import workplace
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.utils.checkpoint import require_checkpoint
 
@@ -127,15 +126,15 @@ def throughput(
     """
     require_checkpoint(checkpoint)
     with ExitStack() as stack:
-        work = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
-        bench = _Bench(work, Path(checkpoint), stack.enter_context(Orthanc()))
+        place = stack.enter_context(workplace(folder, postgres=postgres))
+        bench = _Bench(place.folder, Path(checkpoint), place.pacs)
         cores = os.sched_getaffinity(0)
         stack.callback(os.sched_setaffinity, 0, cores)
         os.sched_setaffinity(0, {min(cores)})  # and the node's processes, which inherit it
         missed = [*_ratio(bench, instances, rounds), *_alone(bench)]
         os.sched_setaffinity(0, cores)
-        if postgres:
-            _two_workers(bench, stack.enter_context(Postgres(durable=True)), instances, rounds)
+        if place.new_database is not None:
+            _two_workers(bench, place.new_database, instances, rounds)
     if missed:
         raise ValueError(f"missed: {', '.join(missed)}.")
 
@@ -186,11 +185,11 @@ def _all_are_sent(node: Node) -> bool:
     return set(node.states()) <= {"done", "refused"}
 
 
-def _two_workers(bench: _Bench, server: Postgres, instances: int, rounds: int) -> None:
+def _two_workers(bench: _Bench, new_database: Callable[[], str], instances: int, rounds: int) -> None:
     """Print what a second worker gives."""
     seconds: dict[int, list[float]] = {1: [], 2: []}
     for workers in (1, 2) * rounds:
-        node = bench.node(server.new_database(), workers)
+        node = bench.node(new_database(), workers)
         try:
             sent = bench.instances(instances)
             seconds[workers].append(bench.through(node, sent))
@@ -205,13 +204,9 @@ def _two_workers(bench: _Bench, server: Postgres, instances: int, rounds: int) -
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the measurement and return its exit code."""
-    description = (__doc__ or "").split("\n\n")[0]
-    parser = argparse.ArgumentParser(prog="python -m measurements.node.throughput", description=description)
-    parser.add_argument("--checkpoint", required=True, metavar="MODEL.pt", help="a detector, its calibration beside it")
+    parser = node_parser("throughput", __doc__)
     parser.add_argument("--instances", type=count, default=200, help="of a round (default: %(default)s)")
     parser.add_argument("--rounds", type=count, default=3, help="that both sides run (default: %(default)s)")
-    parser.add_argument("--postgres", action="store_true", help="compare two workers with one, on PostgreSQL")
-    parser.add_argument("--folder", metavar="DIR", help="where to work (default: the system's folder for such)")
     return run_measurement(throughput, **vars(parser.parse_args(arguments)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,14 @@ from tests.helpers.postgres import Postgres
 with Postgres() as server:
     print(server.pid, server.folder, flush=True)
     os.kill(os.getpid(), 9)
+"""
+TOLD_TO_END = """
+import os, sys, time
+from measurements.node.workplace import workplace
+with workplace(sys.argv[1]) as place:
+    print(place.pacs.pid, place.pacs.folder, flush=True)
+    os.kill(os.getpid(), 15)
+    time.sleep(60)
 """
 
 
@@ -62,3 +71,14 @@ def test_a_postgres_has_separate_databases_and_ends_with_who_started_it():
         time.sleep(0.05)
     assert not Path("/proc", pid).exists()
     shutil.rmtree(folder)
+
+
+@needs_orthanc
+@pytest.mark.pacs
+def test_all_that_a_measurement_of_the_node_has_started_ends_with_it_when_it_is_told_to_end(tmp_path):
+    told = [sys.executable, "-c", TOLD_TO_END, str(tmp_path)]
+    run = subprocess.run(told, capture_output=True, text=True, env=dict(os.environ))
+    assert run.returncode == 128 + signal.SIGTERM, run.stderr
+    pid, folder = run.stdout.split()
+    assert not Path("/proc", pid).exists() and not Path(folder).exists()
+    assert list(tmp_path.iterdir()) == []

@@ -72,21 +72,17 @@ class Orthanc(PrivateServer):
             **(settings or {}),
         }
 
-    def __enter__(self) -> Orthanc:
+    def prepare(self) -> None:
+        """Write its configuration and make its folders."""
         (self.folder / "orthanc.json").write_text(json.dumps(self._settings))
         for name in ("storage", "index"):
             (self.folder / name).mkdir()
         self.own()
-        try:
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the process and remove its folder."""
         self._session.close()
-        self.close()
+        super().close()
 
     def start(self) -> None:
         """Start it; also after :meth:`stop`, on the same ports and with the data it had."""

@@ -42,22 +42,14 @@ class Postgres(PrivateServer):
         self._password = secrets.token_hex(16)
         self._databases = 0
 
-    def __enter__(self) -> Postgres:
+    def prepare(self) -> None:
+        """Make its cluster of databases."""
         password = self.folder / "password"
         password.touch(mode=0o600)
         password.write_text(self._password)
         self.own()
         options = ["--username=node", "--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
-        try:
-            self.run([str(self._programs / "initdb"), "--no-sync", f"--pgdata={self.folder / 'data'}", *options])
-            self.start()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        self.run([str(self._programs / "initdb"), "--no-sync", f"--pgdata={self.folder / 'data'}", *options])
 
     def start(self) -> None:
         """Start it, on a new port; also after :meth:`stop`, with the data it had."""

@@ -16,13 +16,15 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["PrivateServer", "free_port"]
+__all__ = ["PrivateServer", "end_with_parent", "free_port"]
 
 PR_SET_PDEATHSIG = 1
 UNPRIVILEGED = ("nobody", "daemon")
 """Who runs a server that root starts: the first of these that the system has."""
+
+Server = TypeVar("Server", bound="PrivateServer")
 
 
 def free_port() -> int:
@@ -31,6 +33,11 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def end_with_parent(end_signal: signal.Signals) -> None:
+    """Let this process get a signal when the one that started it dies, however that dies; a ``preexec_fn``."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(end_signal))
 
 
 class PrivateServer:
@@ -70,6 +77,26 @@ class PrivateServer:
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, self._as_user["user"], self._as_user["group"])
 
+    def __enter__(self: Server) -> Server:
+        try:
+            self.prepare()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def prepare(self) -> None:
+        """Write into the folder what the server needs, before its first start."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it; also after :meth:`stop`, with the data it had."""
+        raise NotImplementedError
+
     def run(self, command: Sequence[str]) -> None:
         """Run a command of the server's to its end, as its user.
 
@@ -99,7 +126,7 @@ class PrivateServer:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                preexec_fn=self._end_with_parent,
+                preexec_fn=lambda: end_with_parent(self._end_signal),
                 **self._as_user,
             )
         end = time.monotonic() + limit
@@ -108,9 +135,6 @@ class PrivateServer:
                 self.stop()
                 raise RuntimeError(f"{self.name} does not answer: {log.read_text(errors='replace')[-2000:]}")
             time.sleep(0.05)
-
-    def _end_with_parent(self) -> None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(self._end_signal))
 
     def stop(self) -> None:
         """End the process and wait for it; its folder stays."""
