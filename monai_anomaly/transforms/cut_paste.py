@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from monai.config.type_definitions import KeysCollection
 from torch import Tensor
 
 from monai_anomaly.transforms.batch_numbers import between, column, integers
@@ -182,19 +180,9 @@ class RandCutPaste(RandPatch[CutPasteDraw]):
 
 
 class RandCutPasted(RandPatchd[CutPasteDraw]):
-    """Dictionary form of :class:`RandCutPaste`, for a batch such as ``{"image": (B, C, H, W)}``.
+    """Dictionary form of :class:`RandCutPaste`; arguments of both as in :class:`.RandPatchd`."""
 
-    Args:
-        keys: keys of the batches; all get the same patches, each from its own images.
-        mask_key: key under which the mask ``(B, 1, H, W)`` is put.
-        allow_missing_keys: whether a missing batch is passed over.
-        options: arguments of the array form.
-    """
-
-    def __init__(
-        self, keys: KeysCollection, mask_key: str = "mask", *, allow_missing_keys: bool = False, **options: Any
-    ) -> None:
-        super().__init__(keys, RandCutPaste(**options), mask_key, allow_missing_keys)
+    array_form = RandCutPaste
 
 
 RandCutPasteD = RandCutPasteDict = RandCutPasted

@@ -143,22 +143,26 @@ class RandPatch(Transform, Generic[Draw]):
 class RandPatchd(MapTransform, Generic[Draw]):
     """Dictionary form of :class:`RandPatch`, for a batch such as ``{"image": (B, C, H, W)}``.
 
-    All keys get the same patches, and must have the same number and size of images.
+    All keys get the same patches, each from its own images, and must have the same number and size of images.
 
     Args:
         keys: keys of the batches.
-        transform: the array form.
         mask_key: key under which the mask ``(B, 1, H, W)`` is put.
         allow_missing_keys: whether a missing batch is passed over.
+        options: arguments of the array form.
+
+    Attributes:
+        array_form: the class of the array form, which a subclass names.
     """
 
     backend = RandPatch.backend
+    array_form: type[RandPatch[Draw]]
 
     def __init__(
-        self, keys: KeysCollection, transform: RandPatch[Draw], mask_key: str = "mask", allow_missing_keys: bool = False
+        self, keys: KeysCollection, mask_key: str = "mask", *, allow_missing_keys: bool = False, **options: Any
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.transform = transform
+        self.transform = self.array_form(**options)
         self.mask_key = mask_key
 
     def __call__(self, data: Mapping[Hashable, Any], generator: torch.Generator | None = None) -> dict[Hashable, Any]:

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_anomaly.apps.arguments import folder_names, minutes, seeds
-from monai_anomaly.apps.command.failing import fail
-from monai_anomaly.utils.stop_signals import watch_signals
+from monai_anomaly.apps.arguments import seeds
+from monai_anomaly.apps.command.grid_options import add_grid_options, run_grid
 
 __all__ = ["add_benchmark"]
 
@@ -37,29 +36,11 @@ def add_benchmark(verbs: Any) -> None:
     parser.add_argument(
         "--seeds", type=seeds, default=[0, 1, 2], metavar="N,N", help="of the trainings (default: 0,1,2)"
     )
-    parser.add_argument(
-        "--max_minutes", type=minutes, required=True, metavar="N", help="wall-clock budget of a training"
-    )
-    parser.add_argument(
-        "--abnormal_folders",
-        type=folder_names,
-        default=(),
-        metavar="NAMES",
-        help="further class folders of the data sets whose images are abnormal, as in \"['cyst','tumor']\", or '*' for "
-        "every folder beside the normal one",
-    )
-    parser.add_argument("--output_dir", required=True, metavar="OUT", help="gets the table and a folder for each cell")
+    add_grid_options(parser, result="table")
     parser.set_defaults(verb=_benchmark)
 
 
 def _benchmark(**options: Any) -> int:
     from monai_anomaly.apps.benchmark.run_benchmark import run_benchmark
-    from monai_anomaly.data.errors import DataListError
 
-    watch_signals()
-    try:
-        return 0 if run_benchmark(**options) else 1
-    except DataListError as error:
-        return fail(error, 1)
-    except OSError as error:
-        return fail(f"--output_dir cannot be written ({error.strerror}); make room for it or name another.", 1)
+    return run_grid(lambda: run_benchmark(**options))

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from monai_anomaly.apps.arguments import count, folder_names, minutes, pool_shares, pool_sizes
-from monai_anomaly.apps.command.failing import fail
-from monai_anomaly.utils.stop_signals import watch_signals
+from monai_anomaly.apps.arguments import count, pool_shares, pool_sizes
+from monai_anomaly.apps.command.grid_options import add_grid_options, run_grid
 
 __all__ = ["add_pool_curve"]
 
@@ -49,29 +48,11 @@ def add_pool_curve(verbs: Any) -> None:
         help="of the pool, as in 50,100,all; 'all' takes as many images as a share allows (default: all)",
     )
     parser.add_argument("--splits", type=count, default=6, metavar="N", help="of the test patients (default: 6)")
-    parser.add_argument(
-        "--max_minutes", type=minutes, required=True, metavar="N", help="wall-clock budget of a training"
-    )
-    parser.add_argument(
-        "--abnormal_folders",
-        type=folder_names,
-        default=(),
-        metavar="NAMES",
-        help="further class folders of the data sets whose images are abnormal, as in \"['cyst','tumor']\", or '*' for "
-        "every folder beside the normal one",
-    )
-    parser.add_argument("--output_dir", required=True, metavar="OUT", help="gets the curve and a folder for each cell")
+    add_grid_options(parser, result="curve")
     parser.set_defaults(verb=_pool_curve)
 
 
 def _pool_curve(**options: Any) -> int:
     from monai_anomaly.apps.pool_curve.run_pool_curve import run_pool_curve
-    from monai_anomaly.data.errors import DataListError
 
-    watch_signals()
-    try:
-        return 0 if run_pool_curve(**options) else 1
-    except DataListError as error:
-        return fail(error, 1)
-    except OSError as error:
-        return fail(f"--output_dir cannot be written ({error.strerror}); make room for it or name another.", 1)
+    return run_grid(lambda: run_pool_curve(**options))

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import ignite.distributed as idist
 import torch
 from torch import Tensor
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.engines.objectives.base import Batch, SolvedObjective
+from monai_anomaly.engines.objectives.gathering import gathered
 from monai_anomaly.networks.nets.embedding.cross_fitting import cross_fitted
 from monai_anomaly.networks.nets.embedding.embedding import Embedding
 from monai_anomaly.utils.exceptions import TrainingError
@@ -88,7 +88,7 @@ class EmbeddingObjective(SolvedObjective):
     @torch.no_grad()
     def solve(self) -> None:
         """Fit the heads on all features, and their scale and rule on scores of images that were left out."""
-        rows, features = self._gathered()
+        rows, features = gathered(self._collected, self.detector.score_mean.device)
         normals, pool = features[rows < self.normals], features[rows >= self.normals]
         try:
             scores, pool_scores = cross_fitted(
@@ -111,17 +111,3 @@ class EmbeddingObjective(SolvedObjective):
         self._numbers = {"normals": float(len(normals)), "pool": float(len(pool))}
         if share is not None:
             self._numbers["pool_share"] = share
-
-    def _gathered(self) -> tuple[Tensor, Tensor]:
-        """Return rows, in order and each once, and features of all processes."""
-        rows, features = (torch.cat(parts) for parts in zip(*self._collected, strict=True))
-        self._collected.clear()
-        if idist.get_world_size() > 1:
-            device = self.detector.score_mean.device
-            gathered: Any = [idist.all_gather(each.to(device)) for each in (rows, features)]
-            rows, features = (each.cpu() for each in gathered)
-        order = torch.argsort(rows, stable=True)
-        rows, features = rows[order], features[order]
-        first = torch.ones_like(rows, dtype=torch.bool)  # the last process may go on with the first images
-        first[1:] = rows[1:] != rows[:-1]
-        return rows[first], features[first]

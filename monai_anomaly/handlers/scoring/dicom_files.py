@@ -93,16 +93,7 @@ class DicomFiles:
         return _said(names, digests, _why_not_all(self._results.kinds, names))
 
     def keep(self, record: Mapping[str, Any], folder: Path, number: int) -> dict[str, Any]:
-        """Give the objects of a kept record their places here, and return the record with these.
-
-        Args:
-            record: of an earlier run.
-            folder: that its paths start from.
-            number: that it has here.
-
-        Raises:
-            OSError: when that cannot be done.
-        """
+        """Copy the objects of a kept record to their places here, as :meth:`.PictureFiles.keep` takes files over."""
         names = {kind: f"{DICOM_FOLDER}/{number:06d}/{kind}.dcm" for kind in record["dicom"] or ()}
         if names:
             (self._folder / DICOM_FOLDER / f"{number:06d}").mkdir()

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from monai_anomaly.networks.blocks.density.checks import check_features, check_positive
 from monai_anomaly.networks.blocks.density.coreset import LIMIT, coreset
 
 __all__ = ["CosineDistance"]
@@ -28,7 +29,7 @@ class CosineDistance(nn.Module):
         memory: ``(N, D)``, the normals, each of length 1; 0 before :meth:`fit`.
 
     Raises:
-        ValueError: on an argument below 1, and in ``fit``.
+        ValueError: on an argument below 1, a limit below ``neighbors``, and in ``fit``.
 
     Example:
         >>> distance = CosineDistance(4)
@@ -42,11 +43,9 @@ class CosineDistance(nn.Module):
 
     def __init__(self, features: int, *, neighbors: int = 5, limit: int = LIMIT) -> None:
         super().__init__()
-        if features < 1 or neighbors < 1 or limit < neighbors:
-            raise ValueError(
-                "features and neighbors must be at least 1, and limit at least neighbors; "
-                f"got {features}, {neighbors} and {limit}."
-            )
+        check_positive(features=features, neighbors=neighbors)
+        if limit < neighbors:
+            raise ValueError(f"limit must be at least neighbors, got {limit} and {neighbors}.")
         self.neighbors = neighbors
         self.limit = limit
         self.register_buffer("memory", torch.zeros(neighbors, features))
@@ -70,8 +69,7 @@ class CosineDistance(nn.Module):
         Raises:
             ValueError: without normals, or with features that are not finite.
         """
-        if not len(normals) or not bool(normals.isfinite().all()):
-            raise ValueError(f"the distance needs normals with finite features, got {len(normals)} normals.")
+        check_features(normals, 1, "normals")
         kept = F.normalize(coreset(normals.float(), self.limit), dim=1)
         again = torch.arange(max(len(kept), self.neighbors)) % len(kept)  # where there are too few
         self.memory = kept[again].to(self.memory)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from monai_anomaly.networks.blocks.density.checks import check_features, check_positive
+
 __all__ = ["MahalanobisDistance"]
 
 _LEAST = 1e-6
@@ -55,8 +57,7 @@ class MahalanobisDistance(nn.Module):
 
     def __init__(self, features: int, axes: int = 512) -> None:
         super().__init__()
-        if features < 1 or axes < 1:
-            raise ValueError(f"features and axes must be at least 1, got {features} and {axes}.")
+        check_positive(features=features, axes=axes)
         count = min(axes, features)
         self.register_buffer("center", torch.zeros(features))
         self.register_buffer("axes", torch.zeros(count, features))
@@ -84,8 +85,7 @@ class MahalanobisDistance(nn.Module):
         from sklearn.covariance import ledoit_wolf_shrinkage  # its import takes longer than scoring an image
 
         samples = normals.detach().cpu().double()
-        if len(samples) < 2 or not bool(samples.isfinite().all()):
-            raise ValueError(f"the spread needs at least 2 normals with finite features, got {len(samples)} normals.")
+        check_features(samples, 2, "normals")
         center = samples.mean(dim=0)
         samples = samples - center
         mean = float(samples.square().mean())

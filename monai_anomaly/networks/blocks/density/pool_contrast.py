@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from monai_anomaly.networks.blocks.density.checks import check_features, check_positive
+
 __all__ = ["PoolContrast"]
 
 _LEAST = 1e-6
@@ -50,10 +52,7 @@ class PoolContrast(nn.Module):
 
     def __init__(self, features: int, *, inverse_penalty: float = 1e-3, limit: float = 6.0) -> None:
         super().__init__()
-        if features < 1 or not inverse_penalty > 0.0 or not limit > 0.0:
-            raise ValueError(
-                f"features, inverse_penalty and limit must be positive, got {features}, {inverse_penalty} and {limit}."
-            )
+        check_positive(features=features, inverse_penalty=inverse_penalty, limit=limit)
         self.inverse_penalty = inverse_penalty
         self.limit = limit
         self.register_buffer("center", torch.zeros(features))
@@ -82,12 +81,9 @@ class PoolContrast(nn.Module):
         """
         from sklearn.linear_model import LogisticRegression  # its import takes longer than scoring an image
 
+        check_features(normals, 2, "normals")
+        check_features(pool, 1, "images of the pool")
         samples = torch.cat([normals, pool]).detach().cpu().double()
-        if len(normals) < 2 or not len(pool) or not bool(samples.isfinite().all()):
-            raise ValueError(
-                f"the contrast needs at least 2 normals and 1 image of the pool with finite features, "
-                f"got {len(normals)} and {len(pool)}."
-            )
         center = samples[: len(normals)].mean(dim=0)
         spread = samples[: len(normals)].std(dim=0, correction=0) + _LEAST
         samples = ((samples - center) / spread).clamp(-self.limit, self.limit)
