@@ -55,6 +55,36 @@ def test_the_wheel_holds_each_bundle_as_it_is_and_the_command(wheel):
     assert not [name for name in held if name.startswith(("tests", "measurements", "bundles"))]
 
 
+def test_the_wheel_holds_every_file_of_the_package_also_templates_and_styles(wheel):
+    files = [path for path in (ROOT / "monai_anomaly").rglob("*") if path.is_file()]
+    expected = {path.relative_to(ROOT).as_posix() for path in files if "__pycache__" not in path.parts}
+    with zipfile.ZipFile(wheel) as archive:
+        held = {name for name in archive.namelist() if name.startswith("monai_anomaly/")}
+    assert expected == {name for name in held if not name.startswith("monai_anomaly/bundles/")}
+    assert {".jinja", ".js", ".svg"} <= {Path(name).suffix for name in expected}
+
+
+def test_the_pages_of_the_node_are_made_from_the_wheel_alone(wheel, tmp_path):
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    script = """
+import monai_anomaly, sys
+from importlib import resources
+from monai_anomaly.apps.node.web.pages import environment, style_sheet
+assert monai_anomaly.__file__.startswith(sys.argv[1]), monai_anomaly.__file__
+for name in environment().list_templates():
+    environment().get_template(name)
+static = resources.files("monai_anomaly.apps.node.web") / "static"
+print(len(environment().list_templates()), len(style_sheet()), len((static / "page.js").read_bytes()))
+"""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    templates, style, program = map(int, done.stdout.split())
+    assert templates > 10 and style > 1000 and program > 500
+
+
 @pytest.mark.slow  # issue 15: whoever installs the wheel, and has no checkout, trains, evaluates and scores
 def test_an_installed_wheel_trains_evaluates_and_scores_in_an_empty_folder(wheel, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)

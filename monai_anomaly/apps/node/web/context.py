@@ -10,9 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from fastapi import HTTPException
+from fastapi import Path as InPath
 from starlette.requests import Request
 
 from monai_anomaly.apps.node.database.database import Database
@@ -22,7 +23,10 @@ from monai_anomaly.apps.node.web.settings import WebSettings
 from monai_anomaly.apps.node.web.views.drift import DriftCheck
 from monai_anomaly.apps.node.web.views.health import Limits
 
-__all__ = ["Audit", "WebNode", "require_admin", "require_person", "web_node"]
+__all__ = ["Audit", "CaseNumber", "WebNode", "require_admin", "require_person", "web_node"]
+
+CaseNumber = Annotated[int, InPath(ge=1, le=2**31 - 1)]
+"""Of an address; a larger one is no number of PostgreSQL's, nor, past 2^63, of SQLite's."""
 
 _MOST_THUMBNAILS = 2000
 

@@ -87,7 +87,9 @@ def test_filters_give_those_cases_and_no_others(client, node, query, holds):
     assert len(found) == len(set(found)) and set(found) == expected
 
 
-@pytest.mark.parametrize("query", ["day=tomorrow", "decision=x", "state=x", "page=0", "page=²", "order=id;drop"])
+@pytest.mark.parametrize(
+    "query", ["day=tomorrow", "decision=x", "state=x", "page=0", "page=²", "order=id;drop", "device=%00"]
+)
 def test_an_address_that_is_none_of_ours_is_refused(client, query):
     assert client.get(f"/?{query}").status_code == 400
 

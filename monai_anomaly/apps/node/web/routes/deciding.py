@@ -17,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from monai_anomaly.apps.node.database.queue import revive
 from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, Job, Verdict, now
-from monai_anomaly.apps.node.web.context import WebNode, require_admin, require_person, web_node
+from monai_anomaly.apps.node.web.context import CaseNumber, WebNode, require_admin, require_person, web_node
 from monai_anomaly.apps.node.web.forms import own_form
 from monai_anomaly.apps.node.web.routes.reading import parsed_filters, show_case
 
@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post("/case/{number}/verdict")
-async def give_verdict(request: Request, number: int) -> Response:
+async def give_verdict(request: Request, number: CaseNumber) -> Response:
     """Store what a reader says of a result, after the audit log has it."""
     person = require_person(request)
     form = await own_form(request, person)
@@ -50,7 +50,7 @@ async def give_verdict(request: Request, number: int) -> Response:
 
 
 @router.post("/case/{number}/again")
-async def try_again(request: Request, number: int) -> Response:
+async def try_again(request: Request, number: CaseNumber) -> Response:
     """Put a failed job, and its deliveries that were given up, back into the queue."""
     person = require_admin(request)
     await own_form(request, person)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from monai_anomaly.apps.node.database.tables import DeliveryState, Job, now
-from monai_anomaly.apps.node.web.context import WebNode, require_person, web_node
+from monai_anomaly.apps.node.web.context import CaseNumber, WebNode, require_person, web_node
 from monai_anomaly.apps.node.web.pages import page
 from monai_anomaly.apps.node.web.people.doorman import Person
 from monai_anomaly.apps.node.web.views.case import PICTURES, Case, picture_path, read_case, read_patient, thumbnail
@@ -44,7 +44,7 @@ def worklist(request: Request) -> Response:
 
 
 @router.get("/case/{number}")
-def case(request: Request, number: int, person: LocalPerson) -> Response:
+def case(request: Request, number: CaseNumber, person: LocalPerson) -> Response:
     """Show a case."""
     return show_case(request, number, person)
 
@@ -87,7 +87,7 @@ def show_case(
 
 
 @router.get("/case/{number}/thumbnail.png")
-def small_picture(request: Request, number: int) -> Response:
+def small_picture(request: Request, number: CaseNumber) -> Response:
     """Show a case's overlay, small."""
     node = web_node(request)
     path = _picture(node, number, "overlay")
@@ -98,7 +98,7 @@ def small_picture(request: Request, number: int) -> Response:
 
 
 @router.get("/case/{number}/{name}.png")
-def picture(request: Request, number: int, name: str) -> Response:
+def picture(request: Request, number: CaseNumber, name: str) -> Response:
     """Show a case's picture, map or overlay."""
     return FileResponse(_picture(web_node(request), number, name), media_type="image/png")
 

@@ -66,7 +66,8 @@ class Filters:
             day_bounds(filters.day)
         if filters.decision not in ("", *DECISIONS) or filters.state not in ("", *STATES) or order not in ORDERS:
             raise BadFilterError("decision, state or order is none that there is.")
-        if len(filters.device) > 64 or not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= _LAST_PAGE):
+        device_fits = len(filters.device) <= 64 and "\0" not in filters.device  # PostgreSQL has no text with a zero
+        if not device_fits or not (page.isascii() and page.isdigit() and 1 <= int(page[:9]) <= _LAST_PAGE):
             raise BadFilterError("device or page makes no sense.")
         return replace(filters, order=order, page=int(page))
 

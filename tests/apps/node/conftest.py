@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Each test of the database runs on SQLite and, where it is installed, on a PostgreSQL of its own."""
+"""Each test that asks for `database` runs on SQLite and, where it is installed, on a PostgreSQL of its own."""
 
 from __future__ import annotations
 
