@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,13 +17,17 @@ from typing import Any
 from measurements.node.instances import make_instances
 from measurements.node.memory import MemoryWatch
 from measurements.node.node import Node
-from measurements.node.results import ResultReader, differences
+from measurements.node.results import ResultReader, Tally, kinds_of, tally
 from measurements.node.servers.orthanc import Orthanc
 
-__all__ = ["Bench", "Outcome"]
+__all__ = ["HEADINGS", "Bench", "Outcome"]
 
 QUIET_SECONDS = 3.0
 """How long nothing may arrive before what is there is counted: long enough for a second set to come, too."""
+
+
+def _row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 @dataclass
@@ -32,7 +37,8 @@ class Outcome:
     Args:
         name: of the fault.
         instances: that were sent.
-        wrong: what is not exactly one result set for each.
+        results: what arrived in the PACS.
+        left: processes that still were there when the node had ended.
         peak: MiB that the largest process of the node held.
         most: MiB that all of them held together.
         seconds: from the node's start to the last result.
@@ -41,17 +47,33 @@ class Outcome:
 
     name: str
     instances: int
-    wrong: list[str]
+    results: Tally
+    left: int
     peak: float
     most: float
     seconds: float
     remarks: list[str] = field(default_factory=list)
 
+    @property
+    def wrong(self) -> list[str]:
+        """What should not be."""
+        return [*self.results.wrong, *([f"{self.left} processes left"] if self.left else [])]
+
     def row(self) -> str:
-        """Return it as a row of a table."""
-        words = "; ".join(self.wrong) or "exactly one set for each"
-        cells = (self.name, self.instances, words, f"{self.peak:.0f}", f"{self.most:.0f}", f"{self.seconds:.0f}")
-        return " | ".join(["", *map(str, cells), "; ".join(self.remarks), ""]).strip()
+        """Return it as a row of a table with :data:`HEADINGS`."""
+        found = self.results
+        counts = (self.instances, f"{found.found} of {found.expected}", found.twice, found.expected - found.found)
+        sizes = (f"{self.peak:.0f}", f"{self.most:.0f}", f"{self.seconds / 60:.1f}")
+        return _row(self.name, *counts, *sizes, "; ".join([*self.wrong, *self.remarks]))
+
+
+HEADINGS = "\n".join(
+    (
+        _row("fault", "instances", "results", "twice", "lost", "largest process, MiB", "all, MiB", "minutes", ""),
+        "|---" * 9 + "|",
+    )
+)
+"""Two lines over rows of outcomes."""
 
 
 class Bench:
@@ -77,6 +99,7 @@ class Bench:
         self.database = database
         self.reader = ResultReader(pacs)
         self.outcomes: list[Outcome] = []
+        self._sent: set[str] = set()
         self.unmount: list[Path] = []
 
     @contextmanager
@@ -114,11 +137,13 @@ class Bench:
             ended = time.monotonic() - start - QUIET_SECONDS
             refused = node.query("SELECT code, COUNT(*) FROM jobs WHERE state IN ('refused', 'dead') GROUP BY code")
             remarks += [f"{times} refused: {code}" for code, times in refused]
+            watch.close()
+            left = node.stop()
         finally:
             watch.close()
             node.close()
-        ours = {uid: results for uid, results in self.reader.read().items() if uid in sent}
-        outcome = Outcome(name, len(sent), differences(ours, sent), watch.peak, watch.most, ended, remarks)
+        results = tally(self._results_of(sent), {uid: kinds_of(path) for uid, path in sent.items()})
+        outcome = Outcome(name, len(sent), results, left, watch.peak, watch.most, ended, remarks)
         self.outcomes.append(outcome)
         print(outcome.row(), flush=True)
 
@@ -136,6 +161,12 @@ class Bench:
         """Unmount what a fault has mounted."""
         while self.unmount:
             subprocess.run(["umount", "--lazy", str(self.unmount.pop())], check=True)
+
+    def _results_of(self, sent: Mapping[str, Path]) -> dict[str, Counter[str]]:
+        """Return the results of the instances of a fault, and of those that nobody has sent."""
+        self._sent |= set(sent)
+        before = self._sent - set(sent)
+        return {uid: results for uid, results in self.reader.read().items() if uid not in before}
 
     def _wait_for_quiet(self, seconds: float) -> None:
         end, before, since = time.monotonic() + seconds, -1, time.monotonic()
@@ -161,7 +192,7 @@ class _Watches:
     def close(self) -> None:
         """End all."""
         for watch in self._watches:
-            watch.__exit__()
+            watch.__exit__()  # once more is nothing
 
     @property
     def peak(self) -> float:

@@ -13,18 +13,17 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from measurements.command_line import run_measurement
-from measurements.node import hostile
-from measurements.node.bench import Bench
+from measurements.node import hostile, kills
+from measurements.node.bench import HEADINGS, Bench
 from measurements.node.command_line import node_parser
 from measurements.node.node import Node, wait_until
 from measurements.node.refusing_receiver import RefusingReceiver
-from measurements.node.senders import push_by_orthanc, push_by_pynetdicom
+from measurements.node.senders import push_aside, push_by_orthanc, push_by_pynetdicom
 from measurements.node.workplace import workplace
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.utils.checkpoint import require_checkpoint
@@ -33,9 +32,7 @@ __all__ = ["FAULTS", "faults", "main"]
 
 DOWN_SECONDS = 30.0
 ASSOCIATIONS, GARBAGE_MIB = 10_000, 64
-KILL_RANGE = 20.0
 DISK_MIB = 192
-HEADINGS = "| fault | instances | results in the PACS | largest process, MiB | all, MiB | s | |"
 
 
 def push_from_orthanc(bench: Bench) -> None:
@@ -112,66 +109,6 @@ def dicom_web(bench: Bench) -> None:
         push_by_pynetdicom(list(sent.values()), node.port)
 
 
-def killed_while_receiving(bench: Bench) -> None:
-    """Kill the node while objects come in, at five random moments."""
-    with bench.fault("killed: received") as (node, sent, _):
-        node.start()
-        sender, failures = _push_aside(list(sent.values()), node.port)
-        for moment in random.Random(1).choices([0.2, 0.5, 0.9, 1.4, 2.0], k=5):
-            time.sleep(moment)
-            node.kill()
-            node.start()
-        _join(sender, failures)
-
-
-def killed_while_queued(bench: Bench) -> None:
-    """Kill the node when all is received and nothing is scored."""
-    with bench.fault("killed: queued") as (node, sent, remarks):
-        node.start(only="receiver")
-        push_by_pynetdicom(list(sent.values()), node.port)
-        _kill_at(node, "queued", remarks)
-
-
-def killed_while_scoring(bench: Bench) -> None:
-    """Kill the node three times while jobs are scored."""
-    with bench.fault("killed: scoring") as (node, sent, remarks):
-        node.start()
-        push_by_pynetdicom(list(sent.values()), node.port)
-        for _ in range(3):
-            _kill_at(node, "scoring", remarks)
-
-
-def killed_when_scored(bench: Bench) -> None:
-    """Kill the node when results are on the disk and none is sent."""
-    with bench.fault("killed: scored") as (node, sent, remarks):
-        node.start(only="receiver,worker")
-        push_by_pynetdicom(list(sent.values()), node.port)
-        _kill_at(node, "scored", remarks)
-
-
-def killed_while_sending(bench: Bench) -> None:
-    """Kill the node three times between two deliveries."""
-    with bench.fault("killed: sending") as (node, sent, remarks):
-        node.start()
-        push_by_pynetdicom(list(sent.values()), node.port)
-        for _ in range(3):
-            _kill_at(node, "sending", remarks)
-
-
-def killed_anywhere(bench: Bench, kills: int = 10) -> None:
-    """Kill the node at random moments while objects come in."""
-    with bench.fault(f"killed: {kills} random moments") as (node, sent, remarks):
-        node.start()
-        sender, failures = _push_aside(list(sent.values()), node.port)
-        moments = random.Random(2)
-        for _ in range(kills):
-            time.sleep(moments.uniform(0.0, KILL_RANGE))
-            remarks.append("/".join(f"{state} {number}" for state, number in sorted(node.states().items())) or "empty")
-            node.kill()
-            node.start(wait=False)
-        _join(sender, failures)
-
-
 def disk_full(bench: Bench) -> None:
     """Fill the spool's file system, a small tmpfs, before and while objects come in, then make room."""
     with bench.fault("spool's disk full", more={"queue": {"min_free_gib": 0.02}}) as (node, sent, remarks):
@@ -184,65 +121,33 @@ def disk_full(bench: Bench) -> None:
         filler = kept / "filler"
         filler.write_bytes(b"\0" * (DISK_MIB - 24) * 2**20)
         node.start()
-        sender, failures = _push_aside(list(sent.values()), node.port)
-        wait_until(lambda: _refused_for_room(node) > 0, 300, "a refusal of the full spool")
-        time.sleep(5)
-        remarks.append(f"{_refused_for_room(node)} refused with 0xA700, then taken")
-        filler.unlink()
-        _join(sender, failures)
+        with push_aside(list(sent.values()), node.port):
+            wait_until(lambda: _refused_for_room(node) > 0, 300, "a refusal of the full spool")
+            time.sleep(5)
+            remarks.append(f"{_refused_for_room(node)} refused with 0xA700, then taken")
+            filler.unlink()
 
 
 def hostile_sender(bench: Bench) -> None:
     """Ask with wrong titles, for 10,000 associations, pour garbage, forge sizes; a known sender sends all the while."""
     with bench.fault("hostile sender") as (node, sent, remarks):
         node.start()
-        sender, failures = _push_aside(list(sent.values()), node.port)
-        remarks.append(f"{hostile.wrong_titles(node.port)} of 3 wrong titles accepted")
-        hostile.forge_sizes(node.port)
-        hostile.pour_garbage(node.port, GARBAGE_MIB)
-        remarks.append(f"{ASSOCIATIONS} associations in {hostile.flood(node.port, ASSOCIATIONS):.0f} s")
-        _join(sender, failures)
+        with push_aside(list(sent.values()), node.port):
+            remarks.append(f"{hostile.wrong_titles(node.port)} of 3 wrong titles accepted")
+            hostile.forge_sizes(node.port)
+            hostile.pour_garbage(node.port, GARBAGE_MIB)
+            remarks.append(f"{ASSOCIATIONS} associations in {hostile.flood(node.port, ASSOCIATIONS):.0f} s")
 
 
 FAULTS: Mapping[str, Callable[[Bench], None]] = {
     function.__name__: function
     for function in (
         *(push_from_orthanc, push_from_pynetdicom, duplicates, late, receiver_down, receiver_refuses, dicom_web),
-        *(killed_while_receiving, killed_while_queued, killed_while_scoring, killed_when_scored, killed_while_sending),
-        *(killed_anywhere, disk_full, hostile_sender),
+        *(kills.killed_while_receiving, kills.killed_when_queued, kills.killed_while_scoring),
+        *(kills.killed_when_scored, kills.killed_while_sending, kills.killed_anywhere),
+        *(kills.killed_supervisor, kills.killed_parts, disk_full, hostile_sender),
     )
 }
-
-
-def _kill_at(node: Node, state: str, remarks: list[str]) -> None:
-    """Kill a node when a job is in a state, and start it whole."""
-    wait_until(
-        lambda: node.states()[state] > 0 or sum(node.states().values()) == node.states()["done"], 300, state, 0.005
-    )
-    remarks.append(f"killed at {node.states()[state]} {state}")
-    node.kill()
-    node.start()
-
-
-def _push_aside(paths: list[Path], port: int) -> tuple[threading.Thread, list[ValueError]]:
-    """Send in a thread; return it, and the list that gets its failure."""
-    failures: list[ValueError] = []
-
-    def push() -> None:
-        try:
-            push_by_pynetdicom(paths, port, seconds=900)
-        except ValueError as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=push)
-    thread.start()
-    return thread, failures
-
-
-def _join(sender: threading.Thread, failures: list[ValueError]) -> None:
-    sender.join()
-    if failures:
-        raise failures[0]
 
 
 def _refused_for_room(node: Node) -> int:
@@ -274,13 +179,13 @@ def faults(
     require_checkpoint(checkpoint)
     with workplace(folder, postgres=postgres) as place:
         bench = Bench(place.folder, Path(checkpoint), place.pacs, instances, place.new_database)
-        print(HEADINGS, "|---" * 7 + "|", sep="\n")
+        print(HEADINGS)
         failed = []
         for name in names or FAULTS:
             try:
                 FAULTS[name](bench)
             except ValueError as error:  # the others still have something to tell
-                print(f"| {name} | | {error} | | | | |", flush=True)
+                print(f"| {name} | | | | | | | | {error} |", flush=True)
                 failed.append(name)
             finally:
                 bench.release()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
-__all__ = ["MemoryWatch"]
+__all__ = ["MemoryWatch", "processes", "resident"]
 
 
 class MemoryWatch:
@@ -24,7 +24,7 @@ class MemoryWatch:
         most: MiB that all of them held together at most.
     """
 
-    def __init__(self, session: int, seconds: float = 0.2) -> None:
+    def __init__(self, session: int, seconds: float = 0.5) -> None:
         self.session, self.seconds = session, seconds
         self.peaks: dict[int, float] = {}
         self.resident = self.most = 0.0
@@ -69,6 +69,11 @@ def processes(session: int) -> list[int]:
         if int(words[3]) == session and words[0] != "Z":
             found.append(int(stat.parent.name))
     return found
+
+
+def resident(pid: int) -> float:
+    """Return the MiB that a process holds now; 0 of one that has ended."""
+    return _memory(pid)[1]
 
 
 def _memory(pid: int) -> tuple[float, float]:

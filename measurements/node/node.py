@@ -20,11 +20,15 @@ import yaml
 from sqlalchemy import create_engine, text
 
 from measurements.node.memory import processes
+from measurements.node.parts import find_parts
 from measurements.node.servers.private import end_with_parent, free_port
 
 __all__ = ["FINAL", "Node", "wait_until"]
 
 DATABASE = "NODE_DATABASE"
+GRACE_SECONDS = 2.0
+"""How long helpers of Python's own, which see the end of the first process, may outlive it."""
+
 FINAL = ("done", "refused", "dead")
 """States of a job that nothing more is done for."""
 
@@ -79,6 +83,7 @@ class Node:
         }
         self.started: Callable[[int], object] = lambda session: None  # called with each new session
         self._process: subprocess.Popen[bytes] | None = None
+        self._alone: list[int] = []
         self._environment = dict(os.environ)
         if database:
             self.configuration["database"] = {"env": DATABASE}
@@ -127,9 +132,19 @@ class Node:
                 self.kill()
                 raise ValueError(f"the node does not answer: {self.log[-2000:]}") from None
 
-    def kill(self) -> None:
-        """End all of its processes at once, as a loss of power would."""
+    def kill(self, *, whole: bool = True) -> None:
+        """End its processes at once, as a loss of power would.
+
+        Args:
+            whole: all of them; otherwise the first one alone, the supervisor.
+        """
         if self._process is None:
+            return
+        if not whole:
+            self._process.kill()
+            self._process.wait()
+            self._alone.append(self._process.pid)
+            self._process = None
             return
         for pid in {self._process.pid, *processes(self._process.pid)}:
             try:
@@ -139,18 +154,26 @@ class Node:
         self._process.wait()
         self._process = None
 
-    def stop(self) -> float:
-        """Ask it to end, and return the seconds that it took; after 30 s it is killed."""
+    def stop(self) -> int:
+        """Ask it to end, and return how many of its processes were left then; they are killed, as it is after 30 s."""
         if self._process is None:
-            return 0.0
-        start = time.monotonic()
+            return 0
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
-        return time.monotonic() - start
+            pass
+        end = time.monotonic() + GRACE_SECONDS
+        sessions = (self._process.pid, *self._alone)
+        while (left := sum(len(processes(session)) for session in sessions)) and time.monotonic() < end:
+            time.sleep(0.1)
+        self.kill()
+        return left
+
+    def parts(self) -> dict[str, list[int]]:
+        """Return the numbers of its processes by their parts, as :func:`~measurements.node.parts.find_parts` does."""
+        ports = {"web_port": web["port"]} if (web := self.configuration.get("web")) else {}
+        return find_parts(self.pid, self.port, **ports)
 
     def states(self) -> Counter[str]:
         """Return how many jobs there are of each state."""
@@ -166,6 +189,12 @@ class Node:
                 return []
             raise
 
+    def database_size(self) -> int:
+        """Return the bytes of its database."""
+        if self._engine.dialect.name == "postgresql":
+            return int(self.query("SELECT pg_database_size(current_database())")[0][0])
+        return sum(path.stat().st_size for path in (self.folder / "kept").glob("node.db*"))
+
     def wait_for(self, number: int, seconds: float) -> None:
         """Wait until so many jobs have come to their ends.
 
@@ -175,8 +204,10 @@ class Node:
         wait_until(lambda: sum(self.states()[state] for state in FINAL) >= number, seconds, f"the end of {number} jobs")
 
     def close(self) -> None:
-        """End it and its connections."""
+        """End it and its connections, and what a supervisor has left behind that was killed alone."""
         self.kill()
+        for pid in (pid for session in self._alone for pid in processes(session)):
+            os.kill(pid, signal.SIGKILL)
         self._engine.dispose()
 
     def _answers(self) -> bool:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydicom import dcmread
@@ -17,11 +18,17 @@ from pynetdicom import AE, build_context
 from measurements.node.node import wait_until
 from measurements.node.servers.orthanc import Orthanc
 
-__all__ = ["push_by_orthanc", "push_by_pynetdicom"]
+__all__ = ["push_aside", "push_by_orthanc", "push_by_pynetdicom"]
 
 
 def push_by_pynetdicom(
-    paths: Sequence[Path], port: int, *, associations: int = 4, seconds: float = 300.0, title: str = "SENDER"
+    paths: Sequence[Path],
+    port: int,
+    *,
+    associations: int = 4,
+    seconds: float = 900.0,
+    title: str = "SENDER",
+    enough: threading.Event | None = None,
 ) -> dict[Path, float]:
     """Send files over several associations at a time, each again until it is taken.
 
@@ -31,6 +38,7 @@ def push_by_pynetdicom(
         associations: how many at a time.
         seconds: after which it gives up.
         title: the sender's own.
+        enough: set when it need not go on.
 
     Returns:
         When each was said to be taken, of ``time.time()``.
@@ -39,9 +47,11 @@ def push_by_pynetdicom(
         ValueError: when some were not taken in that time.
     """
     taken: dict[Path, float] = {}
+    enough = enough or threading.Event()
     shares = [list(paths[start::associations]) for start in range(associations)]
     end = time.monotonic() + seconds
-    threads = [threading.Thread(target=_send_until_taken, args=(share, port, title, taken, end)) for share in shares]
+    common = (port, title, taken, end, enough)
+    threads = [threading.Thread(target=_send_until_taken, args=(share, *common), daemon=True) for share in shares]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -52,16 +62,45 @@ def push_by_pynetdicom(
     return taken
 
 
-def _send_until_taken(waiting: list[Path], port: int, title: str, taken: dict[Path, float], end: float) -> None:
+@contextmanager
+def push_aside(paths: Sequence[Path], port: int, *, seconds: float = 900.0) -> Iterator[None]:
+    """Send files, as :func:`push_by_pynetdicom`, beside what a ``with`` does; its end waits until all are taken.
+
+    Raises:
+        ValueError: when some were not taken in that time.
+    """
+    failures: list[ValueError] = []
+    enough = threading.Event()
+
+    def push() -> None:
+        try:
+            push_by_pynetdicom(paths, port, seconds=seconds, enough=enough)
+        except ValueError as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=push, daemon=True)
+    thread.start()
+    try:
+        yield
+        thread.join()
+    finally:
+        enough.set()
+    if failures:
+        raise failures[0]
+
+
+def _send_until_taken(
+    waiting: list[Path], port: int, title: str, taken: dict[Path, float], end: float, enough: threading.Event
+) -> None:
     pairs: dict[tuple[str, str], None] = {}
     for path in waiting:
         meta = read_file_meta_info(path)
         pairs[str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)] = None
     entity = AE(title)
     entity.connection_timeout = entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
-    while waiting and time.monotonic() < end:
+    while waiting and time.monotonic() < end and not enough.is_set():
         association = entity.associate("127.0.0.1", port, [build_context(*pair) for pair in pairs], ae_title="ANOMALY")
-        while waiting and association.is_established:
+        while waiting and association.is_established and not enough.is_set():
             try:
                 answer = association.send_c_store(dcmread(waiting[0]))
             except (RuntimeError, OSError):  # the node was killed
@@ -75,7 +114,7 @@ def _send_until_taken(waiting: list[Path], port: int, title: str, taken: dict[Pa
             time.sleep(0.5)
 
 
-def push_by_orthanc(pacs: Orthanc, names: Sequence[str], *, associations: int = 4, seconds: float = 300.0) -> None:
+def push_by_orthanc(pacs: Orthanc, names: Sequence[str], *, associations: int = 4, seconds: float = 900.0) -> None:
     """Let Orthanc send instances to its modality ``node``, as several jobs at a time, each again until it succeeds.
 
     Args:

@@ -1,12 +1,12 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether a node that runs for long loses an instance or gathers memory.
+"""Whether a node that runs for long loses an instance or gathers memory, files or threads.
 
 ``python -m measurements.node.soak --checkpoint MODEL.pt --instances 10000`` sends generated and real instances to a
-node over four associations, as it takes them, and prints memory, queue and the database's size from time to time. With
-``--minutes`` it sends no more after that time, and counts what was sent. The exit code is 1 where something was lost
-or came twice.
+node over four associations, as it takes them, and prints from time to time what the node holds. With ``--minutes`` it
+sends no more after that time, and counts what was sent. The exit code is 1 where something was lost or came twice, or
+where the node grew from the middle third of the run to the last one.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from measurements.command_line import run_measurement
 from measurements.node.command_line import node_parser
+from measurements.node.holdings import HEADINGS, Holdings, growth, look
 from measurements.node.instances import make_instances
-from measurements.node.memory import MemoryWatch
-from measurements.node.node import FINAL, Node, wait_until
-from measurements.node.results import ResultReader, differences
+from measurements.node.node import Node, wait_until
+from measurements.node.results import ResultReader, Tally, kinds_of, tally
 from measurements.node.senders import push_by_pynetdicom
 from measurements.node.workplace import workplace
 from monai_anomaly.apps.arguments import count
@@ -30,10 +29,11 @@ from monai_anomaly.utils.checkpoint import require_checkpoint
 
 __all__ = ["main", "soak"]
 
-AT_A_TIME = 250
+AT_A_TIME = 100
 """Instances that are made, sent and removed together."""
 
-WAITING = 500
+QUIET_SECONDS = 3.0
+WAITING = 200
 """Jobs that may wait before more is sent, so that the queue's length says something, too."""
 
 
@@ -58,59 +58,52 @@ def soak(
 
     Raises:
         CheckpointError: when there is no such detector.
-        ValueError: when something was lost or came twice.
+        ValueError: when something was lost or came twice, or the node grew.
     """
     require_checkpoint(checkpoint)
-    with ExitStack() as stack:
-        place = stack.enter_context(workplace(folder, postgres=postgres))
-        work, pacs = place.folder, place.pacs
+    with workplace(folder, postgres=postgres) as place:
+        where = {"title": place.pacs.title, "host": "127.0.0.1", "port": place.pacs.dicom_port}
         database = place.new_database() if place.new_database is not None else None
-        where = {"title": pacs.title, "host": "127.0.0.1", "port": pacs.dicom_port}
-        node = Node(
-            work, Path(checkpoint), [{"name": "pacs", "dicom": where}], {"workers": {"number": workers}}, database
-        )
-        stack.callback(node.close)
-        node.start()
-        watch = stack.enter_context(MemoryWatch(node.pid))
-        start = time.monotonic()
-        print(
-            "| sent | done | waiting | memory, MiB | largest process, MiB | database, MiB | s |",
-            "|---" * 7 + "|",
-            sep="\n",
-        )
-        sent: set[str] = set()
-        while len(sent) < instances and (minutes is None or time.monotonic() - start < 60 * minutes):
-            number = min(AT_A_TIME, instances - len(sent))
-            made = make_instances(work / "instances", number, name=f"soak{len(sent)}")
-            push_by_pynetdicom(list(made.values()), node.port, seconds=1800)
-            sent |= set(made)
-            wait_until(lambda: node.states()["queued"] <= WAITING, 1800, "a shorter queue")
-            _print_row(node, watch, len(sent), time.monotonic() - start)
-        node.wait_for(len(sent), 3600)
-        seconds = time.monotonic() - start
-        _print_row(node, watch, len(sent), seconds)
-        wrong = differences(ResultReader(pacs).read(), sent)
-    print(
-        f"{len(sent)} instances in {seconds:.0f} s, {len(sent) / seconds:.1f} a second: {'; '.join(wrong) or 'lost 0'}"
-    )
+        more = {"workers": {"number": workers}}
+        node = Node(place.folder, Path(checkpoint), [{"name": "pacs", "dicom": where}], more, database)
+        try:
+            node.start()
+            looks, found, seconds = _send(node, ResultReader(place.pacs, keep=False), place.folder, instances, minutes)
+            left = node.stop()
+        finally:
+            node.close()
+    sent = looks[-1].sent
+    grown = growth(looks)
+    wrong = [*found.wrong, *grown, *([f"{left} processes left"] if left else [])]
+    print(f"{sent} instances in {seconds:.0f} s, {sent / seconds:.2f} a second; {'; '.join(grown) or 'nothing grew'}")
+    print(f"{found.found} of {found.expected} results, {found.twice} twice, {found.strange} of nobody")
     if wrong:
-        raise ValueError("something was lost or came twice.")
+        raise ValueError(f"the soak was not as it should be: {', '.join(wrong)}.")
 
 
-def _print_row(node: Node, watch: MemoryWatch, sent: int, seconds: float) -> None:
-    states = node.states()
-    done = sum(states[state] for state in FINAL)
-    size = sum(path.stat().st_size for path in (node.folder / "kept").glob("node.db*")) / 2**20
-    cells = (
-        sent,
-        done,
-        states["queued"],
-        f"{watch.resident:.0f}",
-        f"{watch.peak:.0f}",
-        f"{size:.1f}",
-        f"{seconds:.0f}",
-    )
-    print(" | ".join(["", *map(str, cells), ""]).strip(), flush=True)
+def _send(
+    node: Node, reader: ResultReader, folder: Path, instances: int, minutes: float | None
+) -> tuple[list[Holdings], Tally, float]:
+    """Send as the node takes, and print what it holds; return that, what arrived, and the seconds."""
+    start = time.monotonic()
+    print(HEADINGS)
+    sent: dict[str, tuple[str, ...]] = {}
+    looks = []
+    while len(sent) < instances and (minutes is None or time.monotonic() - start < 60 * minutes):
+        number = min(AT_A_TIME, instances - len(sent))
+        made = make_instances(folder / "instances", number, name=f"soak{len(sent)}")
+        push_by_pynetdicom(list(made.values()), node.port, seconds=1800)
+        sent |= {uid: kinds_of(path) for uid, path in made.items()}
+        wait_until(lambda: node.states()["queued"] <= WAITING, 1800, "a shorter queue")
+        reader.read()
+        looks.append(look(node, len(sent), time.monotonic() - start))
+        print(looks[-1].row(), flush=True)
+    node.wait_for(len(sent), 3600)
+    seconds = time.monotonic() - start
+    looks.append(look(node, len(sent), seconds))
+    print(looks[-1].row(), flush=True)
+    time.sleep(QUIET_SECONDS)  # for what may come twice
+    return looks, tally(reader.read(), sent), seconds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

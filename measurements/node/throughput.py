@@ -25,7 +25,7 @@ from measurements.command_line import run_measurement
 from measurements.node.command_line import node_parser
 from measurements.node.instances import make_instances
 from measurements.node.node import Node, wait_until
-from measurements.node.results import ResultReader, differences
+from measurements.node.results import ResultReader, kinds_of, tally
 from measurements.node.senders import push_by_pynetdicom
 from measurements.node.servers.orthanc import Orthanc
 from measurements.node.workplace import workplace
@@ -90,7 +90,7 @@ class _Bench:
             ValueError: when there is not exactly one set for each.
         """
         sets = {uid: results for uid, results in self.reader.read().items() if uid in sent}
-        wrong = differences(sets, sent)
+        wrong = tally(sets, {uid: kinds_of(path) for uid, path in sent.items()}).wrong
         if wrong:
             raise ValueError(f"something was lost or came twice: {'; '.join(wrong)}.")
 

@@ -151,6 +151,10 @@ class Orthanc(PrivateServer):
         """Return an instance's DICOM file."""
         return self.content(f"/instances/{instance}/file")
 
+    def delete(self, instance: str) -> None:
+        """Delete an instance."""
+        self._asked("DELETE", f"/instances/{instance}")
+
     def _asked(self, method: str, path: str, **options: Any) -> requests.Response:
         answer = self._session.request(method, self.url + path, timeout=120, **options)
         answer.raise_for_status()
