@@ -81,7 +81,7 @@ def growth(looks: Sequence[Holdings]) -> list[str]:
     The database is not among it: it has rows for each instance.
     """
     third = len(looks) // 3
-    if third == 0:
+    if third < 3:
         return []
     middle, last = looks[third : 2 * third], looks[2 * third :]
 

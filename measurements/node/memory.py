@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["MemoryWatch", "processes", "resident"]
+__all__ = ["MemoryWatch", "live", "processes", "resident"]
 
 
 class MemoryWatch:
@@ -55,20 +57,33 @@ class MemoryWatch:
 
 
 def processes(session: int) -> list[int]:
-    """Return the numbers of a session's processes that live.
+    """Return the numbers of a session's processes that live, and of their children, which may have left the session.
 
     Args:
         session: the number of its first process.
     """
-    found = []
+    found: set[int] = set()
+    children = defaultdict(list)
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             words = stat.read_text().rpartition(")")[2].split()  # a name may have spaces
         except OSError:  # it has ended
             continue
-        if int(words[3]) == session and words[0] != "Z":
-            found.append(int(stat.parent.name))
-    return found
+        state, parent, _, its_session = words[:4]
+        if state != "Z":
+            children[int(parent)].append(int(stat.parent.name))
+            if int(its_session) == session:
+                found.add(int(stat.parent.name))
+    new = list(found)
+    while new:
+        new = [child for parent in new for child in children[parent] if child not in found]
+        found.update(new)
+    return sorted(found)
+
+
+def live(pids: Iterable[int]) -> list[int]:
+    """Return those of processes that have not ended."""
+    return [pid for pid in pids if resident(pid) > 0]
 
 
 def resident(pid: int) -> float:

@@ -12,14 +12,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 from sqlalchemy import create_engine, text
 
-from measurements.node.memory import processes
+from measurements.node.memory import live, processes
 from measurements.node.parts import find_parts
 from measurements.node.servers.private import end_with_parent, free_port
 
@@ -50,6 +50,14 @@ def wait_until(is_so: Callable[[], bool], seconds: float, what: str, pause: floa
         if time.monotonic() > end:
             raise ValueError(f"{what} was waited for {seconds:.0f} s in vain.")
         time.sleep(pause)
+
+
+def _kill_all(pids: Iterable[int]) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 class Node:
@@ -146,11 +154,7 @@ class Node:
             self._alone.append(self._process.pid)
             self._process = None
             return
-        for pid in {self._process.pid, *processes(self._process.pid)}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        _kill_all({self._process.pid, *processes(self._process.pid)})
         self._process.wait()
         self._process = None
 
@@ -158,17 +162,18 @@ class Node:
         """Ask it to end, and return how many of its processes were left then; they are killed, as it is after 30 s."""
         if self._process is None:
             return 0
+        before = {pid for session in (self._process.pid, *self._alone) for pid in processes(session)}
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(timeout=30)
         except subprocess.TimeoutExpired:
             pass
         end = time.monotonic() + GRACE_SECONDS
-        sessions = (self._process.pid, *self._alone)
-        while (left := sum(len(processes(session)) for session in sessions)) and time.monotonic() < end:
+        while (left := live(before)) and time.monotonic() < end:
             time.sleep(0.1)
         self.kill()
-        return left
+        _kill_all(left)
+        return len(left)
 
     def parts(self) -> dict[str, list[int]]:
         """Return the numbers of its processes by their parts, as :func:`~measurements.node.parts.find_parts` does."""
@@ -206,8 +211,7 @@ class Node:
     def close(self) -> None:
         """End it and its connections, and what a supervisor has left behind that was killed alone."""
         self.kill()
-        for pid in (pid for session in self._alone for pid in processes(session)):
-            os.kill(pid, signal.SIGKILL)
+        _kill_all(pid for session in self._alone for pid in processes(session))
         self._engine.dispose()
 
     def _answers(self) -> bool:

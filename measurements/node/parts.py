@@ -43,10 +43,9 @@ def _part(pid: int, session: int, inodes: dict[str, str]) -> str:
     proc = Path("/proc", str(pid))
     if pid == session:
         return "supervisor"
-    if "spawn_main" not in (command := (proc / "cmdline").read_text()):
-        return "tracker" if "resource_tracker" in command else "other"
-    if int((proc / "stat").read_text().rpartition(")")[2].split()[1]) != session:
-        return "decoder"
+    command = (proc / "cmdline").read_text()
+    if "spawn_main" not in command:
+        return "decoder" if "decoding.worker" in command else "other"
     links = [os.readlink(link) for link in (proc / "fd").iterdir()]
     listening = next((inodes[link] for link in links if link in inodes), None)
     return listening or ("worker" if "libtorch" in (proc / "maps").read_text() else "sender")

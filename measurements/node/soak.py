@@ -29,7 +29,7 @@ from monai_anomaly.utils.checkpoint import require_checkpoint
 
 __all__ = ["main", "soak"]
 
-AT_A_TIME = 100
+AT_A_TIME = 50
 """Instances that are made, sent and removed together."""
 
 QUIET_SECONDS = 3.0
