@@ -185,7 +185,7 @@ def faults(
             try:
                 FAULTS[name](bench)
             except ValueError as error:  # the others still have something to tell
-                print(f"| {name} | | | | | | | | {error} |", flush=True)
+                print(f"| {name} | | | | | | | | {' '.join(str(error).split())} |", flush=True)
                 failed.append(name)
             finally:
                 bench.release()

@@ -93,7 +93,9 @@ def killed_supervisor(bench: Bench) -> None:
 
 def killed_parts(bench: Bench) -> None:
     """Kill each part alone three times, in a random order, the worker and the sender while they hold something."""
-    with bench.fault(f"killed: each part alone, {TIMES} times", more={"web": {"port": free_port()}}) as fault:
+    with bench.fault(
+        f"killed: each part alone, {TIMES} times", more={"web": {"port": free_port(), "login": False}}
+    ) as fault:
         node, sent, remarks = fault
         ready: dict[str, Callable[[], bool]] = {
             "receiver": lambda: True,
