@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import uvicorn
 
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.tables import Delivery, Detector, Instance, Job, Refusal, now
+from monai_anomaly.apps.node.web.app import make_app
 from monai_anomaly.apps.node.web.context import WebNode
 from monai_anomaly.apps.node.web.people.tokens import add_token
 from monai_anomaly.apps.node.web.settings import WebSettings
@@ -96,3 +102,19 @@ def make_guarded_node(folder: Path, number: int = 0, **settings: object) -> tupl
     path = folder / "tokens.yaml"
     tokens = {name: add_token(path, name, role) for name, role in (("rita", "reader"), ("adam", "admin"))}
     return make_node(folder, number, login=True, tokens_file=path, **settings), tokens
+
+
+@contextmanager
+def served(node: WebNode) -> Iterator[int]:
+    """Serve a node's pages on a free port of loopback, and give the port."""
+    server = uvicorn.Server(uvicorn.Config(make_app(node), port=0, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()

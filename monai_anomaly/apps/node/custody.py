@@ -5,29 +5,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import timezone
 from pathlib import Path
 
-from pydicom import dcmread
-from pydicom.uid import UID
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.tables import Instance, Job, JobState, Refusal, now
+from monai_anomaly.apps.node.intake.identity import Identity, read_identity
 from monai_anomaly.apps.node.intake.storage import STORAGE_CLASSES
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError
 from monai_anomaly.apps.node.spool import Spool, Spooled
-from monai_anomaly.data.dicom.bounds import Budget, bounded
-from monai_anomaly.data.dicom.elements import quiet_pydicom
-from monai_anomaly.data.dicom.file_meta import read_file_meta
-from monai_anomaly.data.dicom.syntax import check_syntax
-from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["Custody"]
-
-TAGS = ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"]
 
 
 class Custody:
@@ -53,23 +46,28 @@ class Custody:
 
         Args:
             path: in the spool's folder ``incoming``; it is moved away.
-            origin: ``dimse:TITLE``, ``folder``, ``stow`` or ``rest``.
+            origin: ``dimse:TITLE``, ``folder`` or ``stow:NAME``.
             sop_instance_uid: what the sender says that it is; None if the sender says nothing.
 
         Raises:
             NoRoomError: when disk or queue are full; the sender tries again.
             NotTakenError: for what is never taken in as it is.
         """
-        header = _identify(path, sop_instance_uid)
+        self.take(path, origin, read_identity(path, sop_instance_uid))
+
+    def take(self, path: Path, origin: str, identity: Identity) -> None:
+        """Take a file whose identity was read already; as calling does."""
+        if identity.sop_class_uid not in STORAGE_CLASSES:
+            raise NotTakenError("wrong_class")
         with self._database.read() as session:
             waiting = session.scalar(select(func.count()).select_from(Job).where(Job.state == JobState.QUEUED)) or 0
         if waiting >= self._max_waiting:
             raise NoRoomError
         spooled = self._spool.commit(path)
         try:
-            self._enter(header, spooled, origin)
+            self._enter(identity, spooled, origin)
         except IntegrityError:  # another thread brought the same instance in the same moment: now it is a copy
-            self._enter(header, spooled, origin)
+            self._enter(identity, spooled, origin)
 
     def refuse(self, origin: str, code: str) -> None:
         """Count what was refused at the door, by the hour, so that a hostile sender cannot fill the database."""
@@ -89,15 +87,15 @@ class Custody:
             else:
                 known.number, known.at = known.number + 1, at
 
-    def _enter(self, header: dict[str, str | None], spooled: Spooled, origin: str) -> None:
+    def _enter(self, identity: Identity, spooled: Spooled, origin: str) -> None:
         with self._database.begin() as session:
-            uid = header["sop_instance_uid"]
+            uid = identity.sop_instance_uid
             instance = session.scalar(select(Instance).where(Instance.sop_instance_uid == uid).with_for_update())
             if not self._spool.path(spooled.path).is_file():  # retention removed it meanwhile: the sender tries again
                 raise NoRoomError
             if instance is None:
                 instance = Instance(
-                    **header, digest=spooled.digest, size=spooled.size, path=spooled.path, origin=origin
+                    **asdict(identity), digest=spooled.digest, size=spooled.size, path=spooled.path, origin=origin
                 )
                 session.add(instance)
                 session.flush()
@@ -122,45 +120,3 @@ class Custody:
         known = session.scalar(select(Job.id).where(Job.instance_id == instance.id, Job.detector_id == self._detector))
         if known is None and instance.path is not None:
             session.add(Job(instance_id=instance.id, detector_id=self._detector))
-
-
-def _identify(path: Path, said: str | None) -> dict[str, str | None]:
-    """Read what the file says that it is; nothing else of it is looked at here.
-
-    Raises:
-        NotTakenError: naming what is wrong.
-    """
-    values = _uids(path)
-    if values["SOPClassUID"] not in STORAGE_CLASSES:
-        raise NotTakenError("wrong_class")
-    uid = values["SOPInstanceUID"]
-    if not uid or not UID(uid).is_valid or (said is not None and said != uid):
-        raise NotTakenError("bad_uid")
-    if any(value and not UID(value).is_valid for value in values.values()):
-        raise NotTakenError("bad_uid")
-    return {
-        "sop_class_uid": values["SOPClassUID"],
-        "sop_instance_uid": uid,
-        "study_instance_uid": values["StudyInstanceUID"] or None,
-        "series_instance_uid": values["SeriesInstanceUID"] or None,
-    }
-
-
-def _uids(path: Path) -> dict[str, str]:
-    """Read the four UIDs within the reader's bounds; a deflated header, which could inflate to anything, is refused."""
-    try:
-        with quiet_pydicom(), open(path, "rb") as stream:
-            budget = Budget()
-            with budget.enforced():
-                check_syntax(read_file_meta(bounded(stream, budget)))
-                stream.seek(0)
-                found = dcmread(
-                    bounded(stream, budget), stop_before_pixels=True, specific_tags=list(TAGS), defer_size=1024
-                )
-            return {tag: str(found.get(tag) or "") for tag in TAGS}
-    except ImageReadError as error:
-        raise NotTakenError(error.code) from None
-    except Exception as error:  # whatever pydicom raises of a hostile file, it is no file for us
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise NotTakenError("not_dicom") from None

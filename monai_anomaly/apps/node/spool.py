@@ -58,8 +58,7 @@ class Spool:
             NoRoomError: when the disk has too little room.
             OSError: when it cannot be written.
         """
-        if shutil.disk_usage(self.folder).free < self.min_free_bytes:
-            raise NoRoomError
+        self.require_room()
         with open(temporary, "rb") as file:
             hashed = hashlib.sha256()
             for part in iter(lambda: file.read(1 << 20), b""):
@@ -79,6 +78,11 @@ class Spool:
         os.replace(temporary, target)
         sync_folder(target.parent)
         return Spooled(digest, size, path, True)
+
+    def require_room(self) -> None:
+        """Raise NoRoomError when the disk has too little room."""
+        if shutil.disk_usage(self.folder).free < self.min_free_bytes:
+            raise NoRoomError
 
     def path(self, relative: str) -> Path:
         """Return where a file lies."""

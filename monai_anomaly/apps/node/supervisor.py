@@ -63,7 +63,7 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     if "sender" in parts:
         children.add("sender", (settings,))
     if "web" in parts and settings.web is not None:
-        children.add("web", (settings,))
+        children.add("web", (settings, detector))
     kept = 0.0
     try:
         while not asked:

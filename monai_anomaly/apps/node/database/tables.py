@@ -95,7 +95,7 @@ class Instance(Base):
         digest: SHA-256 of the file.
         size: its bytes.
         path: in the node's folder; None since retention removed the file.
-        origin: who brought it first: ``dimse:TITLE``, ``folder``, ``stow`` or ``rest``.
+        origin: who brought it first: ``dimse:TITLE``, ``folder`` or ``stow:NAME``.
         copies: how often it came again.
         differing_copies: how often other bytes came under its UID; the first are kept.
     """

@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -19,9 +17,10 @@ from pynetdicom.dimse_messages import C_STORE_RQ
 from pynetdicom.dsutils import create_file_meta
 from pynetdicom.pdu_primitives import P_DATA
 
-__all__ = ["PART_PREFIX", "BoundedDimse"]
+from monai_anomaly.apps.node.intake.incoming import new_part
 
-PART_PREFIX = "incoming-"
+__all__ = ["BoundedDimse"]
+
 SMALL_BYTES = 64 * 1024  # of a command, and of the data of any message but C-STORE
 WAITING = 2  # objects that were received and not yet answered; a sender waits for each answer
 IS_COMMAND, IS_LAST = 1, 2  # PS3.8 E.2
@@ -120,13 +119,12 @@ class BoundedDimse(DIMSEServiceProvider):
             transfer_syntax=context.transfer_syntax[0],
         )
         try:
-            handle, path = tempfile.mkstemp(prefix=PART_PREFIX, dir=self.folder)
+            self._file, path = new_part(self.folder)
         except OSError:
             self.refused("no_room")
             return self._end("no_room")
-        self._file = os.fdopen(handle, "wb")
         self._failed = False
-        self._name = Path(path).name.encode()
+        self._name = path.name.encode()
         self._received[self._name] = False
         self._write(b"\0" * 128 + b"DICM")
         try:

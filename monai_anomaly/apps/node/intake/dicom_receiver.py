@@ -8,24 +8,23 @@ from __future__ import annotations
 import logging
 import ssl
 import threading
-import time
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 
-from monai_anomaly.apps.node.intake.bounded_dimse import PART_PREFIX, BoundedDimse
+from monai_anomaly.apps.node.intake.bounded_dimse import BoundedDimse
 from monai_anomaly.apps.node.intake.bounded_server import PDU_BYTES, BoundedServer
+from monai_anomaly.apps.node.intake.identity import is_uid
+from monai_anomaly.apps.node.intake.incoming import remove_leftovers
 from monai_anomaly.apps.node.intake.storage import receiver_contexts
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError, Refusals, Taker
 
 __all__ = ["DicomReceiver"]
 
 SUCCESS, NO_ROOM, WRONG_CLASS, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xA900, 0xC000
-LEFTOVER_SECONDS = 24 * 3600.0
 
 logger = logging.getLogger("monai_anomaly.node")
 
@@ -153,22 +152,8 @@ def _check(request: Any, abstract_syntax: str) -> None:
     """Refuse a request whose identifiers cannot be right."""
     if request.AffectedSOPClassUID != abstract_syntax:
         raise NotTakenError("wrong_class")
-    if not UID(str(request.AffectedSOPInstanceUID)).is_valid:
+    if not is_uid(str(request.AffectedSOPInstanceUID)):
         raise NotTakenError("bad_uid")
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove files of objects whose receiver was killed; no sender was told that they were taken.
-
-    Args:
-        folder: where objects are written while they come in. Other receivers may use it, so only old files go.
-    """
-    for path in folder.glob(f"{PART_PREFIX}*"):
-        try:
-            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
-                path.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def _discard(event: evt.Event) -> None:

@@ -35,7 +35,7 @@ class Taker(Protocol):
 
         Args:
             path: a temporary file in the spool's file system; it may be moved away.
-            origin: "dimse:TITLE" or "folder".
+            origin: "dimse:TITLE", "folder" or "stow:NAME".
             sop_instance_uid: what the sender says that it is; None if the sender says nothing.
 
         Raises:
@@ -51,6 +51,6 @@ class Refusals(Protocol):
         """Count one.
 
         Args:
-            origin: "dimse" or "folder".
+            origin: "dimse", "folder" or "stow".
             code: a word of the node's own.
         """

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from monai_anomaly.apps.node.intake.bounded_dimse import PART_PREFIX
+from monai_anomaly.apps.node.intake.incoming import PART_PREFIX
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError, Refusals, Taker
 
 __all__ = ["WatchedFolder"]

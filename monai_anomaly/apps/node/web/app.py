@@ -22,11 +22,11 @@ import monai_anomaly
 from monai_anomaly.apps.node.web.context import WebNode
 from monai_anomaly.apps.node.web.gate import Gate
 from monai_anomaly.apps.node.web.pages import page, style_sheet
-from monai_anomaly.apps.node.web.routes import deciding, entry, machines, reading
+from monai_anomaly.apps.node.web.routes import deciding, entry, machines, reading, storing
 
 __all__ = ["make_app"]
 
-FOR_PROGRAMS = ("/api/", "/health", "/metrics")
+FOR_PROGRAMS = ("/api/", "/dicom-web/", "/health", "/metrics")
 """How paths begin whose errors are JSON."""
 
 logger = logging.getLogger("monai_anomaly.node")
@@ -55,7 +55,7 @@ def make_app(node: WebNode) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.node = node
-    for part in (entry, reading, deciding, machines):
+    for part in (entry, reading, deciding, machines, *([] if node.stow is None else [storing])):
         app.include_router(part.router)
     for name, kind, text in (
         ("style.css", "text/css", style_sheet),
@@ -67,7 +67,10 @@ def make_app(node: WebNode) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_bad_address)
     app.add_exception_handler(Exception, _answer_failure)
     body_bytes = {"/api/score": node.settings.score_max_bytes}
-    app.add_middleware(Gate, body_bytes=body_bytes, loopback_names_only=not node.settings.login)
+    streamed: tuple[str, ...] = ()
+    if node.stow is not None:
+        body_bytes[storing.STUDIES], streamed = node.stow.limits.max_request_bytes, (storing.STUDIES,)
+    app.add_middleware(Gate, body_bytes=body_bytes, streamed=streamed, loopback_names_only=not node.settings.login)
     return app
 
 
@@ -98,6 +101,8 @@ async def _answer_failure(request: Request, error: Exception) -> Response:
 
 
 def _error(request: Request, status: int, text: str, headers: dict[str, str]) -> Response:
+    if request.method == "POST":  # what is left of its body, which may have no end, is not waited for
+        headers["Connection"] = "close"
     if request.url.path.startswith(FOR_PROGRAMS):
         return JSONResponse({"error": text}, status, headers)
     if status == 401:

@@ -17,18 +17,20 @@ from fastapi import Path as InPath
 from starlette.requests import Request
 
 from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.intake.stow.desk import StowDesk
 from monai_anomaly.apps.node.web.people.doorman import Doorman, Person
 from monai_anomaly.apps.node.web.scoring.scorer import Scorer
 from monai_anomaly.apps.node.web.settings import WebSettings
 from monai_anomaly.apps.node.web.views.drift import DriftCheck
 from monai_anomaly.apps.node.web.views.health import Limits
 
-__all__ = ["Audit", "CaseNumber", "WebNode", "require_admin", "require_person", "web_node"]
+__all__ = ["Audit", "CaseNumber", "WebNode", "require_admin", "require_person", "require_sender", "web_node"]
 
 CaseNumber = Annotated[int, InPath(ge=1, le=2**31 - 1)]
 """Of an address; a larger one is no number of PostgreSQL's, nor, past 2^63, of SQLite's."""
 
 _MOST_THUMBNAILS = 2000
+_BEARER = {"WWW-Authenticate": "Bearer"}
 
 
 class Audit(Protocol):
@@ -50,6 +52,7 @@ class WebNode:
         scorer: of ``POST /api/score``; None without one.
         audit: of verdicts; None keeps none.
         calibration_records: to compare the last days with.
+        stow: takes in what STOW-RS brings; None takes nothing.
     """
 
     database: Database
@@ -59,6 +62,7 @@ class WebNode:
     scorer: Scorer | None = None
     audit: Audit | None = None
     calibration_records: Path | None = None
+    stow: StowDesk | None = None
 
     def __post_init__(self) -> None:
         """Make what lives as long as the process."""
@@ -103,12 +107,28 @@ def require_person(request: Request) -> Person:
     """Return who sends a request.
 
     Raises:
-        HTTPException: 401 for a stranger.
+        HTTPException: 401 for a stranger, 403 for a sender of images.
     """
     person = web_node(request).doorman.identify(request)
     if person is None:
-        raise HTTPException(401, "Log in first.", headers={"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, "Log in first.", headers=_BEARER)
+    if person.role == "sender":
+        raise HTTPException(403, "This token sends images, and nothing else.")
     request.state.person = person
+    return person
+
+
+def require_sender(request: Request) -> Person:
+    """Return who sends a request, if a program that may bring images.
+
+    Raises:
+        HTTPException: 401 without a token, 403 for a reader's.
+    """
+    person = web_node(request).doorman.identify_program(request)
+    if person is None:
+        raise HTTPException(401, "Show a token.", headers=_BEARER)
+    if person.role not in ("sender", "admin"):
+        raise HTTPException(403, "This takes the role sender.")
     return person
 
 

@@ -41,13 +41,17 @@ class Gate:
     Args:
         app: behind it.
         body_bytes: most bytes of a body, by how the path begins; others have :data:`FORM_BYTES`.
+        streamed: how the paths begin whose bodies may come without their length: these count the bytes themselves.
         loopback_names_only: whether a request must call this machine by a loopback name, so that no page of another
             site can reach it under a name of its own (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, *, body_bytes: Mapping[str, int], loopback_names_only: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_bytes: Mapping[str, int], streamed: tuple[str, ...] = (), loopback_names_only: bool
+    ) -> None:
         self._app = app
         self._body_bytes = body_bytes
+        self._streamed = streamed
         self._loopback_names_only = loopback_names_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,6 +85,8 @@ class Gate:
         if not _is_own_page(headers, host):
             return 403, "A page of another site sent this."
         length = headers.get("content-length", "")
+        if not length and scope["path"].startswith(self._streamed):
+            return None
         if "transfer-encoding" in headers or not (length.isascii() and length.isdigit() and len(length) < 16):
             return 411, "A body comes with its Content-Length."
         if int(length) > self._most(scope["path"]):

@@ -11,7 +11,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
-from monai_anomaly.apps.node.opening import open_database
+from monai_anomaly.apps.node.custody import Custody
+from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.intake.incoming import remove_leftovers
+from monai_anomaly.apps.node.intake.stow.desk import StowDesk
+from monai_anomaly.apps.node.intake.stow.settings import StowSettings
+from monai_anomaly.apps.node.opening import open_database, open_spool
 from monai_anomaly.apps.node.stopping import Stopping
 from monai_anomaly.apps.node.web.app import make_app
 from monai_anomaly.apps.node.web.context import WebNode
@@ -27,11 +32,12 @@ _LOOK_SECONDS = 1.0
 _CLOSE_SECONDS = 3
 
 
-def run_web(settings: NodeSettings, stop: Stopping) -> None:
+def run_web(settings: NodeSettings, detector: int, stop: Stopping) -> None:
     """Serve a node's pages until it is told to stop.
 
     Args:
         settings: of the node, with its section ``web``.
+        detector: number of the detector whose jobs are made of what comes in here.
         stop: says when.
 
     Raises:
@@ -51,16 +57,24 @@ def run_web(settings: NodeSettings, stop: Stopping) -> None:
         "decode_limit": settings.workers.seconds,
     }
     records = (chosen.calibration or chosen.checkpoint).with_name("calibration_records.jsonl")
+    database = open_database(settings)
     node = WebNode(
-        open_database(settings),
+        database,
         settings.folder,
         web,
         limits=Limits(int(settings.queue.min_free_gib * (1 << 30)), settings.queue.max_waiting),
         scorer=Scorer(options, web.score_seconds),
         audit=None if settings.audit is None else AuditLog(settings.audit, settings.operator),
         calibration_records=records if records.is_file() else None,
+        stow=None if web.stow is None else _open_desk(settings, web.stow, database, detector),
     )
     serve_pages(make_app(node), web, stop)
+
+
+def _open_desk(settings: NodeSettings, limits: StowSettings, database: Database, detector: int) -> StowDesk:
+    spool = open_spool(settings)
+    remove_leftovers(spool.incoming)
+    return StowDesk(Custody(database, spool, detector, settings.queue.max_waiting), spool, limits)
 
 
 def serve_pages(app: FastAPI, settings: WebSettings, stop: Stopping) -> None:

@@ -9,6 +9,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
+from monai_anomaly.apps.node.intake.stow.settings import StowSettings
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["WebSettings", "is_loopback"]
@@ -39,6 +40,7 @@ class WebSettings:
         show_patient: whether the page of a case shows the patient's name and number of the stored file.
         score_max_bytes: of a file that ``POST /api/score`` takes.
         score_seconds: after which its scoring is given up.
+        stow: limits of DICOMweb's STOW-RS; null takes nothing in by it.
 
     Raises:
         ConfigError: for a combination that would let strangers in, or nobody.
@@ -56,6 +58,7 @@ class WebSettings:
     show_patient: bool = False
     score_max_bytes: int = 64 << 20
     score_seconds: float = 60.0
+    stow: StowSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would let strangers in, or nobody."""
@@ -80,5 +83,7 @@ class WebSettings:
                 raise ConfigError(f"web: '{proxy}' of 'trusted_proxies' is no IP address.") from None
         if (self.certificate is None) != (self.key is None):
             raise ConfigError("web: 'certificate' and 'key' are given together, or neither.")
+        if self.stow is not None and self.login and self.tokens_file is None:
+            raise ConfigError("web: senders by 'stow' show a token; name a 'tokens_file'.")
         if self.score_max_bytes < 1 or self.score_seconds <= 0:
             raise ConfigError("web: 'score_max_bytes' and 'score_seconds' must be positive.")

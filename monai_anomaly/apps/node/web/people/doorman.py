@@ -30,7 +30,7 @@ class Person:
 
     Args:
         name: as pages and the audit log have it.
-        role: ``"reader"`` or ``"admin"``.
+        role: ``"reader"``, ``"admin"`` or ``"sender"``.
         form_key: what a form of theirs must hold; empty for a program with a token, which needs none.
         can_log_out: whether there is a session to end.
     """
@@ -69,10 +69,16 @@ class Doorman:
             return Person(_NOBODY_IN_PARTICULAR, "admin", self._form_key(_NOBODY_IN_PARTICULAR))
         return self._by_proxy(request) or self._by_token(request) or self._by_session(request)
 
+    def identify_program(self, request: Request) -> Person | None:
+        """Return whose token a request has; what a browser sends by itself, or a proxy says, is nobody's."""
+        if not self.settings.login:
+            return Person(_NOBODY_IN_PARTICULAR, "admin", "")
+        return self._by_token(request)
+
     def log_in(self, request: Request, token: str) -> str | None:
-        """Return the cookie of a new session; None for a wrong token, which is counted."""
+        """Return the cookie of a new session; None for a wrong token, which is counted, or one of a sender."""
         entry = self._find(token)
-        if entry is None:
+        if entry is None or entry.role == "sender":
             self.failures.add(self.address(request))
             return None
         self.failures.forget(self.address(request))

@@ -22,8 +22,8 @@ from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["ROLES", "TokenEntry", "Tokens", "add_token", "is_name"]
 
-ROLES = ("reader", "admin")
-"""A reader sees everything and gives verdicts; an admin revives what failed, too."""
+ROLES = ("reader", "admin", "sender")
+"""A reader sees everything and gives verdicts; an admin revives what failed, too; a sender brings images alone."""
 
 _NAME = re.compile(r"[\w.@-]{1,64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
