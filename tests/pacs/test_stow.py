@@ -8,10 +8,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from monai_anomaly.apps.node.configuration.sections import Destination, DetectorSettings, NodeSettings, WebDestination
 from monai_anomaly.apps.node.custody import Custody
@@ -24,6 +25,8 @@ from monai_anomaly.apps.node.spool import Spool
 from monai_anomaly.apps.node.web.context import WebNode
 from monai_anomaly.apps.node.web.people.tokens import add_token
 from monai_anomaly.apps.node.web.settings import WebSettings
+from monai_anomaly.dicom_results import DicomResults, ModelIdentity
+from monai_anomaly.scoring.result import Result
 from tests.apps.node.database.rows import add_detector, add_job, delivery
 from tests.helpers.node_pages import served
 from tests.helpers.orthanc import Orthanc, needs_orthanc
@@ -47,6 +50,82 @@ def stills(number: int) -> dict[str, bytes]:
         dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{i}"
         images[f"1.2.3.{i}"] = written(dataset)
     return images
+
+
+def waiting(folder: Path, database: Database, images: dict[str, bytes]) -> dict[str, bytes]:
+    """Make results of images, with deliveries to the destination "archive", and return them by their UIDs."""
+    makes = DicomResults(ModelIdentity("SEPIAD", "0.1.0", "a" * 64, "b" * 64, (0.0, 2.0), "30 normals", "20260102"))
+    results = {}
+    for content in images.values():
+        image = dcmread(io.BytesIO(content))
+        shape = (image.Rows, image.Columns)
+        scored = Result(
+            **{
+                "name": "",
+                "status": "scored",
+                "score": 0.9,
+                "p_value": 0.02,
+                "decision": "anomalous",
+                "threshold": 0.8,
+            },
+            **{"decision_reason": "The score is not below 0.8.", "false_alarm_rate": 0.1, "map_range": (0.0, 2.0)},
+            **{"source_shape": shape, "box": (0, 0, *shape[::-1]), "image": np.zeros((1, 32, 32), np.float32)},
+            anomaly_map=np.full((32, 32), 0.9, np.float32),
+        )  # type: ignore[arg-type]
+        job = add_job(database, add_detector(database), image.SOPInstanceUID, state=JobState.SCORED)
+        for made in makes.make(image, scored, picture=np.zeros((3, *shape), np.float32)):
+            row = delivery(job, made.kind, "archive")
+            row.sop_class_uid, row.sop_instance_uid = made.sop_class_uid, made.sop_instance_uid
+            (folder / row.path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / row.path).write_bytes(made.content)
+            results[made.sop_instance_uid] = made.content
+            with database.begin() as session:
+                session.add(row)
+    return results
+
+
+def send_again(database: Database, state: str) -> None:
+    """Make all deliveries of a state due now."""
+    with database.begin() as session:
+        at_once = {"state": DeliveryState.WAITING, "next_attempt_at": now()}
+        session.execute(update(Delivery).where(Delivery.state == state).values(at_once))
+
+
+def kept_in(pacs: Orthanc) -> list[tuple[str, Dataset]]:
+    files = [dcmread(io.BytesIO(pacs.file(name))) for name in pacs.instances()]
+    return sorted(((str(file.SOPInstanceUID), file) for file in files), key=lambda pair: pair[0])
+
+
+def test_results_are_in_orthanc_once_whatever_happens(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'node.db'}")
+    with Orthanc() as pacs:
+        archive = Destination(name="archive", dicomweb=WebDestination(url=pacs.dicom_web))
+        settings = NodeSettings(
+            folder=tmp_path, detector=DetectorSettings(checkpoint=tmp_path), destinations=(archive,)
+        )
+        sender = Deliverer(settings, archive, database, "me")
+        images = stills(5)
+        expected = waiting(tmp_path, database, dict(list(images.items())[:3]))
+        assert len(expected) == 12 and sender.send_some() == 12
+        send_again(database, DeliveryState.ACCEPTED)  # the node was killed before it could enter what Orthanc said
+        assert sender.send_some() == 12
+        pacs.stop()
+        expected |= waiting(tmp_path, database, dict(list(images.items())[3:]))
+        send_again(database, DeliveryState.ACCEPTED)
+        while sender.send_some():
+            pass
+        with database.read() as session:
+            rows = session.scalars(select(Delivery)).all()
+            assert {(row.state, row.reason) for row in rows} == {(DeliveryState.WAITING, "no_connection")}
+        pacs.start()
+        send_again(database, DeliveryState.WAITING)
+        while sender.send_some():
+            pass
+        with database.read() as session:
+            assert {row.state for row in session.scalars(select(Delivery))} == {DeliveryState.ACCEPTED}
+            assert {job.state for job in session.scalars(select(Job))} == {JobState.DONE}
+        kept = kept_in(pacs)
+    assert kept == [(uid, dcmread(io.BytesIO(expected[uid]))) for uid in sorted(expected)]
 
 
 def test_orthanc_sends_instances_to_the_node(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def add_serve(verbs: Any) -> None:
         "--new-token",
         nargs=2,
         metavar=("NAME", "ROLE"),
-        help="let somebody in, as a reader or an admin of the pages or a sender of images: print a token, once, and end",
+        help="let somebody in, as a reader or an admin of the pages or a sender of images: print a token and end",
     )
     parser.set_defaults(verb=_serve)
 
