@@ -14,7 +14,7 @@ from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.spool import Spool
 from monai_anomaly.utils.exceptions import ConfigError
 
-__all__ = ["machine_name", "open_database", "open_spool", "owner_name"]
+__all__ = ["machine_name", "open_database", "open_spool", "owner_name", "process_name"]
 
 
 def open_database(settings: NodeSettings) -> Database:
@@ -44,6 +44,11 @@ def machine_name() -> str:
     return socket.gethostname()[:64]
 
 
+def process_name(process: int | None = None) -> str:
+    """Return what the leases of a process of this machine begin with; None is this process."""
+    return f"{machine_name()}:{os.getpid() if process is None else process}"
+
+
 def owner_name() -> str:
-    """Return a name for the leases of one process."""
-    return f"{machine_name()}:{os.getpid()}:{secrets.token_hex(4)}"
+    """Return a name for leases of this process, another one each time."""
+    return f"{process_name()}:{secrets.token_hex(4)}"

@@ -12,30 +12,33 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from monai_anomaly.apps.node.children import Children, Death
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
-from monai_anomaly.apps.node.database.queue import release
-from monai_anomaly.apps.node.delivery.pauses import pause_after
-from monai_anomaly.apps.node.opening import machine_name, open_database, open_spool
+from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.database.heartbeats import announce, note_death, withdraw
+from monai_anomaly.apps.node.database.leases import release
+from monai_anomaly.apps.node.opening import machine_name, open_database, open_spool, process_name
+from monai_anomaly.apps.node.pulse import keep_pulse
 from monai_anomaly.apps.node.stopping import Stopping
 from monai_anomaly.apps.node.work.retention import remove_old
-from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.exceptions import AuditError, CalibrationError, CheckpointError, ConfigError
 from monai_anomaly.utils.folder_lock import FolderLock
 
 __all__ = ["PARTS", "serve"]
 
 PARTS = ("receiver", "worker", "sender", "web")
+LOOK_SECONDS = 0.2
 KEEP_SECONDS = 3600.0
-END_SECONDS = 10.0
-STEADY_SECONDS = 60.0
 
 logger = logging.getLogger("monai_anomaly.node")
 
 
 def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
-    """Run the node until SIGTERM or Ctrl-C.
+    """Run the node until SIGTERM or Ctrl-C, which end it within 10 s; what was not done is in the queue then.
 
     Args:
         settings: of the node.
@@ -48,98 +51,96 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     lock = FolderLock({"folder": settings.folder / "locks" / machine_name()})
     (settings.folder / "locks" / machine_name()).mkdir(parents=True, exist_ok=True)
     lock.acquire()
-    context = multiprocessing.get_context("spawn")  # threads and PyTorch do not survive a fork
     asked = _watch_signals()
-    database, spool = open_database(settings), open_spool(settings)
+    database = open_database(settings)
     with database.begin() as session:
         release(session, machine_name())  # of processes of an earlier run, which are no more
-    detector = _in_child(context, _find_detector, settings)
-    children = _Children(context)
-    if "receiver" in parts and (settings.dicom is not None or settings.watch is not None):
-        children.add("receiver", (settings, detector))
-    if "worker" in parts:
-        for number in range(settings.workers.number):
-            children.add(f"worker {number}", (settings,))
-    if "sender" in parts:
-        children.add("sender", (settings,))
-    if "web" in parts and settings.web is not None:
-        children.add("web", (settings, detector))
-    kept = 0.0
+    workers = multiprocessing.get_context("forkserver")
+    workers.set_forkserver_preload(["monai_anomaly.apps.node.work.preloaded"])
+    detector = _in_child(workers, _find_detector, settings, asked)
+    children, names = Children(), []
+    others = multiprocessing.get_context("spawn")  # light, and none of them has PyTorch
     try:
-        while not asked:
-            time.sleep(0.2)
-            for process in children.look():
-                with database.begin() as session:  # at once: what it held would wait until its lease runs out
-                    release(session, f"{machine_name()}:{process}")
-            if "worker" in parts and time.monotonic() - kept > KEEP_SECONDS:
-                kept = time.monotonic()
-                remove_old(settings, database, spool)
+        if detector is not None:
+            names = _names(settings, parts)
+            with database.begin() as session:
+                announce(session, machine_name(), names)
+        for name in names:
+            arguments = (settings, detector) if name in ("receiver", "web") else (settings,)
+            children.add(name, workers if name.startswith("worker") else others, _run, arguments)
+        _look_after(children, settings, database, asked, keeps="worker" in parts)
     finally:
         children.end()
+        _put_back(database)
         database.close()
 
 
+def _names(settings: NodeSettings, parts: Sequence[str]) -> list[str]:
+    """Return the processes of this machine."""
+    names = []
+    if "receiver" in parts and (settings.dicom is not None or settings.watch is not None):
+        names.append("receiver")
+    if "worker" in parts:
+        names += [f"worker {number}" for number in range(settings.workers.number)]
+    if "sender" in parts:
+        names.append("sender")
+    if "web" in parts and settings.web is not None:
+        names.append("web")
+    return names
+
+
+def _look_after(
+    children: Children, settings: NodeSettings, database: Database, asked: Sequence[int], *, keeps: bool
+) -> None:
+    """Go on until a signal asks for the end; the database may be away for a while.
+
+    Args:
+        children: the parts.
+        settings: of the node.
+        database: of the node.
+        asked: not empty when the end is wanted.
+        keeps: remove what is old, too.
+    """
+    spool, unreleased = open_spool(settings), list[Death]()
+    keep_at = time.monotonic()
+    while not asked:
+        time.sleep(LOOK_SECONDS)
+        unreleased += children.look()
+        try:
+            if unreleased:
+                _bury(database, unreleased)
+                unreleased.clear()
+            if keeps and time.monotonic() >= keep_at and not any(remove_old(settings, database, spool)):
+                keep_at = time.monotonic() + KEEP_SECONDS
+        except (SQLAlchemyError, OSError) as error:
+            logger.error("supervisor: %s", type(error).__name__)
+            time.sleep(LOOK_SECONDS * 5)
+
+
+def _bury(database: Database, deaths: Sequence[Death]) -> None:
+    """Put back at once what the dead held: else it would wait until their leases run out."""
+    with database.begin() as session:
+        for death in deaths:
+            release(session, process_name(death.process))
+            note_death(session, machine_name(), death.name, death.number)
+
+
+def _put_back(database: Database) -> None:
+    """Put back what the end interrupted; that is no attempt."""
+    try:
+        with database.begin() as session:
+            release(session, machine_name(), attempt_counts=False)
+            withdraw(session, machine_name())
+    except SQLAlchemyError as error:  # then the leases run out
+        logger.error("supervisor: %s", type(error).__name__)
+
+
 def _watch_signals() -> list[int]:
-    """Return what is empty until a signal asks for the end; setting the event in its handler could wait for itself."""
+    """Return what is empty until a signal asks for the end; setting an event in its handler could wait for itself."""
     asked: list[int] = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _: asked.append(number))
     return asked
-
-
-class _Children:
-    """Processes that are started again when they die, after pauses that grow while they die young."""
-
-    def __init__(self, context: Any) -> None:
-        self._context = context
-        self._arguments: dict[str, tuple[Any, ...]] = {}
-        self._processes: dict[str, BaseProcess] = {}
-        self._pipes: dict[str, Connection] = {}  # closing one asks for the end; the system does it where this is killed
-        self._started: dict[str, float] = {}
-        self._deaths: dict[str, int] = {}
-        self._next: dict[str, float] = {}
-
-    def add(self, name: str, arguments: tuple[Any, ...]) -> None:
-        self._arguments[name] = arguments
-        self._start(name)
-
-    def look(self) -> list[int]:
-        """Start again what has died; return the numbers of the processes that were not known to be dead."""
-        at, dead = time.monotonic(), []
-        for name, process in list(self._processes.items()):
-            if process.is_alive():
-                continue
-            if name not in self._next:
-                young = at - self._started[name] < STEADY_SECONDS
-                self._deaths[name] = self._deaths.get(name, 0) + 1 if young else 1
-                self._next[name] = at + pause_after(self._deaths[name])
-                logger.error("%s ended with code %s and is started again", name, process.exitcode)
-                dead.append(process.pid or 0)
-            elif at >= self._next[name]:
-                del self._next[name]
-                self._start(name)
-        return dead
-
-    def end(self) -> None:
-        """Wait for all, and kill what does not end."""
-        for pipe in self._pipes.values():
-            pipe.close()
-        until = time.monotonic() + END_SECONDS
-        for process in self._processes.values():
-            process.join(max(0.0, until - time.monotonic()))
-            if process.is_alive():
-                process.kill()
-                process.join()
-
-    def _start(self, name: str) -> None:
-        reading, writing = self._context.Pipe(duplex=False)
-        process = self._context.Process(target=_run, args=(name, self._arguments[name], reading), name=name)
-        process.start()
-        reading.close()
-        if name in self._pipes:
-            self._pipes[name].close()
-        self._pipes[name] = writing
-        self._processes[name], self._started[name] = process, time.monotonic()
 
 
 def _run(name: str, arguments: tuple[Any, ...], pipe: Connection) -> None:
@@ -147,10 +148,13 @@ def _run(name: str, arguments: tuple[Any, ...], pipe: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):  # terminals and systemd tell all: the supervisor says when
         signal.signal(number, signal.SIG_IGN)
     _log_to_stderr()
+    stopping = Stopping(pipe)
     try:
-        _part(name)(*arguments, Stopping(pipe))
-    except (ConfigError, OSError) as error:
-        logger.error("%s: %s", name, error if isinstance(error, ConfigError) else error.strerror)
+        keep_pulse(arguments[0], name, stopping)
+        _part(name)(*arguments, stopping)
+    except (AuditError, CalibrationError, CheckpointError, ConfigError, OSError, SQLAlchemyError) as error:
+        said = error.strerror if isinstance(error, OSError) else error
+        logger.error("%s: %s", name, type(error).__name__ if isinstance(error, SQLAlchemyError) else said)
         sys.exit(1)
 
 
@@ -173,13 +177,19 @@ def _part(name: str) -> Callable[..., None]:
     return run_worker
 
 
-def _in_child(context: Any, function: Callable[[Connection, NodeSettings], None], settings: NodeSettings) -> Any:
-    """Return what a function says in a process of its own, so that this one stays small."""
+def _in_child(
+    context: Any, function: Callable[[Connection, NodeSettings], None], settings: NodeSettings, asked: Sequence[int]
+) -> Any:
+    """Return what a function says in a process of its own, so that this one stays small; None when it is to end."""
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=function, args=(there, settings))
     process.start()
     there.close()
     try:
+        while not here.poll(LOOK_SECONDS):
+            if asked:
+                process.kill()
+                return None
         said = here.recv()
     except EOFError:
         raise ConfigError("the detector cannot be opened: its process ended without a word.") from None
@@ -192,8 +202,9 @@ def _in_child(context: Any, function: Callable[[Connection, NodeSettings], None]
 
 def _find_detector(there: Connection, settings: NodeSettings) -> None:
     """Say the number of the detector's row, or the sentence of an error."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     from monai_anomaly.apps.node.work.detector import open_node_detector, register_detector
-    from monai_anomaly.utils.exceptions import AuditError, CalibrationError, CheckpointError
 
     try:
         database = open_database(settings)

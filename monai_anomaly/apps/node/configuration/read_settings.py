@@ -21,6 +21,7 @@ __all__ = ["read_settings"]
 
 KINDS = ("sr", "sc", "seg")
 MOST_BYTES = 1 << 20
+MOST_DAYS = 36_500
 
 
 def read_settings(path: str) -> NodeSettings:
@@ -102,6 +103,10 @@ def _check(settings: NodeSettings) -> None:
         raise ConfigError("an audit log says who ran the node: the setting 'operator' is missing.")
     positive = {f"workers.{item.name}": getattr(settings.workers, item.name) for item in fields(settings.workers)}
     positive["queue.max_waiting"] = settings.queue.max_waiting
+    for item in fields(settings.retention):
+        days = getattr(settings.retention, item.name)
+        if not 0 <= days <= MOST_DAYS:
+            raise ConfigError(f"the setting 'retention.{item.name}' must be from 0 to {MOST_DAYS}, got {days:g}.")
     for name, value in positive.items():
         if value <= 0:
             raise ConfigError(f"the setting '{name}' must be above 0, got {value:g}.")

@@ -198,15 +198,17 @@ class QueueSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionSettings:
-    """When files are removed; never before every destination has accepted the results.
+    """When files and rows are removed; never before every destination has accepted the results.
 
     Attributes:
         spool_days: after which a received file goes.
         results_days: after which results go.
+        records_days: after which what the database says of an image goes, its verdicts included.
     """
 
     spool_days: float = 7.0
     results_days: float = 30.0
+    records_days: float = 400.0
 
 
 @dataclass(frozen=True, kw_only=True)

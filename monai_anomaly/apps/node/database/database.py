@@ -21,6 +21,8 @@ __all__ = ["Database"]
 BUSY_SECONDS = 30
 """How long a writer waits for another one in SQLite."""
 
+SHRINK_PAGES = 2000  # of 4 KiB: others wait for as long as it takes
+
 
 class Database:
     """SQLite or PostgreSQL; may be used from several threads.
@@ -36,7 +38,8 @@ class Database:
         self.is_sqlite = url.startswith("sqlite")
         options: dict[str, Any] = {"connect_args": {"timeout": BUSY_SECONDS}} if self.is_sqlite else {}
         try:
-            self.engine = create_engine(url, pool_pre_ping=not self.is_sqlite, **options)
+            # an error's text has no parameter, which may be a UID
+            self.engine = create_engine(url, pool_pre_ping=not self.is_sqlite, hide_parameters=True, **options)
             if self.is_sqlite:
                 event.listen(self.engine, "connect", _set_up_sqlite)
                 event.listen(self.engine, "begin", _begin_sqlite)
@@ -63,6 +66,14 @@ class Database:
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
+    def shrink(self) -> None:
+        """Give pages that removed rows left back to the disk; PostgreSQL does it itself."""
+        if self.is_sqlite:
+            with self.engine.connect() as connection:
+                file: Any = connection.connection.driver_connection
+                # `execute` would stop after the first of its rows, which have no columns, and with it after one page
+                file.executescript(f"PRAGMA incremental_vacuum({SHRINK_PAGES})")
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
@@ -85,6 +96,8 @@ class Database:
 def _set_up_sqlite(connection: Any, _: Any) -> None:
     connection.isolation_level = None  # BEGIN is ours, not the driver's
     cursor = connection.cursor()
+    if cursor.execute("PRAGMA page_count").fetchone() == (0,):  # only a new file can be told so; others it would lock
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
     for line in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {line}")
     cursor.close()

@@ -26,7 +26,6 @@ __all__ = [
     "next_jobs",
     "postpone_delivery",
     "refuse_job",
-    "release",
     "revive",
 ]
 
@@ -127,23 +126,6 @@ def fail_job(
     found.state = JobState.DEAD if found.attempts >= most_attempts else JobState.QUEUED
     found.next_attempt_at = now() + timedelta(seconds=pause_seconds)
     return True
-
-
-def release(session: Session, machine: str) -> None:
-    """Put back at once what processes of a machine held that are no more; else their leases had to run out.
-
-    Args:
-        session: that may write.
-        machine: the owners' names begin with it and a colon; or an owner's whole name.
-    """
-    kinds: tuple[Any, ...] = (Job, Delivery)
-    for kind in kinds:
-        held = or_(kind.lease_owner == machine, kind.lease_owner.startswith(f"{machine}:", autoescape=True))
-        rows: Any = session.scalars(select(kind).where(held).with_for_update())
-        for row in rows:
-            row.lease_owner = row.lease_until = None
-            if isinstance(row, Job) and row.state == JobState.SCORING:
-                row.state = JobState.QUEUED
 
 
 def revive(session: Session, job: int) -> bool:

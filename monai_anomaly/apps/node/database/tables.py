@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -19,6 +19,7 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "Detector",
+    "Heartbeat",
     "Instance",
     "Job",
     "JobState",
@@ -71,6 +72,12 @@ class Moment(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value.astimezone(timezone.utc)
+
+
+def _leases(table: str) -> Index:
+    """Return an index of the few rows that are held, which owners renew every few seconds."""
+    held = text("lease_owner IS NOT NULL")
+    return Index(f"{table}_leases", "lease_owner", sqlite_where=held, postgresql_where=held)
 
 
 class Base(DeclarativeBase):
@@ -151,6 +158,7 @@ class Job(Base):
         code: short reason of a refusal or of the last failure.
         reason: the same as a sentence.
         device: keyed hash of the device that made the image.
+        modality: of the standard's codes; None for what is none of them.
         record: the line of ``records.jsonl``, whole, without a path.
     """
 
@@ -159,6 +167,7 @@ class Job(Base):
         UniqueConstraint("instance_id", "detector_id"),
         Index("jobs_queue", "state", "next_attempt_at", "id"),
         Index("jobs_newest", "created_at"),
+        _leases("jobs"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -210,6 +219,7 @@ class Delivery(Base):
     __table_args__ = (
         UniqueConstraint("sop_instance_uid", "destination"),
         Index("deliveries_queue", "state", "next_attempt_at", "id"),
+        _leases("deliveries"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -273,3 +283,27 @@ class Refusal(Base):
     reason: Mapped[str]
     number: Mapped[int] = mapped_column(default=1)
     at: Mapped[datetime] = mapped_column(default=now)
+
+
+class Heartbeat(Base):
+    """What is known of a running part of the node; a part that was ended in order has none.
+
+    Attributes:
+        machine: that it runs on.
+        part: ``receiver``, ``worker 0``, ``sender``, ``web``.
+        started_at: when its process was started.
+        at: when its process was heard of last.
+        silent_seconds: how long it had done no step then; a process may live and hang.
+        deaths: how often in a row it died young.
+        is_dead: whether it died and was not yet started again.
+    """
+
+    __tablename__ = "heartbeats"
+
+    machine: Mapped[str] = mapped_column(primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(default=now)
+    at: Mapped[datetime] = mapped_column(default=now)
+    silent_seconds: Mapped[float] = mapped_column(default=0.0)
+    deaths: Mapped[int] = mapped_column(default=0)
+    is_dead: Mapped[bool] = mapped_column(default=False)

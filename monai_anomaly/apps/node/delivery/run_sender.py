@@ -14,6 +14,7 @@ from sqlalchemy import or_, select
 
 from monai_anomaly.apps.node.configuration.sections import Destination, NodeSettings
 from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, release
 from monai_anomaly.apps.node.database.queue import accept_delivery, next_deliveries, postpone_delivery
 from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, now
 from monai_anomaly.apps.node.delivery.parcel import Parcel
@@ -27,8 +28,7 @@ from monai_anomaly.apps.node.tls import client_context
 __all__ = ["Deliverer", "run_sender"]
 
 IDLE_SECONDS = 0.1
-LEASE_SECONDS = 600.0
-BATCH = 16  # objects; each waits 30 s at most for its answer, which is within the lease
+BATCH = 16  # objects
 
 logger = logging.getLogger("monai_anomaly.node")
 
@@ -81,14 +81,23 @@ class Deliverer:
         self._folder, self._name = settings.folder, destination.name
         self._database, self._owner = database, owner
         self._sender = _sender(settings, destination)
+        self._held: set[int] = set()
 
     def send_some(self, stopping: Stopping | None = None) -> int:
-        """Send a batch of what is due, and return how many there were."""
+        """Send a batch of what is due, and return how many there were; those that the end interrupts are put back."""
+        self._put_back()  # where the database was away before
         if not self._is_any_due():
             return 0
+        try:
+            return self._send_batch(stopping)
+        finally:
+            self._put_back()
+
+    def _send_batch(self, stopping: Stopping | None) -> int:
         with self._database.begin() as session:
             found = next_deliveries(session, self._name, self._owner, lease_seconds=LEASE_SECONDS, most=BATCH)
             attempts = {delivery.id: delivery.attempts + 1 for delivery in found}
+        self._held = set(attempts)
         parcels = []
         for delivery in found:
             parcel = _parcel(self._folder, delivery)
@@ -100,15 +109,24 @@ class Deliverer:
             if outcome.accepted:
                 with self._database.begin() as session:
                     accept_delivery(session, parcel.id, outcome.code)
+                self._held.discard(parcel.id)
             else:
                 self._postpone(parcel.id, outcome.code, attempts[parcel.id])
             if stopping is not None and stopping.is_asked():
-                break  # the rest is put back when the node starts, or when the lease has run out
+                break
         return len(found)
+
+    def _put_back(self) -> None:
+        """Give leases back that were not needed; as long as the process lives they would not run out."""
+        if self._held:
+            with self._database.begin() as session:
+                release(session, self._owner)
+            self._held.clear()
 
     def _postpone(self, delivery: int, code: str, attempts: int) -> None:
         with self._database.begin() as session:
             postpone_delivery(session, delivery, self._owner, code, pause_seconds=pause_after(attempts))
+        self._held.discard(delivery)
 
     def _is_any_due(self) -> bool:
         at = now()

@@ -7,29 +7,43 @@ from __future__ import annotations
 
 import shutil
 from datetime import timedelta
+from typing import NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import delete, or_, select
 
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
 from monai_anomaly.apps.node.database.database import Database
-from monai_anomaly.apps.node.database.tables import Instance, Job, JobState, now
+from monai_anomaly.apps.node.database.heartbeats import forget_old
+from monai_anomaly.apps.node.database.tables import Delivery, Instance, Job, JobState, Refusal, Verdict, now
 from monai_anomaly.apps.node.spool import Spool
 
-__all__ = ["remove_old"]
+__all__ = ["Removed", "remove_old"]
 
 FINAL = (JobState.DONE, JobState.REFUSED)
-MOST = 1000
+MOST = 100
+"""Of each kind at once: who asks for the end waits for one round, and so do others for the database."""
 
 
-def remove_old(settings: NodeSettings, database: Database, spool: Spool) -> tuple[int, int]:
-    """Remove received files and results that are old enough and settled; their rows stay.
+class Removed(NamedTuple):
+    """How many went: folders of results, received files, and instances with all that was known of them."""
 
-    A job that is not at its end, or was given up, keeps its file: a person may want it again.
+    results: int
+    files: int
+    records: int
 
-    Returns:
-        How many received files and how many folders of results went, at most 1000 of each.
+
+def remove_old(settings: NodeSettings, database: Database, spool: Spool) -> Removed:
+    """Remove files, results and rows that are old enough and settled, up to 100 of each.
+
+    A job that is not at its end, or was given up, keeps its file and its rows: a person may want it again. Rows stay as
+    long as there are files of them.
     """
-    return _remove_results(settings, database), _remove_files(settings, database, spool)
+    removed = Removed(
+        _remove_results(settings, database), _remove_files(settings, database, spool), _remove_rows(settings, database)
+    )
+    if removed.records:
+        database.shrink()
+    return removed
 
 
 def _remove_files(settings: NodeSettings, database: Database, spool: Spool) -> int:
@@ -52,4 +66,23 @@ def _remove_results(settings: NodeSettings, database: Database) -> int:
         for job in found:
             shutil.rmtree(settings.folder / (job.results or ""), ignore_errors=True)
             job.results = None
+        return len(found)
+
+
+def _remove_rows(settings: NodeSettings, database: Database) -> int:
+    """Remove instances with their jobs, deliveries and verdicts; verdicts are in the audit log, too."""
+    before = now() - timedelta(days=settings.retention.records_days)
+    needed = or_(Job.state.not_in(FINAL), Job.finished_at >= before, Job.results.is_not(None))
+    in_use = select(Job.id).where(Job.instance_id == Instance.id, needed)
+    old = (Instance.received_at < before, Instance.path.is_(None), ~in_use.exists())
+    with database.begin() as session:
+        query = select(Instance.id).where(*old).order_by(Instance.id).limit(MOST).with_for_update(skip_locked=True)
+        found = list(session.scalars(query))
+        jobs = select(Job.id).where(Job.instance_id.in_(found)).scalar_subquery()
+        for kind in (Verdict, Delivery):
+            session.execute(delete(kind).where(kind.job_id.in_(jobs)))
+        session.execute(delete(Job).where(Job.instance_id.in_(found)))
+        session.execute(delete(Instance).where(Instance.id.in_(found)))
+        session.execute(delete(Refusal).where(Refusal.hour < before))
+        forget_old(session)
         return len(found)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from sqlalchemy import or_, select
 
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
 from monai_anomaly.apps.node.database.database import Database
+from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, release
 from monai_anomaly.apps.node.database.queue import fail_job, finish_job, next_jobs, refuse_job
 from monai_anomaly.apps.node.database.tables import Delivery, Instance, Job, JobState, now
 from monai_anomaly.apps.node.delivery.pauses import pause_after
@@ -34,19 +36,18 @@ from monai_anomaly.utils.atomic import atomic_write
 __all__ = ["JobScorer", "run_worker"]
 
 IDLE_SECONDS = 0.1
-LEASE_MARGIN = 60.0
 
 logger = logging.getLogger("monai_anomaly.node")
 
 
 def run_worker(settings: NodeSettings, stopping: Stopping) -> None:
-    """Score what is in the queue until it is told to stop; the batch in work is finished first."""
+    """Score what is in the queue until it is told to stop; the image in work is finished first, its batch is not."""
     torch.set_num_threads(settings.workers.threads)
     database = open_database(settings)
     scorer = JobScorer(settings, database, owner_name())
     logger.info("worker: ready")
     while not stopping.is_asked():
-        if scorer.score_some() == 0:
+        if scorer.score_some(stopping) == 0:
             stopping.wait(IDLE_SECONDS)
     database.close()
 
@@ -72,23 +73,22 @@ class JobScorer:
             model_identity(self._detector.trained, self._detector.calibration), kinds=sorted(kinds)
         )
 
-    def score_some(self) -> int:
-        """Score up to a batch of jobs and return how many there were."""
+    def score_some(self, stopping: Stopping | None = None) -> int:
+        """Score up to a batch of jobs and return how many there were; those that the end interrupts are put back."""
         if not self._is_any_due():
             return 0
         workers = self._settings.workers
-        lease = LEASE_MARGIN + workers.batch * workers.seconds
         with self._database.begin() as session:
             jobs = next_jobs(
                 session,
                 self._number,
                 self._owner,
-                lease_seconds=lease,
+                lease_seconds=LEASE_SECONDS,
                 most=workers.batch,
                 most_attempts=workers.attempts,
             )
             taken = [(job.id, job.attempts, session.get_one(Instance, job.instance_id).path) for job in jobs]
-        self._score(taken)
+        self._score(taken, stopping)
         return len(taken)
 
     def _is_any_due(self) -> bool:
@@ -101,21 +101,28 @@ class JobScorer:
         with self._database.read() as session:
             return session.scalar(select(Job.id).where(Job.detector_id == self._number, due).limit(1)) is not None
 
-    def _score(self, taken: Sequence[tuple[int, int, str | None]]) -> None:
+    def _score(self, taken: Sequence[tuple[int, int, str | None]], stopping: Stopping | None = None) -> None:
         there: list[tuple[int, int, Path]] = []
         for job, attempts, relative in taken:
             if relative is None:
                 self._fail(job, attempts, "no_file", "The file is not in the spool any more; send it again.")
             else:
                 there.append((job, attempts, self._settings.folder / relative))
-        items: Iterable[dict[str, Any]] = [{"image": str(path), "name": str(job)} for job, _, path in there]
-        results = self._detector.score_items(items)
-        for (job, attempts, path), result in zip(there, results, strict=True):
+        items = ({"image": str(path), "name": str(job)} for job, _, path in there)
+        results = self._detector.score_items(takewhile(lambda _: stopping is None or not stopping.is_asked(), items))
+        scored = 0
+        for (job, attempts, path), result in zip(there, results, strict=False):
+            scored += 1
             try:
                 self._enter(job, attempts, path, result)
             except Exception as error:  # of one job: the others go on, and this one is tried again
                 logger.error("worker: job %d failed (%s)", job, type(error).__name__)
                 self._fail(job, attempts, "failed", f"Making the results failed ({type(error).__name__}).")
+            if stopping is not None and stopping.is_asked():
+                break
+        if scored < len(there):
+            with self._database.begin() as session:
+                release(session, self._owner, attempt_counts=False)
 
     def _enter(self, job: int, attempts: int, path: Path, result: Result) -> None:
         if result.status == "failed":

@@ -16,7 +16,6 @@ from monai_anomaly.apps.node.database.queue import (
     next_jobs,
     postpone_delivery,
     refuse_job,
-    release,
     revive,
 )
 from monai_anomaly.apps.node.database.tables import Delivery, Job
@@ -108,26 +107,6 @@ def test_a_failed_job_waits_then_is_dead_and_can_be_revived(database: Database, 
         assert revive(session, job)
         assert not revive(session, job)
     assert _take(database, detector) == [job]
-
-
-def test_what_a_machine_held_is_put_back_and_nothing_of_another(database: Database, detector: int) -> None:
-    first, second = add_job(database, detector), add_job(database, detector)
-    assert _take(database, detector, "here:1") == [first]
-    assert _take(database, detector, "here2:1") == [second]
-    with database.begin() as session:
-        release(session, "here")
-    assert (job_of(database, first).state, job_of(database, first).lease_owner) == ("queued", None)
-    assert (job_of(database, second).state, job_of(database, second).lease_owner) == ("scoring", "here2:1")
-
-
-def test_a_job_whose_workers_always_end_is_given_up_though_it_was_put_back(database: Database, detector: int) -> None:
-    job = add_job(database, detector)
-    for _ in range(2):
-        assert _take(database, detector, "here:1", most_attempts=2) == [job]
-        with database.begin() as session:
-            release(session, "here")
-    assert _take(database, detector, most_attempts=2) == []
-    assert job_of(database, job).state == "dead"
 
 
 def test_the_last_delivery_ends_the_job(database: Database, detector: int) -> None:

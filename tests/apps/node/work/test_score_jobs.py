@@ -32,6 +32,7 @@ from monai_anomaly.apps.node.configuration.sections import (
 from monai_anomaly.apps.node.custody import Custody
 from monai_anomaly.apps.node.database.queue import next_jobs
 from monai_anomaly.apps.node.database.tables import Delivery, Instance, Job, now
+from monai_anomaly.apps.node.delivery import run_sender as run_sender_module
 from monai_anomaly.apps.node.delivery.run_sender import Deliverer, run_sender
 from monai_anomaly.apps.node.intake.run_receiver import run_receiver
 from monai_anomaly.apps.node.intake.watched_folder import WatchedFolder
@@ -136,7 +137,7 @@ def test_results_reach_the_receiver_with_the_score_of_the_door_and_nothing_goes_
     kinds = [delivery.kind for delivery in node.deliveries()]
     assert sorted(kinds) == ["sc", "sc", "seg", "seg_binary", "sr", "sr"]  # a cine has no segmentation
 
-    assert remove_old(settings, node.database, node.spool) == (0, 0)  # nothing was accepted yet
+    assert remove_old(settings, node.database, node.spool) == (0, 0, 0)  # nothing was accepted yet
     receiver.statuses = [0xA700]
     deliverer = Deliverer(settings, settings.destinations[0], node.database, "a:2")
     assert deliverer.send_some() == 6 and len(receiver.received) == 5
@@ -152,7 +153,7 @@ def test_results_reach_the_receiver_with_the_score_of_the_door_and_nothing_goes_
     sent = dict(receiver.received)
     for each in node.deliveries():
         assert (settings.folder / each.path).read_bytes().endswith(sent[each.sop_instance_uid][-64:])
-    assert remove_old(settings, node.database, node.spool) == (2, 2)
+    assert remove_old(settings, node.database, node.spool) == (2, 2, 0)
     assert list((settings.folder / "spool").glob("??/*.dcm")) == []
     assert all(job.results is None and job.score is not None for job in node.jobs())
 
@@ -204,6 +205,55 @@ def test_what_is_no_image_of_ours_is_put_aside_and_links_are_left(node: Node, tm
     assert node.folder.look() == 0
     assert len(list((node.inbox / "refused").iterdir())) == 2  # none replaces another
     assert list(node.spool.incoming.iterdir()) == []
+
+
+def test_an_end_in_the_middle_of_a_batch_gives_the_rest_back_and_their_attempts(node: Node, settings: NodeSettings):
+    node.bring(*SAMPLES)
+
+    class AfterOne(Stopping):
+        """Wants the end as soon as one image is scored."""
+
+        def wait(self, seconds: float) -> bool:
+            return any(job.state != "scoring" for job in node.jobs())
+
+    scorer = JobScorer(settings, node.database, "a:1:x")
+    assert scorer.score_some(AfterOne(multiprocessing.Pipe(duplex=False)[0])) == 2
+    first, second = node.jobs()
+    assert (first.state, first.attempts) == ("scored", 1)
+    assert (second.state, second.attempts, second.lease_owner) == ("queued", 0, None)
+
+    waiting = [each for each in node.deliveries() if each.state == "waiting"]
+
+    class AfterSent(Stopping):
+        """Wants the end as soon as one object is sent."""
+
+        def wait(self, seconds: float) -> bool:
+            return any(each.state == "accepted" for each in node.deliveries())
+
+    deliverer = Deliverer(settings, settings.destinations[0], node.database, "a:2:x")
+    assert deliverer.send_some(AfterSent(multiprocessing.Pipe(duplex=False)[0])) == len(waiting)
+    states = [(each.state, each.lease_owner) for each in node.deliveries()]
+    assert states == [("accepted", None)] + [("waiting", None)] * (len(waiting) - 1)
+
+
+def test_what_a_sender_took_when_the_database_went_away_does_not_stay_its_own(
+    node: Node, settings: NodeSettings, monkeypatch: pytest.MonkeyPatch
+):
+    node.bring(SAMPLES[0])
+    JobScorer(settings, node.database, "a:1:x").score_some()
+    deliverer = Deliverer(settings, settings.destinations[0], node.database, "a:2:x")
+    with monkeypatch.context() as changes:
+        changes.setattr(run_sender_module, "accept_delivery", _raise)
+        changes.setattr(run_sender_module, "release", _raise)
+        with pytest.raises(OSError):
+            deliverer.send_some()
+    assert {each.lease_owner for each in node.deliveries()} == {"a:2:x"}
+    assert deliverer.send_some() == len(node.deliveries())
+    assert {each.state for each in node.deliveries()} == {"accepted"}
+
+
+def _raise(*_: Any, **__: Any) -> None:
+    raise OSError
 
 
 def test_the_parts_end_when_they_are_told(node: Node, settings: NodeSettings):

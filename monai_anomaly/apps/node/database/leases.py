@@ -1,0 +1,56 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""Leases as a whole: who lives makes them longer, and what is held by who ends or died is put back.
+
+An owner is ``MACHINE:PROCESS:CHANCE``; functions take the whole of it, or its first one or two parts.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from monai_anomaly.apps.node.database.tables import Delivery, Job, JobState, now
+
+__all__ = ["LEASE_SECONDS", "release", "renew"]
+
+LEASE_SECONDS = 60.0
+"""For how long what was taken stays its owner's, unless it is renewed: how long a dead machine's jobs wait."""
+
+KINDS: tuple[Any, ...] = (Job, Delivery)
+
+
+def renew(session: Session, owner: str) -> None:
+    """Make all leases of an owner last from now on; one that another has taken meanwhile stays the other's.
+
+    Args:
+        session: that may write.
+        owner: whose leases.
+    """
+    until = now() + timedelta(seconds=LEASE_SECONDS)
+    for kind in KINDS:
+        session.execute(update(kind).where(_held(kind, owner)).values(lease_until=until))
+
+
+def release(session: Session, owner: str, *, attempt_counts: bool = True) -> None:
+    """Put back at once what an owner holds who does no more with it; else its leases had to run out.
+
+    Args:
+        session: that may write.
+        owner: whose leases.
+        attempt_counts: false where the node was told to end, which is no fault of a job.
+    """
+    for kind in KINDS:
+        rows: Any = session.scalars(select(kind).where(_held(kind, owner)).with_for_update())
+        for row in rows:
+            row.lease_owner = row.lease_until = None
+            if isinstance(row, Job) and row.state == JobState.SCORING:
+                row.state, row.attempts = JobState.QUEUED, row.attempts - (0 if attempt_counts else 1)
+
+
+def _held(kind: Any, owner: str) -> Any:
+    return or_(kind.lease_owner == owner, kind.lease_owner.startswith(f"{owner}:", autoescape=True))
