@@ -11,8 +11,8 @@ from multiprocessing.connection import Connection
 
 __all__ = ["END_SECONDS", "Stopping"]
 
-END_SECONDS = 8.0
-"""What a part has to end in; then it is killed. The supervisor itself needs a moment within its 10 s."""
+END_SECONDS = 6.0
+"""What a part has to end in; then it is killed. The node as a whole has 10 s, also on a machine with much to do."""
 
 
 class Stopping:
