@@ -16,7 +16,7 @@ import numpy as np
 import uvicorn
 
 from monai_anomaly.apps.node.database.database import Database
-from monai_anomaly.apps.node.database.tables import Delivery, Detector, Instance, Job, Refusal, now
+from monai_anomaly.apps.node.database.tables import Delivery, Detector, Heartbeat, Instance, Job, Refusal, now
 from monai_anomaly.apps.node.web.app import make_app
 from monai_anomaly.apps.node.web.context import WebNode
 from monai_anomaly.apps.node.web.people.tokens import add_token
@@ -41,6 +41,7 @@ def fill(database: Database, folder: Path, number: int, *, at: datetime | None =
         session.add(
             Refusal(hour=at.replace(minute=0), origin="dimse:unknown", code="wrong_title", reason=LONG, number=7)
         )
+        session.add_all(Heartbeat(machine="a", part=part) for part in ("receiver", "worker 0", "worker 1", "sender"))
         session.flush()
         for i in range(number):
             session.add(_job(i, number, detector, at - timedelta(seconds=31 * i), pictures))

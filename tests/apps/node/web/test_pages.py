@@ -264,17 +264,3 @@ def test_the_numbers_are_counted_and_their_interval_is_exact(client, node):
     assert f"{decided.count('anomalous')} of {len(decided)} images were called anomalous" in text
     assert f"{100 * low:.1f} to {100 * high:.1f} %" in text
     assert "Nothing was scored" in client.get("/numbers?day=2001-02-03").text
-
-
-def test_health_says_what_is_wrong(tmp_path):
-    node = make_node(tmp_path, 10)
-    client = TestClient(make_app(node), base_url=LOOPBACK)
-    assert client.get("/health").json() == {
-        "status": "ok",
-        "checks": {"database": "ok", "disk": "ok", "queue": "ok", "scoring": "ok"},
-    }
-    with node.database.begin() as session:
-        waiting = session.get(Job, 8)
-        waiting.next_attempt_at = waiting.next_attempt_at.replace(year=2020)
-    answer = client.get("/health")
-    assert answer.status_code == 503 and "no worker has taken one" in answer.json()["checks"]["scoring"]

@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""Whether the node can do its work: database, disk, queue, and scoring that goes on."""
+"""Whether the node can do its work: database, disk, queue, scoring that goes on, and its parts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ from sqlalchemy.orm import Session
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.tables import Job, now
 from monai_anomaly.apps.node.web.views.numbers import WAITING
+from monai_anomaly.apps.node.web.views.parts import read_kinds
 
-__all__ = ["STALLED_SECONDS", "Limits", "check_health"]
+__all__ = ["STALLED_SECONDS", "Health", "Limits", "check_health"]
+
+NEEDED = ("receiver", "worker")
+"""Without the first nothing is received, without the second nothing is scored."""
 
 STALLED_SECONDS = 300.0
 """An image that waits for longer, while no worker has taken one for as long, says that nobody scores."""
@@ -37,20 +41,44 @@ class Limits:
     max_waiting: int = 100_000
 
 
-def check_health(database: Database, folder: Path, limits: Limits) -> dict[str, str]:
-    """Return what is wrong, or ``"ok"``, by the name of each check.
+@dataclass(frozen=True)
+class Health:
+    """How the node is.
+
+    Args:
+        status: ``"ok"``; ``"degraded"`` when a part is not well and others do its work, or results wait; ``"failing"``
+            when images cannot be taken in or scored.
+        checks: what is wrong, or ``"ok"``, by the name of each check.
+    """
+
+    status: str
+    checks: dict[str, str]
+
+
+def check_health(database: Database, folder: Path, limits: Limits) -> Health:
+    """Look at everything.
 
     Args:
         database: the node's.
         folder: the node's.
         limits: of disk and queue.
     """
-    return {
+    checks = {
         "database": _in_database(database, lambda session: ""),
         "disk": _check_disk(folder, limits.min_free_bytes) or "ok",
         "queue": _in_database(database, lambda session: _check_queue(session, limits.max_waiting)),
         "scoring": _in_database(database, _check_scoring),
     }
+    failing = any(said != "ok" for said in checks.values())
+    try:
+        with database.read() as session:
+            kinds = read_kinds(session)
+    except SQLAlchemyError:  # said already
+        return Health("failing", checks)
+    checks |= {kind.name: str(kind) for kind in kinds}
+    failing |= any(kind.is_down for kind in kinds if kind.name in NEEDED)
+    well = all(said == "ok" for said in checks.values())
+    return Health("failing" if failing else "ok" if well else "degraded", checks)
 
 
 def _in_database(database: Database, check: Callable[[Session], str]) -> str:

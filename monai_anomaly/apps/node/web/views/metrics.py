@@ -16,7 +16,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from monai_anomaly.apps.node.database.database import Database
-from monai_anomaly.apps.node.database.tables import Delivery, Instance, Job, Refusal, now
+from monai_anomaly.apps.node.database.tables import Delivery, Heartbeat, Instance, Job, Refusal, now
 from monai_anomaly.apps.node.web.views.numbers import WAITING
 
 __all__ = ["node_metrics"]
@@ -62,7 +62,20 @@ def _families(session: Session, folder: Path) -> Iterator[GaugeMetricFamily]:
     oldest = session.scalar(select(func.min(Job.created_at)).where(Job.state.in_(WAITING)))
     age = 0.0 if oldest is None else (now() - oldest).total_seconds()
     yield _gauge("oldest_waiting_seconds", "Age of the oldest job without a score; 0 without one", age)
+    yield from _parts(session)
     yield _gauge("free_bytes", "Free on the disk of the node's folder", shutil.disk_usage(folder).free)
+
+
+def _parts(session: Session) -> Iterator[GaugeMetricFamily]:
+    """Yield what is known of each running part; the labels of one that was ended in order go."""
+    at, rows = now(), session.scalars(select(Heartbeat)).all()
+    labels = ["machine", "part"]
+    for name, about, value in (
+        ("part_unheard_seconds", "Since a part's last sign of life", lambda row: (at - row.at).total_seconds()),
+        ("part_silent_seconds", "Since a part's last step, at its last sign of life", lambda row: row.silent_seconds),
+        ("part_deaths", "How often in a row a part died young", lambda row: row.deaths),
+    ):
+        yield _by_labels(name, about, labels, [(row.machine, row.part, value(row)) for row in rows])
 
 
 def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
