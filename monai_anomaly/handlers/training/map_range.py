@@ -15,7 +15,10 @@ __all__ = ["fit_map_range"]
 def fit_map_range(
     detector: nn.Module, normals: Tensor, count: int = 64, *, scores: Tensor | None = None
 ) -> list[float]:
-    """Return a scale for all maps of a detector: up to four times the 99 % quantile of positions in normal images.
+    """Return a scale for all maps of a detector, in which positions of normal images are dark.
+
+    It begins at the 1 % quantile of these positions, and ends four times as far above their median as the 99 % quantile
+    is: where a method's zero lies, and in which unit it measures, changes no color.
 
     Args:
         detector: images to maps ``(B, 1, H, W)``.
@@ -25,7 +28,7 @@ def fit_map_range(
             map is shifted to that. A method that keeps its normals finds them nearer than they are.
 
     Returns:
-        the map values of the first and the last color; the first is 0 unless maps go below it.
+        the map values of the first and the last color.
     """
     rows = torch.linspace(0, len(normals) - 1, min(count, len(normals))).round().long()
     device = next(detector.parameters()).device
@@ -36,5 +39,6 @@ def fit_map_range(
     if scores is not None:
         maps = maps + (scores[rows] - maps.mean(dim=(1, 2, 3))).nan_to_num(nan=0.0)[:, None, None, None]
     maps = maps.flatten()
-    low, high = torch.quantile(maps[:: max(1, len(maps) // 10**6)], torch.tensor([0.01, 0.99])).tolist()
-    return [min(0.0, low), max(4.0 * high, 1e-6)]
+    shares = torch.tensor([0.01, 0.5, 0.99])
+    low, middle, high = torch.quantile(maps[:: max(1, len(maps) // 10**6)], shares).tolist()
+    return [low, max(middle + 4.0 * (high - middle), low + 1e-6)]

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import io
 import re
 
+import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 from sqlalchemy import select
 
-from monai_anomaly.apps.node.database.tables import Job, Verdict
+from monai_anomaly.apps.node.database.tables import Detector, Job, Verdict
 from monai_anomaly.apps.node.web.app import make_app
 from monai_anomaly.apps.node.web.gate import FORM_BYTES
 from monai_anomaly.metrics.exact_interval import exact_interval
+from monai_anomaly.report.overlay import OPACITY
 from tests.helpers.node_pages import make_guarded_node, make_node
 from tests.helpers.parsed_page import ParsedPage
 
@@ -105,7 +109,7 @@ def test_texts_of_files_and_people_are_escaped(tmp_path):
     node = make_node(tmp_path, 10)
     with node.database.begin() as session:
         job = session.get(Job, 1)
-        job.reason = job.modality = job.device = job.decision_reason = "<script>alert(1)</script>"
+        job.reason = job.device = job.decision_reason = "<script>alert(1)</script>"
         session.add(Verdict(job_id=1, reader="<b>x", verdict="agree", note="<img src=x>"))
     client = TestClient(make_app(node), base_url=LOOPBACK)
     for path in ("/", "/case/1"):
@@ -122,6 +126,26 @@ def test_pictures_are_those_of_the_case_and_no_other_file(client, node, tmp_path
     with node.database.begin() as session:
         session.get(Job, 4).results = "../.."
     assert client.get("/case/4/picture.png").status_code == 404
+
+
+def test_the_map_hides_the_picture_as_overlays_do(client):
+    with Image.open(io.BytesIO(client.get("/case/2/map.png").content)) as shown:
+        alpha, levels = np.asarray(shown.convert("RGBA"))[..., 3], np.asarray(shown)
+    assert alpha[levels == 1].max() == 0 and alpha[levels == 255].min() == round(255 * float(OPACITY[255]))
+    assert all(np.diff([alpha[levels == level][0] for level in np.unique(levels)]) >= 0)
+
+
+def test_the_worklist_says_what_is_promised(client, tmp_path):
+    assert "at most\n10 % of normal images" in client.get("/").text
+    empty = TestClient(make_app(make_node(tmp_path, 0)), base_url=LOOPBACK)
+    with empty.app.state.node.database.begin() as session:
+        session.scalar(select(Detector)).false_alarm_rate = None
+    assert "of normal images" not in empty.get("/").text
+
+
+def test_a_case_without_a_decision_says_why_in_the_list(client):
+    page = client.get("/?decision=not_applicable").text
+    assert "The reader refused it" in page and 'class="number">score' not in page
 
 
 def test_the_newest_verdict_counts_and_the_audit_log_has_each_first(tmp_path):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,11 +17,19 @@ from monai_anomaly.apps.node.database.tables import DeliveryState, Job, now
 from monai_anomaly.apps.node.web.context import CaseNumber, WebNode, require_person, web_node
 from monai_anomaly.apps.node.web.pages import page
 from monai_anomaly.apps.node.web.people.doorman import Person
-from monai_anomaly.apps.node.web.views.case import PICTURES, Case, picture_path, read_case, read_patient, thumbnail
+from monai_anomaly.apps.node.web.views.case import (
+    PICTURES,
+    Case,
+    picture_path,
+    read_case,
+    read_patient,
+    shown_map,
+    thumbnail,
+)
 from monai_anomaly.apps.node.web.views.drift import DAYS, FALSE_ALARMS
 from monai_anomaly.apps.node.web.views.filters import DECISIONS, ORDERS, STATES, BadFilterError, Filters, day_bounds
 from monai_anomaly.apps.node.web.views.numbers import read_numbers, read_waiting
-from monai_anomaly.apps.node.web.views.worklist import count_states, find_neighbors, read_worklist
+from monai_anomaly.apps.node.web.views.worklist import count_states, find_neighbors, read_promise, read_worklist
 from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["router", "show_case"]
@@ -38,9 +47,9 @@ def worklist(request: Request) -> Response:
     """Show a page of the worklist."""
     filters = parsed_filters(request)
     with web_node(request).database.read() as session:
-        found, counts = read_worklist(session, filters), count_states(session)
+        found, counts, promise = read_worklist(session, filters), count_states(session), read_promise(session)
     choices = {"decisions": DECISIONS, "states": tuple(STATES), "orders": ORDERS, "today": f"{now():%Y-%m-%d}"}
-    return page(request, "worklist", filters=filters, found=found, counts=counts, choices=choices)
+    return page(request, "worklist", filters=filters, found=found, counts=counts, choices=choices, promise=promise)
 
 
 @router.get("/case/{number}")
@@ -90,16 +99,14 @@ def show_case(
 def small_picture(request: Request, number: CaseNumber) -> Response:
     """Show a case's overlay, small."""
     node = web_node(request)
-    path = _picture(node, number, "overlay")
-    try:
-        return Response(node.thumbnails.of(path, thumbnail), media_type="image/png")
-    except OSError:
-        raise HTTPException(404, "There is no such picture.") from None
+    return _drawn(node, number, "overlay", lambda path: node.thumbnails.of(path, thumbnail))
 
 
 @router.get("/case/{number}/{name}.png")
 def picture(request: Request, number: CaseNumber, name: str) -> Response:
     """Show a case's picture, map or overlay."""
+    if name == "map":
+        return _drawn(web_node(request), number, name, shown_map)
     return FileResponse(_picture(web_node(request), number, name), media_type="image/png")
 
 
@@ -137,6 +144,14 @@ def _picture(node: WebNode, number: int, name: str) -> Path:
     if path is None:
         raise HTTPException(404, "There is no such picture.")
     return path
+
+
+def _drawn(node: WebNode, number: int, name: str, draw: Callable[[Path], bytes]) -> Response:
+    """Return what is drawn of a picture's file."""
+    try:
+        return Response(draw(_picture(node, number, name)), media_type="image/png")
+    except OSError:
+        raise HTTPException(404, "There is no such picture.") from None
 
 
 def _patient(node: WebNode, found: Case) -> tuple[tuple[tuple[str, str], ...], str]:

@@ -10,19 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from monai_anomaly.apps.node.database.tables import Job
+from monai_anomaly.report.overlay import OPACITY
 
-__all__ = ["PICTURES", "Case", "picture_path", "read_case", "read_patient", "thumbnail"]
+__all__ = ["PICTURES", "Case", "picture_path", "read_case", "read_patient", "shown_map", "thumbnail"]
 
 PICTURES = ("picture", "map", "overlay")
 """What a worker leaves of a result for pages, as PNG."""
 
 _THUMBNAIL = 160
 _LONGEST_TEXT = 200
+_OPACITIES = OPACITY[np.linspace(0, 255, 255).round().astype(int)]
+_TRANSPARENCY = bytes(1) + np.rint(255 * _OPACITIES).astype(np.uint8).tobytes()
+"""Of the indices of :func:`.encode_png_map`: 0 is what the detector did not see."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,18 @@ def thumbnail(path: Path) -> bytes:
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
     stream = io.BytesIO()
     small.save(stream, format="PNG")
+    return stream.getvalue()
+
+
+def shown_map(path: Path) -> bytes:
+    """Return a map as a PNG whose colors hide as much of the picture below as those of overlays do.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    stream = io.BytesIO()
+    with Image.open(path) as picture:
+        picture.save(stream, format="PNG", compress_level=1, transparency=_TRANSPARENCY)
     return stream.getvalue()
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Select, case, func, select
 from sqlalchemy.orm import Session
 
-from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, Job, Verdict
+from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, Detector, Instance, Job, Verdict
 from monai_anomaly.apps.node.web.views.filters import STATES, Filters, day_bounds
 
-__all__ = ["PAGE", "Row", "Worklist", "count_states", "find_neighbors", "read_worklist"]
+__all__ = ["PAGE", "Row", "Worklist", "count_states", "find_neighbors", "read_promise", "read_worklist"]
 
 PAGE = 50
 """Cases of a page."""
@@ -59,7 +59,7 @@ class Worklist:
 
 _SHOWN = (
     *(Job.id, Job.state, Job.score, Job.p_value, Job.decision, Job.decision_reason, Job.code, Job.reason),
-    *(Job.device, Job.modality, Job.rows, Job.columns, Job.attempts, Job.created_at, Job.next_attempt_at),
+    *(Job.device, Instance.sop_class_uid, Job.rows, Job.columns, Job.attempts, Job.created_at, Job.next_attempt_at),
     *(Job.scored_at, Job.frame, Job.results),
 )
 
@@ -73,7 +73,8 @@ def read_worklist(session: Session, filters: Filters) -> Worklist:
     """
     number = session.scalar(_narrowed(select(func.count()).select_from(Job), filters)) or 0
     start = (filters.page - 1) * PAGE
-    jobs = session.execute(_ordered(_narrowed(select(*_SHOWN), filters), filters).limit(PAGE).offset(start)).all()
+    shown = select(*_SHOWN).join(Job.instance)
+    jobs = session.execute(_ordered(_narrowed(shown, filters), filters).limit(PAGE).offset(start)).all()
     ids = [job.id for job in jobs]
     verdicts, undelivered = _newest_verdicts(session, ids), _undelivered(session, ids)
     rows = [Row(job, start + i, verdicts.get(job.id), undelivered.get(job.id, 0)) for i, job in enumerate(jobs)]
@@ -87,6 +88,12 @@ def find_neighbors(session: Session, filters: Filters, place: int) -> tuple[int 
     ids = list(session.scalars(query))
     after = place + 1 - first
     return ids[0] if place > 0 and ids else None, ids[after] if after < len(ids) else None
+
+
+def read_promise(session: Session) -> Detector | None:
+    """Return the detector that scores now, if it promises a rate of false alarms."""
+    newest = session.scalar(select(Detector).order_by(Detector.first_used_at.desc(), Detector.id.desc()).limit(1))
+    return newest if newest is not None and newest.false_alarm_rate is not None else None
 
 
 def count_states(session: Session) -> dict[str, int]:
