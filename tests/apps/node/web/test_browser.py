@@ -112,8 +112,8 @@ def test_with_the_keyboard_alone(served, opened):
     page.wait_for_selector("#opacity")
     assert page.locator("h1").inner_text() == second
     tab_to("#opacity")
-    page.keyboard.press("ArrowRight")
-    assert page.locator(".stack .over").evaluate("e => e.style.opacity") == "0.55"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".stack .over").evaluate("e => e.style.opacity") == "0.95"
     tab_to("[name=verdict]")
     page.keyboard.press("ArrowDown")
     tab_to("button.main")
@@ -126,7 +126,7 @@ def test_without_script_there_are_three_mixtures(served, opened):
     page = opened(script=False)
     page.locator(".cases a.open").first.click()
     assert not page.locator(".slide").is_visible()
-    page.get_by_label("full").check()
+    page.get_by_label("half").check()
     assert page.locator(".mix").is_visible()
 
 
