@@ -175,21 +175,31 @@ def test_a_stored_file_that_cannot_be_read_is_said_where_the_patient_would_be(se
         assert "The header of the stored file cannot be read." in client.get(f"/case/{number}").text
 
 
-def test_the_record_of_a_file_that_was_handed_in_has_no_word_of_its_header(settings, tmp_path, monkeypatch):
-    """The scoring process' program, in this process: lines in, lines out."""
-    options = {"checkpoint": str(settings.detector.checkpoint), "decode_limit": 60.0}
-    asked = [options, str(hostile_file(tmp_path / "Zebra.dcm", STILL)), str(tmp_path / "Zebra.png")]
-    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(line) + "\n" for line in asked)))
+def answers_of(monkeypatch, *lines: object) -> list[dict]:
+    """What the scoring process' program says to these lines; it runs in this process."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(json.dumps(line) + "\n" for line in lines)))
     kept, (reading, writing) = os.dup(1), os.pipe()
     try:
         os.dup2(writing, 1)
         child.main()
     finally:
         os.dup2(kept, 1)
+        os.close(kept)
         os.close(writing)
     with open(reading) as answers:
-        ready, scored, missing = map(json.loads, answers)
+        return [json.loads(line) for line in answers]
+
+
+def test_the_record_of_a_file_that_was_handed_in_has_no_word_of_its_header(settings, tmp_path, monkeypatch):
+    options = {"checkpoint": str(settings.detector.checkpoint), "decode_limit": 60.0}
+    asked = [str(hostile_file(tmp_path / "Zebra.dcm", STILL)), str(tmp_path / "Zebra.png")]
+    ready, scored, missing = answers_of(monkeypatch, options, *asked)
     assert ready == {"ready": True}
     assert scored["record"]["status"] == "scored" and scored["record"]["image"] is None
     assert missing["record"]["status"] != "scored" and missing["record"]["reason"]
     assert not any("Zebra" in json.dumps(answer) for answer in (scored, missing))
+
+
+def test_a_detector_that_is_not_there_is_all_that_the_scoring_process_says(tmp_path, monkeypatch):
+    (answer,) = answers_of(monkeypatch, {"checkpoint": str(tmp_path / "none.pt")}, "image.dcm")
+    assert answer.keys() == {"problem"} and "none.pt" in answer["problem"]
