@@ -88,20 +88,20 @@ class Custody:
                 known.number, known.at = known.number + 1, at
 
     def _enter(self, identity: Identity, spooled: Spooled, origin: str) -> None:
+        uids = asdict(identity)
+        modality, uid = uids.pop("modality"), identity.sop_instance_uid
         with self._database.begin() as session:
-            uid = identity.sop_instance_uid
             instance = session.scalar(select(Instance).where(Instance.sop_instance_uid == uid).with_for_update())
             if not self._spool.path(spooled.path).is_file():  # retention removed it meanwhile: the sender tries again
                 raise NoRoomError
             if instance is None:
-                instance = Instance(
-                    **asdict(identity), digest=spooled.digest, size=spooled.size, path=spooled.path, origin=origin
-                )
+                file = {"digest": spooled.digest, "size": spooled.size, "path": spooled.path}
+                instance = Instance(**uids, **file, origin=origin)
                 session.add(instance)
                 session.flush()
             else:
                 self._count_copy(session, instance, spooled)
-            self._add_job(session, instance)
+            self._add_job(session, instance, modality)
 
     def _count_copy(self, session: Session, instance: Instance, spooled: Spooled) -> None:
         """Keep the first file: what was scored and what is shown must stay what it was."""
@@ -115,8 +115,8 @@ class Custody:
         if spooled.is_new and used is None:
             self._spool.remove(spooled.path)
 
-    def _add_job(self, session: Session, instance: Instance) -> None:
+    def _add_job(self, session: Session, instance: Instance, modality: str | None) -> None:
         """Make the job of the detector that runs now, once; one whose file retention has removed stays as it is."""
         known = session.scalar(select(Job.id).where(Job.instance_id == instance.id, Job.detector_id == self._detector))
         if known is None and instance.path is not None:
-            session.add(Job(instance_id=instance.id, detector_id=self._detector))
+            session.add(Job(instance_id=instance.id, detector_id=self._detector, modality=modality))

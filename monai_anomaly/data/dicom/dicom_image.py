@@ -20,6 +20,7 @@ from monai_anomaly.data.dicom.identity import find_year, hash_identifiers
 from monai_anomaly.data.dicom.layout import DicomHeader
 from monai_anomaly.data.dicom.lut import read_palette
 from monai_anomaly.data.dicom.masks import find_visible
+from monai_anomaly.data.dicom.modality import modality_code
 from monai_anomaly.data.dicom.pixel_data import PixelData
 from monai_anomaly.data.dicom.preamble import complete_preamble
 from monai_anomaly.data.dicom.spacing import find_spacing
@@ -30,8 +31,6 @@ from monai_anomaly.data.pixel_values import small_range
 from monai_anomaly.data.read_limits import ReadLimits
 
 __all__ = ["DicomSource"]
-
-MODALITIES = frozenset("US IVUS CR DX MG RG XA RF CT MR NM PT OT SC ES OP OPT XC GM SM IO PX ECG BMD DMS".split())
 
 LOSSY_JPEG = (JPEGBaseline8Bit, JPEGExtended12Bit)
 CORRECT_BITS = f"export it with a window or with the true {element('BitsStored')}"
@@ -99,12 +98,11 @@ class DicomSource:
         header, region = self._header, self._region
         if header.photometric == "RGB" != colors:
             notes = (*notes, COLORS_OF_JPEG)
-        modality = word(header.dataset, "Modality")
         return DecodedImage(
             pixels=pixels,
             kind="dicom",
             file_format=f"DICOM, {header.syntax.name}",
-            modality=modality if modality in MODALITIES else "other",
+            modality=modality_code(word(header.dataset, "Modality")) or "other",
             photometric=header.photometric,
             frames=header.frames,
             frame=index,

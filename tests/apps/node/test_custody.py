@@ -75,6 +75,19 @@ def test_the_file_is_in_the_spool_under_its_digest_and_has_one_job(
     assert not list((tmp_path / "spool" / "incoming").iterdir())
 
 
+@pytest.mark.parametrize(("said", "kept"), [("US", "US"), ("Doe^Jane", None), ("", None), (["US", "CR"], None)])
+def test_a_job_has_the_standards_code_of_its_modality_and_no_other_word_of_the_header(
+    custody: Custody, database: Database, incoming: Callable[[], Path], said: str | list[str], kept: str | None
+) -> None:
+    path = incoming()
+    dataset = dcmread(path)
+    dataset.Modality = said
+    dataset.save_as(path)
+    custody(path, "folder", None)
+    with database.read() as session:
+        assert session.scalars(select(Job)).one().modality == kept
+
+
 def test_a_copy_is_counted_and_other_bytes_do_not_replace_the_first(
     custody: Custody, database: Database, tmp_path: Path, incoming: Callable[[], Path]
 ) -> None:

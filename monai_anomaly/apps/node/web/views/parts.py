@@ -44,7 +44,7 @@ class Kind:
 
     @property
     def is_down(self) -> bool:
-        """Whether none of them does its work; without a receiver there are other ways in, without a worker there is none."""
+        """Whether none of them does its work; images also come in without a receiver, but need a worker."""
         return len(self.problems) == self.number and (self.number > 0 or self.name == "worker")
 
     def __str__(self) -> str:
