@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at run time
 
-__all__ = ["flood", "forge_sizes", "pour_garbage", "wrong_titles"]
+__all__ = ["association_request", "flood", "forge_sizes", "pour_garbage", "wrong_titles"]
 
 SECONDS = 10
 
@@ -35,7 +35,7 @@ def wrong_titles(port: int) -> int:
 def flood(port: int, number: int, at_a_time: int = 50) -> float:
     """Ask for associations, one as good as the other and none ever used, and return the seconds that it took."""
     start = time.monotonic()
-    request = _request()
+    request = association_request()
 
     def ask(_: int) -> None:
         try:
@@ -53,7 +53,7 @@ def flood(port: int, number: int, at_a_time: int = 50) -> float:
 def pour_garbage(port: int, mebibytes: int) -> None:
     """Send random bytes, as it is and as the data of an association, until the node closes."""
     garbage = os.urandom(2**20)
-    for beginning in (b"", _request()):
+    for beginning in (b"", association_request()):
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
                 connection.sendall(beginning)
@@ -67,7 +67,7 @@ def forge_sizes(port: int) -> None:
     """Send headers that announce up to 4 GiB and little after them, of every type of PDU and of a data value."""
     for kind in range(8):
         for size in (2**32 - 1, 2**31, 2**27):
-            for beginning in (b"", _request()):
+            for beginning in (b"", association_request()):
                 try:
                     with socket.create_connection(("127.0.0.1", port), timeout=SECONDS) as connection:
                         connection.sendall(beginning + struct.pack(">BBI", kind, 0, size) + b"\xff" * 4096)
@@ -77,7 +77,7 @@ def forge_sizes(port: int) -> None:
                     continue
 
 
-def _request() -> bytes:
+def association_request() -> bytes:
     """Return an A-ASSOCIATE-RQ for verification, from a known sender (PS3.8 9.3.2)."""
 
     def item(kind: int, content: bytes) -> bytes:

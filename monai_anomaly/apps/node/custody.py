@@ -69,23 +69,23 @@ class Custody:
         except IntegrityError:  # another thread brought the same instance in the same moment: now it is a copy
             self._enter(identity, spooled, origin)
 
-    def refuse(self, origin: str, code: str) -> None:
+    def refuse(self, origin: str, code: str, number: int = 1) -> None:
         """Count what was refused at the door, by the hour, so that a hostile sender cannot fill the database."""
         try:
-            self._count_refusal(origin, code)
+            self._count_refusals(origin, code, number)
         except IntegrityError:  # another thread entered the hour's first one in the same moment
-            self._count_refusal(origin, code)
+            self._count_refusals(origin, code, number)
 
-    def _count_refusal(self, origin: str, code: str) -> None:
+    def _count_refusals(self, origin: str, code: str, number: int) -> None:
         at = now()
         hour = at.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
         with self._database.begin() as session:
             where = (Refusal.hour == hour, Refusal.origin == origin, Refusal.code == code)
             known = session.scalar(select(Refusal).where(*where).with_for_update())
             if known is None:
-                session.add(Refusal(hour=hour, origin=origin, code=code, reason="", number=1, at=at))
+                session.add(Refusal(hour=hour, origin=origin, code=code, reason="", number=number, at=at))
             else:
-                known.number, known.at = known.number + 1, at
+                known.number, known.at = known.number + number, at
 
     def _enter(self, identity: Identity, spooled: Spooled, origin: str) -> None:
         uids = asdict(identity)

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pynetdicom.association import Association
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
 from monai_anomaly.apps.node.intake.bounded_dimse import BoundedDimse
+from monai_anomaly.apps.node.intake.bounded_dul import BoundedDul
 
 __all__ = ["PDU_BYTES", "BoundedServer"]
 
@@ -25,6 +27,7 @@ PDU_BYTES = 128 * 1024  # what the node tells senders
 PDU_SLACK = 4 * 1024  # of a request for an association with many contexts
 SPARE = 10  # connections beyond the associations, which get a polite refusal
 RECEIVE_BYTES = 64 * 1024
+SILENT_SECONDS = 1.0  # within which a sender asks for its association, when others wait for its place
 
 
 class BoundedSocket(AssociationSocket):
@@ -79,9 +82,10 @@ class BoundedHandler(RequestHandler):
         super().handle()
 
     def _create_association(self) -> Association:
-        """Return the association, with our socket and messages in place of pynetdicom's."""
+        """Return the association, with our upper layer, socket and messages in place of pynetdicom's."""
         association = super()._create_association()
-        association.dul.event_queue.get_nowait()  # the first socket's "connected"; ours says it again
+        association.dul = BoundedDul(association, self.server.refused)
+        association.acse_timeout, association.network_timeout = self.server.ae.acse_timeout, self.server.idle_seconds
         bounded = BoundedSocket(association, client_socket=self.request)
         bounded.idle_seconds = self.server.idle_seconds
         bounded.refused = self.server.refused
@@ -124,7 +128,7 @@ class BoundedServer(ThreadedAssociationServer):
         self.max_bytes = max_bytes
         self.idle_seconds = idle_seconds
         self.refused = refused
-        self.connections: dict[socket.socket, Association | None] = {}  # None: not an association yet
+        self.connections: dict[socket.socket, Association | float] = {}  # since when, until it is an association
         contexts = entity.supported_contexts
         super().__init__(entity, address, entity.ae_title, contexts, ssl_context, evt_handlers, BoundedHandler)
 
@@ -144,13 +148,25 @@ class BoundedServer(ThreadedAssociationServer):
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Say whether there is room for one more connection; pynetdicom refuses the last few politely itself."""
         for connection, association in list(self.connections.items()):
-            if association is not None and association.ident is not None and not association.is_alive():
+            if not isinstance(association, float) and association.ident is not None and not association.is_alive():
                 self.forget(connection)  # pynetdicom leaves it open when the peer closed first
+        if len(self.connections) >= self.ae.maximum_associations:
+            self._end_silent()
         if len(self.connections) < self.ae.maximum_associations + SPARE:
-            self.connections[request] = None
+            self.connections[request] = time.monotonic()
             return True
         self.refused("too_many_connections")
         return False
+
+    def _end_silent(self) -> None:
+        """End the connection that has kept a place for longest without asking for an association."""
+        now = time.monotonic()
+        for connection, association in list(self.connections.items()):  # the oldest is the first
+            if now - _silent_since(association, now) >= SILENT_SECONDS:
+                self.refused("silent")
+                with suppress(OSError):  # it has ended itself
+                    connection.shutdown(socket.SHUT_RDWR)  # its own thread reads its end
+                return
 
     def forget(self, connection: socket.socket) -> None:
         """Close a connection that has ended.
@@ -160,3 +176,11 @@ class BoundedServer(ThreadedAssociationServer):
         """
         self.connections.pop(connection, None)
         self.shutdown_request(connection)
+
+
+def _silent_since(association: Association | float, now: float) -> float:
+    """Return when a connection began that has asked for no association yet; `now` of one that has."""
+    if isinstance(association, float):  # in its handshake
+        return association
+    dul = association.dul
+    return dul.since if isinstance(dul, BoundedDul) and dul.is_silent else now

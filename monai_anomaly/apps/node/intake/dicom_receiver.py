@@ -76,12 +76,18 @@ class DicomReceiver:
         self._entity.acse_timeout = min(30.0, idle_seconds)
         self._entity.dimse_timeout = idle_seconds
         self._server: BoundedServer | None = None
+        self._thread = threading.Thread()
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
         assert self._server is not None
         return int(self._server.server_address[1])
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether it takes connections."""
+        return self._thread.is_alive()
 
     def start(self) -> None:
         """Listen, in threads of its own.
@@ -109,7 +115,10 @@ class DicomReceiver:
             **self._bounds,
         )
         self._entity._servers.append(self._server)  # as start_server does; shutdown ends it
-        threading.Thread(target=self._server.serve_forever, args=(0.1,), name="dicom-receiver", daemon=True).start()
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.1,), name="dicom-receiver", daemon=True
+        )
+        self._thread.start()
 
     def stop(self) -> None:
         """End all associations and listen no more."""

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import threading
 
 from monai_anomaly.apps.node.configuration.sections import DicomSettings, NodeSettings
 from monai_anomaly.apps.node.custody import Custody
 from monai_anomaly.apps.node.intake.dicom_receiver import DicomReceiver
+from monai_anomaly.apps.node.intake.refusals import CountedRefusals
+from monai_anomaly.apps.node.intake.taking import Refusals
 from monai_anomaly.apps.node.intake.watched_folder import WatchedFolder
 from monai_anomaly.apps.node.opening import open_database, open_spool
 from monai_anomaly.apps.node.spool import Spool
@@ -33,11 +37,15 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
 
     Raises:
         ConfigError: when the address cannot be listened on, or a file of TLS is not what it should be.
+        OSError: when it listens no more.
     """
     database, spool = open_database(settings), open_spool(settings)
     custody = Custody(database, spool, detector, settings.queue.max_waiting)
-    receiver = None if settings.dicom is None else _receiver(settings.dicom, custody, spool)
-    watched = _watched(settings, custody, spool)
+    refusals = CountedRefusals(custody.refuse)
+    # What a hostile sender makes pynetdicom's threads raise is counted: a traceback's text may hold values.
+    threading.excepthook = lambda arguments: refusals("dimse", "failed")
+    receiver = None if settings.dicom is None else _receiver(settings.dicom, custody, refusals, spool)
+    watched = _watched(settings, custody, refusals, spool)
     if receiver is not None:
         receiver.start()
         logger.info("receiver: listening")
@@ -47,19 +55,23 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
                 watched.look()
             except OSError as error:
                 logger.error("receiver: the watched folder: %s", error.strerror)
+        refusals.enter()
+        if receiver is not None and not receiver.is_listening:
+            raise OSError(errno.EIO, "it listens no more")  # a new process does
     if receiver is not None:
         receiver.stop()
+    refusals.enter()
     database.close()
 
 
-def _receiver(settings: DicomSettings, custody: Custody, spool: Spool) -> DicomReceiver:
+def _receiver(settings: DicomSettings, custody: Custody, refusals: Refusals, spool: Spool) -> DicomReceiver:
     tls = settings.tls
     context = None
     if tls is not None and tls.certificate is not None and tls.key is not None:
         context = server_context(tls.certificate, tls.key, tls.ca)
     return DicomReceiver(
         custody,
-        custody.refuse,
+        refusals,
         folder=spool.incoming,
         title=settings.title,
         calling_titles=settings.calling_titles,
@@ -72,7 +84,7 @@ def _receiver(settings: DicomSettings, custody: Custody, spool: Spool) -> DicomR
     )
 
 
-def _watched(settings: NodeSettings, custody: Custody, spool: Spool) -> WatchedFolder | None:
+def _watched(settings: NodeSettings, custody: Custody, refusals: Refusals, spool: Spool) -> WatchedFolder | None:
     if settings.watch is None:
         return None
     settings.watch.folder.mkdir(parents=True, exist_ok=True)
@@ -80,7 +92,7 @@ def _watched(settings: NodeSettings, custody: Custody, spool: Spool) -> WatchedF
         settings.watch.folder,
         spool.incoming,
         custody,
-        custody.refuse,
+        refusals,
         settle_seconds=settings.watch.settle_seconds,
         max_bytes=settings.dicom.max_bytes if settings.dicom is not None else DicomSettings().max_bytes,
     )

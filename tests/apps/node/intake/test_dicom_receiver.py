@@ -10,6 +10,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at run time
 
+from measurements.node import hostile
 from monai_anomaly.apps.node.intake.dicom_receiver import DicomReceiver
 from monai_anomaly.apps.node.intake.storage import STORAGE_CLASSES, receiver_contexts
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError
@@ -173,6 +175,46 @@ def test_connections_have_a_limit(listen: Callable[..., DicomReceiver], custody:
     for connection in sockets:
         connection.close()
     assert wait_for(lambda: call(receiver).is_established)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"GET / HTTP/1.1\r\n\r\n", struct.pack(">BBL", 1, 0, 68) + bytes(68)],
+    ids=["nothing", "another protocol", "empty request"],
+)
+def test_connections_that_ended_leave_their_places_at_once(
+    content: bytes, listen: Callable[..., DicomReceiver], custody: Custody
+) -> None:
+    receiver = listen(associations=2, idle_seconds=60.0)  # longer than anybody waits here
+    for _ in range(40):
+        with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
+            connection.sendall(content)
+    assert wait_for(lambda: call(receiver).is_established)
+
+
+def test_silent_connections_make_way(listen: Callable[..., DicomReceiver], custody: Custody, still: Dataset) -> None:
+    receiver = listen(associations=2, idle_seconds=60.0)
+    silent = [socket.create_connection(("127.0.0.1", receiver.port)) for _ in range(12)]
+    assert wait_for(lambda: call(receiver).is_established)
+    assert "silent" in custody.refused
+    for connection in silent:
+        connection.close()
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_peer_that_leaves_at_any_moment_prints_nothing(
+    listen: Callable[..., DicomReceiver], capfd: pytest.CaptureFixture[str]
+) -> None:
+    receiver = listen(associations=50)
+    request = hostile.association_request().replace(b"ANOMALY", b"NODE   ").replace(b"SENDER", b"PACS  ")
+    for i in range(60):
+        with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
+            linger = struct.pack("ii", 1, 0)  # a reset in place of an end
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger if i % 2 else struct.pack("ii", 0, 0))
+            connection.sendall(request)
+            time.sleep(i % 10 / 1000)
+    assert wait_for(lambda: not [t for t in threading.enumerate() if isinstance(t, Association) and t.is_acceptor])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_object_that_is_too_large_ends_the_association(
