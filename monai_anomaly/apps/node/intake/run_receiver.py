@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import logging
 import threading
+from functools import partial
 
 from monai_anomaly.apps.node.configuration.sections import DicomSettings, NodeSettings
 from monai_anomaly.apps.node.custody import Custody
@@ -42,8 +43,7 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
     database, spool = open_database(settings), open_spool(settings)
     custody = Custody(database, spool, detector, settings.queue.max_waiting)
     refusals = CountedRefusals(custody.refuse)
-    # What a hostile sender makes pynetdicom's threads raise is counted: a traceback's text may hold values.
-    threading.excepthook = lambda arguments: refusals("dimse", "failed")
+    threading.excepthook = partial(_note_failure, refusals)
     receiver = None if settings.dicom is None else _receiver(settings.dicom, custody, refusals, spool)
     watched = _watched(settings, custody, refusals, spool)
     if receiver is not None:
@@ -53,8 +53,9 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
         if watched is not None:
             try:
                 watched.look()
-            except OSError as error:
-                logger.error("receiver: the watched folder: %s", error.strerror)
+            except Exception as error:  # of its disk, or of the database: the files stay, and associations go on
+                reason = getattr(error, "strerror", None) or type(error).__name__
+                logger.error("receiver: the watched folder: %s", reason)
         refusals.enter()
         if receiver is not None and not receiver.is_listening:
             raise OSError(errno.EIO, "it listens no more")  # a new process does
@@ -62,6 +63,12 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
         receiver.stop()
     refusals.enter()
     database.close()
+
+
+def _note_failure(refusals: Refusals, failure: threading.ExceptHookArgs) -> None:
+    """Say in one line what a hostile sender made a thread of pynetdicom raise: a traceback's text may hold values."""
+    logger.error("receiver: a connection failed (%s)", failure.exc_type.__name__)
+    refusals("dimse", "failed")
 
 
 def _receiver(settings: DicomSettings, custody: Custody, refusals: Refusals, spool: Spool) -> DicomReceiver:

@@ -41,6 +41,7 @@ DOOR = {
     "failed": "taking it failed, the node's log says when; the sender keeps it and tries again",
     "no_room": "disk or queue were full; the sender keeps it and tries again",
     "not_dicom": "no DICOM file that can be read",
+    "silent": "a connection asked for no association while others waited for its place",
     "tls": "the TLS connection could not be made: see the certificates of both sides",
     "too_large": "larger than the limit of the settings",
     "too_many_connections": "more connections at a time than the settings allow",
