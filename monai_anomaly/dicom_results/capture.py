@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import numpy.typing as npt
 from highdicom.sc import SCImage
@@ -16,23 +18,36 @@ from monai_anomaly.dicom_results.banner import draw_banner
 from monai_anomaly.dicom_results.concepts import SOURCE_IMAGE
 from monai_anomaly.dicom_results.draft import Draft
 from monai_anomaly.dicom_results.result_object import ResultObject
-from monai_anomaly.report.overlay import draw_overlay
+from monai_anomaly.dicom_results.template import Filling
 from monai_anomaly.scoring.result import Result
 
-__all__ = ["make_capture"]
+__all__ = ["draw_capture", "fill_capture", "make_capture"]
+
+_ROWS, _COLUMNS, _PIXELS = 0x00280010, 0x00280011, 0x7FE00010
+_MODALITY, _BURNED_IN, _DERIVATION = 0x00080060, 0x00280301, 0x00082111
 
 
-def make_capture(draft: Draft, result: Result, picture: npt.NDArray[np.float32]) -> ResultObject:
+def draw_capture(overlay: npt.NDArray[np.uint8], result: Result, *, several: bool) -> npt.NDArray[np.uint8]:
+    """Return an overlay with the banner on it, ``(rows, columns, 3)``.
+
+    Args:
+        overlay: of the result, as :func:`.draw_overlay` gives it; it stays as it is.
+        result: that was scored.
+        several: whether the source has several frames.
+    """
+    drawn = overlay.copy()
+    draw_banner(drawn, result, several=several)
+    return drawn
+
+
+def make_capture(draft: Draft, result: Result, drawn: npt.NDArray[np.uint8]) -> ResultObject:
     """Return the picture with the map over it and a banner, as RGB.
 
     Args:
         draft: of kind ``"sc"``.
         result: that was scored.
-        picture: the stored frame as a viewer shows it, ``(C, rows, columns)`` in [0, 1].
+        drawn: as :func:`draw_capture` gives it.
     """
-    low, high = draft.model.map_range
-    drawn = draw_overlay(picture, result.map_on_source, (low, high))
-    draw_banner(drawn, result, several=draft.source.frames > 1)
     source = draft.source
     capture = SCImage.from_ref_dataset(
         source.reference(),
@@ -53,9 +68,37 @@ def make_capture(draft: Draft, result: Result, picture: npt.NDArray[np.float32])
     reference = draft.source_reference(result.frame)
     reference.PurposeOfReferenceCodeSequence = Sequence([CodedConcept.from_code(SOURCE_IMAGE)])
     capture.SourceImageSequence = Sequence([reference])
-    frame = f", frame {result.frame + 1}" if source.frames > 1 and result.frame is not None else ""
-    capture.DerivationDescription = (
+    capture.DerivationDescription = _description(draft, result)
+    return draft.finish(capture)
+
+
+def fill_capture(draft: Draft, result: Result, drawn: npt.NDArray[np.uint8]) -> Filling:
+    """Return what a capture has of its own.
+
+    Args:
+        draft, result, drawn: as of :func:`make_capture`.
+    """
+    source, blanks = draft.source, draft.blanks()
+    elements = {
+        **draft.elements(),
+        _ROWS: struct.pack("<H", drawn.shape[0]),
+        _COLUMNS: struct.pack("<H", drawn.shape[1]),
+        _PIXELS: drawn.tobytes(),
+        _MODALITY: source.modality.encode(),
+        _DERIVATION: _description(draft, result).encode(),
+    }
+    elements.update((int(item.tag), item.value or b"") for item in (source.laterality, source.orientation))
+    if source.burned_in in ("YES", "NO"):
+        elements[_BURNED_IN] = source.burned_in.encode()
+    if source.frames > 1 and result.frame is not None:
+        blanks["frame"] = str(result.frame + 1).encode()
+    return Filling((source.frames > 1, "frame" in blanks), blanks, elements)
+
+
+def _description(draft: Draft, result: Result) -> str:
+    low, high = draft.model.map_range
+    frame = f", frame {result.frame + 1}" if draft.source.frames > 1 and result.frame is not None else ""
+    return (
         f"Anomaly map of {draft.model.name} {draft.model.version} as colors over the source picture{frame}; colors "
         f"from {low:g} to {high:g}. Research use, not for diagnosis."
     )
-    return draft.finish(capture)

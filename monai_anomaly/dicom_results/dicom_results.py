@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from monai_anomaly.data.dicom.elements import quiet_pydicom
-from monai_anomaly.dicom_results.capture import make_capture
+from monai_anomaly.dicom_results.capture import draw_capture, fill_capture, make_capture
 from monai_anomaly.dicom_results.draft import Draft
 from monai_anomaly.dicom_results.errors import DicomResultError
 from monai_anomaly.dicom_results.model_identity import ModelIdentity
+from monai_anomaly.dicom_results.regions import Region, find_regions
 from monai_anomaly.dicom_results.result_object import ResultObject
-from monai_anomaly.dicom_results.segmentation import make_binary, make_fractional
+from monai_anomaly.dicom_results.sample import sample_content, sample_header, sample_result
+from monai_anomaly.dicom_results.segmentation import fill_segmentation, fractions_of, make_segmentation, mask_of
 from monai_anomaly.dicom_results.source_header import SourceHeader, read_source
-from monai_anomaly.dicom_results.structured_report import make_report
+from monai_anomaly.dicom_results.structured_report import fill_report, make_report
+from monai_anomaly.dicom_results.template import Filling, Template
+from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.result import Result
 
 __all__ = ["DicomResults"]
@@ -30,6 +35,9 @@ logging.getLogger("highdicom").setLevel(logging.WARNING)  # below it, it writes 
 
 Picture = npt.NDArray[np.float32]
 WANTED = ("sr", "sc", "seg")
+MOST_TEMPLATES = 64
+"""Forms are few; only segmentations of images in a frame of reference have one for each place."""
+
 DESCRIPTIONS = {
     "sr": "Anomaly report, research use",
     "sc": "Anomaly overlay, research use",
@@ -53,6 +61,8 @@ class DicomResults:
     UIDs follow from the source's UID, the weights' and the calibration's digests and the kind; dates are the source's.
     So the same input gives the same bytes, and may be sent again.
 
+    The first object of a form takes highdicom some 50 ms; those that follow are filled in, and take one.
+
     Args:
         identity: the detector.
         kinds: what is wanted, of ``sr``, ``sc`` and ``seg``.
@@ -66,6 +76,7 @@ class DicomResults:
         if unknown or not kinds:
             raise ValueError(f"kinds of DICOM results must be some of {', '.join(WANTED)}, got {list(kinds)}.")
         self.identity = identity
+        self._templates: dict[Hashable, Template] = {}
         self.kinds = tuple(kind for kind in WANTED if kind in kinds)
 
     def make(
@@ -99,18 +110,46 @@ class DicomResults:
 
     def _objects(
         self, header: SourceHeader, result: Result, picture: Picture | Callable[[], Picture] | None
-    ) -> list[ResultObject]:
-        made = []
+    ) -> Iterator[ResultObject]:
+        source_map = result.map_on_source
         if "sr" in self.kinds:
-            made.append(make_report(self._draft("sr", header), result))
+            yield self._object("sr", header, result, _regions(result))
         if "sc" in self.kinds:
             shown = picture() if callable(picture) else result.picture if picture is None else picture
-            made.append(make_capture(self._draft("sc", header), result, shown))
+            overlay = draw_overlay(shown, source_map, self.identity.map_range)
+            yield self._object("sc", header, result, draw_capture(overlay, result, several=header.frames > 1))
         if "seg" in self.kinds and header.frames == 1:
-            made.append(make_fractional(self._draft("seg", header), result))
+            yield self._object("seg", header, result, fractions_of(source_map, self.identity.map_range))
             if result.threshold is not None:
-                made.append(make_binary(self._draft("seg_binary", header), result))
-        return made
+                yield self._object("seg_binary", header, result, mask_of(source_map, result.threshold))
+
+    def _object(self, kind: str, header: SourceHeader, result: Result, content: Any) -> ResultObject:
+        """Fill an object's template, which is built where there is none of its form yet."""
+        build, fill = _MAKERS[kind]
+        filling = fill(self._draft(kind, header), result, content)
+        key = kind, filling.form
+        template = self._templates.get(key)
+        if template is None:
+            sample = self._draft(kind, sample_header(header)), sample_result(result), sample_content(content)
+            template = Template(build(*sample), fill(*sample).blanks)
+            if len(self._templates) >= MOST_TEMPLATES:
+                self._templates.clear()
+            self._templates[key] = template
+        return template.fill(filling)
 
     def _draft(self, kind: str, header: SourceHeader) -> Draft:
         return Draft(kind, header, self.identity, DESCRIPTIONS[kind])
+
+
+_MAKERS: dict[str, tuple[Callable[[Draft, Result, Any], ResultObject], Callable[[Draft, Result, Any], Filling]]] = {
+    "sr": (make_report, fill_report),
+    "sc": (make_capture, fill_capture),
+    "seg": (make_segmentation, fill_segmentation),
+    "seg_binary": (make_segmentation, fill_segmentation),
+}
+
+
+def _regions(result: Result) -> list[Region]:
+    if result.decision != "anomalous" or result.anomaly_map is None or result.box is None:
+        return []
+    return find_regions(result.anomaly_map, float(result.threshold or 0.0), result.box)

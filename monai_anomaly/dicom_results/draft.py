@@ -25,6 +25,8 @@ _UNDATED = "19700101"
 _OF_NOW = ("InstanceCreationDate", "InstanceCreationTime", "DateOfSecondaryCapture", "TimeOfSecondaryCapture")
 """When the object was made; the same input must give the same bytes."""
 
+_INSTANCE_NUMBER, _CONTENT_DATE, _CONTENT_TIME = 0x00200013, 0x00080023, 0x00080033
+
 
 @dataclass(frozen=True)
 class Draft:
@@ -58,6 +60,29 @@ class Draft:
             "software_versions": self.model.version,
             "device_serial_number": self.model.weights,
         }
+
+    def blanks(self) -> dict[str, bytes]:
+        """Return the values that are the image's and may stand anywhere in an object; see :class:`.Filling`."""
+        arguments = self.arguments()
+        texts = {
+            "own": arguments["sop_instance_uid"],
+            "own series": arguments["series_instance_uid"],
+            "class": self.source.sop_class,
+            "instance": self.source.instance,
+            "study": self.source.study,
+        }
+        return {name: text.encode() for name, text in texts.items()}
+
+    def elements(self) -> dict[int, bytes]:
+        """Return what every object has from the image; see :class:`.Filling`."""
+        arguments = self.arguments()
+        elements = {
+            _INSTANCE_NUMBER: str(arguments["instance_number"]).encode(),
+            _CONTENT_DATE: arguments["content_date"].encode(),
+            _CONTENT_TIME: arguments["content_time"].encode(),
+        }
+        elements.update((int(item.tag), item.value or b"") for item in self.source.identity)
+        return elements
 
     def finish(self, dataset: Dataset) -> ResultObject:
         """Give an object its patient, its study and its equipment, and turn it into bytes.

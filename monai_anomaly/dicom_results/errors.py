@@ -12,8 +12,8 @@ class DicomResultError(ValueError):
     """A result that no DICOM object can be made of; the text names what is missing, and no value of a header.
 
     Args:
-        code: short machine-readable reason: ``"no_score"``, ``"not_dicom"``, ``"missing_uid"``, ``"charset"`` or
-            ``"changed"``.
+        code: short machine-readable reason: ``"no_score"``, ``"not_dicom"``, ``"missing_uid"``, ``"charset"``,
+            ``"too_long"`` or ``"changed"``.
         message: one sentence for people.
     """
 

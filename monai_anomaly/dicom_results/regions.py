@@ -16,6 +16,9 @@ __all__ = ["Region", "find_regions"]
 MOST_REGIONS = 5
 """The largest are reported; the segmentation has all."""
 
+MOST_CORNERS = 2000
+"""Far below the 8191 that an element of explicit VR holds: approximation takes the square of it at worst."""
+
 TOLERANCE = 0.1
 """How far, in pixels of the network, a polygon may be from the contour: many times finer than the map."""
 
@@ -48,13 +51,22 @@ def find_regions(
     padded = np.pad(
         anomaly_map.astype(np.float64), 1, constant_values=min(float(anomaly_map.min()), threshold) - spread
     )
+    contours = find_contours(padded, threshold, positive_orientation="low")
+    contours.sort(key=_signed_area)  # rows before columns: what is inside is below 0, and the edge of a hole above
     regions = []
-    for contour in find_contours(padded, threshold, positive_orientation="low"):
-        polygon = _on_picture(approximate_polygon(contour, TOLERANCE), anomaly_map.shape, box)
+    for contour in contours[:MOST_REGIONS]:
+        polygon = _on_picture(_approximate(contour), anomaly_map.shape, box)
         area = _signed_area(polygon)
-        if area > 0 and len(polygon) > 3:  # the edge of a hole runs the other way round
+        if area > 0 and len(polygon) > 3:
             regions.append(Region(polygon, min(1.0, area / ((box[2] - box[0]) * (box[3] - box[1])))))
-    return sorted(regions, key=lambda region: -region.share)[:MOST_REGIONS]
+    return sorted(regions, key=lambda region: -region.share)
+
+
+def _approximate(contour: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a polygon of fewer corners; a contour of very many is thinned out before."""
+    step = -(-len(contour) // MOST_CORNERS)
+    thinned = contour if step == 1 else np.concatenate([contour[:-1:step], contour[:1]])
+    return approximate_polygon(thinned, TOLERANCE)
 
 
 def _on_picture(

@@ -28,7 +28,7 @@ from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.dicom_results.errors import DicomResultError
 
-__all__ = ["SourceHeader", "read_source"]
+__all__ = ["SourceHeader", "raw_element", "read_source"]
 
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 IDENTITY = {
@@ -48,6 +48,9 @@ IDENTITY = {
 
 MOMENTS = ("Content", "Acquisition", "Series", "Study")
 """Whose dates are looked for, the first that there is counts."""
+
+MOST_BYTES = 60_000
+"""An element of explicit VR holds 65,534 bytes; the standard allows some hundred here."""
 
 _DATE = re.compile(rb"\d{8}")
 _TIME = re.compile(rb"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
@@ -143,8 +146,8 @@ def read_source(source: Dataset | str | os.PathLike[str]) -> SourceHeader:
         time=time,
         burned_in=_text(dataset, "BurnedInAnnotation"),
         identity=_identity(dataset),
-        laterality=_raw("Laterality", side if side in (b"L", b"R") else b""),
-        orientation=_raw("PatientOrientation", orientation if _ORIENTATION.fullmatch(orientation) else b""),
+        laterality=raw_element("Laterality", side if side in (b"L", b"R") else b""),
+        orientation=raw_element("PatientOrientation", orientation if _ORIENTATION.fullmatch(orientation) else b""),
         place=_place(dataset) if frames == 1 else Dataset(),
     )
 
@@ -167,14 +170,17 @@ def _identity(dataset: Dataset) -> tuple[RawDataElement, ...]:
     sex that the standard does not know are left empty.
     """
     texts = {keyword: _stored(dataset, keyword) for keyword in IDENTITY}
+    charset = _stored(dataset, "SpecificCharacterSet")
+    for keyword, text in {**texts, "SpecificCharacterSet": charset}.items():
+        if len(text) > MOST_BYTES:
+            raise DicomResultError("too_long", f"{element(keyword)} is too long; correct it in the export.")
     for keyword, text in texts.items():
         if not _is_legal(keyword, text):
             texts[keyword] = b""
-    elements = [_raw(keyword, text) for keyword, text in texts.items() if text or IDENTITY[keyword] is not None]
-    charset = _stored(dataset, "SpecificCharacterSet")
+    elements = [raw_element(keyword, text) for keyword, text in texts.items() if text or IDENTITY[keyword] is not None]
     known = all(term.strip().decode("latin-1") in python_encoding for term in charset.split(b"\\"))
     if charset and known:
-        elements.append(_raw("SpecificCharacterSet", charset))
+        elements.append(raw_element("SpecificCharacterSet", charset))
     elif charset and not all(text.isascii() and b"\x1b" not in text for text in texts.values()):
         raise DicomResultError(
             "charset",
@@ -264,8 +270,13 @@ def _encode(value: Any, encodings: Sequence[str]) -> bytes:
     return encode_string(str(value), list(encodings))
 
 
-def _raw(keyword: str, text: bytes) -> RawDataElement:
-    """Return an element that is written as it is, padded to an even length."""
+def raw_element(keyword: str, text: bytes) -> RawDataElement:
+    """Return an element that is written as it is, padded to an even length.
+
+    Args:
+        keyword: its name.
+        text: its value as it is stored.
+    """
     padding = b"\0" if dictionary_VR(keyword) == "UI" else b" "
     value = text + padding * (len(text) % 2)
     return RawDataElement(Tag(keyword), dictionary_VR(keyword), len(value), value, 0, False, True)
