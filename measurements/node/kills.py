@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 
 from measurements.node.bench import Bench
 from measurements.node.node import Node, wait_until
@@ -27,8 +28,8 @@ __all__ = [
     "killed_while_sending",
 ]
 
-RECEIVING, TIMES, ANYWHERE = 5, 3, 10
-KILL_RANGE = 20.0
+RECEIVING, TIMES, ANYWHERE = 5, 3, 5
+STARTING = 20.0
 SECONDS = 600.0
 STATES = ("queued", "scoring", "scored", "sending", "done", "refused", "dead")
 
@@ -67,17 +68,21 @@ def killed_while_sending(bench: Bench) -> None:
 
 
 def killed_anywhere(bench: Bench) -> None:
-    """Kill the node at random moments while objects come in, also while it starts."""
-    with bench.fault(f"killed: {ANYWHERE} random moments") as (node, sent, remarks):
+    """Kill the node at random moments of its whole work, each time once more while it starts."""
+    with bench.fault(f"killed: {2 * ANYWHERE} random moments") as (node, sent, remarks):
         node.start()
-        moments = random.Random(2)
+        chance = random.Random(2)
+        moments = sorted(chance.sample(range(2 * len(sent)), min(ANYWHERE, len(sent))))  # of receiving and of scoring
         with push_aside(list(sent.values()), node.port):
-            for _ in range(ANYWHERE):
-                time.sleep(moments.uniform(0.0, KILL_RANGE))
-                states = sorted(node.states().items())
-                remarks.append("/".join(f"{state} {number}" for state, number in states) or "empty")
+            for moment in moments:
+                wait_until(partial(_has_come, node, moment), SECONDS, "progress", 0.02)
+                time.sleep(chance.uniform(0.0, 1.0))
+                remarks.append("/".join(f"{state} {number}" for state, number in sorted(node.states().items())))
                 node.kill()
                 node.start(wait=False)
+                time.sleep(chance.uniform(0.0, STARTING))
+                node.kill()
+                node.start()
 
 
 def killed_supervisor(bench: Bench) -> None:
@@ -146,6 +151,12 @@ def _killed_at(bench: Bench, state: str, *, times: int = 1, only: str | None = N
 
 def _wait_for_number(node: Node, number: int, *states: str) -> None:
     wait_until(lambda: sum(node.states()[state] for state in states) >= number, SECONDS, f"{number} jobs", 0.02)
+
+
+def _has_come(node: Node, moment: int) -> bool:
+    """Whether so many objects have come in, or been done since: each counts once for both."""
+    states = node.states()
+    return sum(states.values()) + states["done"] >= moment
 
 
 def _ended(node: Node) -> bool:
