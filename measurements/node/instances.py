@@ -54,7 +54,7 @@ def make_instances(folder: Path, number: int, *, name: str = "node", real: Seque
 @cache
 def _phantom(kind: PhantomKind) -> list[Dataset]:
     with tempfile.TemporaryDirectory() as folder:
-        make_phantom(folder, kind=kind, seed=1, num_train=8, num_val=2, num_test=8, progress=False)
+        make_phantom(folder, kind=kind, seed=1, num_train=24, num_val=2, num_test=8, num_unlabeled=0, progress=False)
         return [dcmread(path) for path in sorted(Path(folder).rglob("*.dcm"))]
 
 
