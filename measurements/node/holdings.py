@@ -15,7 +15,7 @@ from measurements.node.node import FINAL, Node
 
 __all__ = ["HEADINGS", "Holdings", "growth", "look"]
 
-PARTS = ("supervisor", "receiver", "worker", "decoder", "sender", "web")
+PARTS = ("supervisor", "receiver", "forker", "worker", "decoder", "sender", "web")
 MEMORY_SHARE, MEMORY_MIB, FEW = 0.10, 16.0, 8
 """What is no growth: of a part's memory a tenth and 16 MiB, and eight files or threads."""
 

@@ -107,6 +107,7 @@ def killed_parts(bench: Bench) -> None:
             "worker": lambda: node.states()["scoring"] > 0,
             "sender": lambda: bool(node.query("SELECT 1 FROM deliveries WHERE lease_owner IS NOT NULL LIMIT 1")),
             "web": lambda: True,
+            "forker": lambda: node.states()["scoring"] > 0,
         }
 
         kills = [*ready] * TIMES

@@ -20,8 +20,8 @@ LISTENS = "0A"
 def find_parts(session: int, dicom_port: int, web_port: int | None = None) -> dict[str, list[int]]:
     """Return the numbers of a node's processes by its part.
 
-    The parts are ``supervisor``; ``receiver`` and ``web``, which listen; ``worker``, which has PyTorch; ``sender``,
-    which is what else the supervisor has started; and ``decoder``, the child of a worker.
+    The parts are ``supervisor``; ``receiver`` and ``web``, which listen; ``sender``, which is what else the supervisor
+    has spawned; ``forker``, which workers are forked from; ``worker``; and ``decoder``, the child of a worker.
 
     Args:
         session: of the node.
@@ -44,11 +44,13 @@ def _part(pid: int, session: int, inodes: dict[str, str]) -> str:
     if pid == session:
         return "supervisor"
     command = (proc / "cmdline").read_text()
+    if "multiprocessing.forkserver" in command:
+        parent = int((proc / "stat").read_text().rpartition(")")[2].split()[1])
+        return "forker" if parent == session else "worker"
     if "spawn_main" not in command:
         return "decoder" if "decoding.worker" in command else "other"
     links = [os.readlink(link) for link in (proc / "fd").iterdir()]
-    listening = next((inodes[link] for link in links if link in inodes), None)
-    return listening or ("worker" if "libtorch" in (proc / "maps").read_text() else "sender")
+    return next((inodes[link] for link in links if link in inodes), "sender")
 
 
 def _listening(ports: dict[int, str]) -> dict[str, str]:

@@ -25,4 +25,4 @@ def test_what_grows_after_the_warming_up_is_named():
 
 
 def test_a_row_has_a_cell_for_each_heading():
-    assert {line.count("|") for line in (*HEADINGS.splitlines(), _look(3).row())} == {15}
+    assert {line.count("|") for line in (*HEADINGS.splitlines(), _look(3).row())} == {16}
