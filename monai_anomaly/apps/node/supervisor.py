@@ -20,7 +20,7 @@ from monai_anomaly.apps.node.children import Children, Death
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.heartbeats import announce, note_death, withdraw
-from monai_anomaly.apps.node.database.leases import release
+from monai_anomaly.apps.node.database.leases import recover, release
 from monai_anomaly.apps.node.opening import machine_name, open_database, open_spool, process_name
 from monai_anomaly.apps.node.pulse import keep_pulse
 from monai_anomaly.apps.node.stopping import Stopping
@@ -54,7 +54,7 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     asked = _watch_signals()
     database = open_database(settings)
     with database.begin() as session:
-        release(session, machine_name())  # of processes of an earlier run, which are no more
+        recover(session, machine_name())
     workers = multiprocessing.get_context("forkserver")
     workers.set_forkserver_preload(["monai_anomaly.apps.node.work.preloaded"])
     detector = _in_child(workers, _find_detector, settings, asked)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from monai_anomaly.apps.node.database.database import Database
-from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, release, renew
+from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, recover, release, renew
 from monai_anomaly.apps.node.database.queue import (
     accept_delivery,
     finish_job,
@@ -14,7 +14,7 @@ from monai_anomaly.apps.node.database.queue import (
     next_jobs,
     postpone_delivery,
 )
-from monai_anomaly.apps.node.database.tables import Delivery, now
+from monai_anomaly.apps.node.database.tables import Delivery, Job, now
 from tests.apps.node.database.rows import add_detector, add_job, delivery, job_of
 
 
@@ -109,3 +109,36 @@ def test_a_death_counts_as_an_attempt_and_the_end_of_the_node_does_not(database:
         assert job_of(database, job).attempts == attempts
     assert _take(database, detector, "here:1:x", most_attempts=2) == []
     assert job_of(database, job).state == "dead"
+
+
+def test_a_job_is_not_given_up_however_often_the_whole_node_ends_and_it_holds_up_no_other(database: Database) -> None:
+    detector = add_detector(database)
+    first, second = (add_job(database, detector) for _ in range(2))
+    assert _take(database, detector, "here:1:x", most=2) == [first, second]
+    for run in range(2, 20):
+        with database.begin() as session:
+            recover(session, "here")
+        assert job_of(database, second).attempts == 1  # it is taken alone, too
+        late = add_job(database, detector)
+        assert _take(database, detector, f"here:{run}:x", most=8) == [late]  # those that were interrupted wait a while
+        with database.begin() as session:
+            assert finish_job(session, late, f"here:{run}:x", {"score": 1.0}, ())
+            session.get_one(Job, first).next_attempt_at = now()
+            session.get_one(Job, second).next_attempt_at = now() + timedelta(hours=1)
+        assert _take(database, detector, f"here:{run}:x", most=8) == [first]
+    assert job_of(database, first).attempts == 2
+
+    for _ in range(3):
+        _release(database, "here:19")  # its worker alone died: that counts
+        _take(database, detector, "here:19:x")
+    _release(database, "here:19")
+    assert _take(database, detector, "here:20:x") == []
+    assert job_of(database, first).state == "dead"
+
+
+def test_deliveries_of_an_earlier_run_are_put_back(database: Database) -> None:
+    _scored(database, add_detector(database))
+    (number,) = _send(database, "here:1:x")
+    with database.begin() as session:
+        recover(session, "here")
+    assert _send(database, "here:2:x") == [number]
