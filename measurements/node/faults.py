@@ -21,6 +21,7 @@ from measurements.command_line import run_measurement
 from measurements.node import hostile, kills
 from measurements.node.bench import HEADINGS, Bench
 from measurements.node.command_line import node_parser
+from measurements.node.memory import resident
 from measurements.node.node import Node, wait_until
 from measurements.node.refusing_receiver import RefusingReceiver
 from measurements.node.senders import push_aside, push_by_orthanc, push_by_pynetdicom
@@ -31,7 +32,7 @@ from monai_anomaly.utils.checkpoint import require_checkpoint
 __all__ = ["FAULTS", "faults", "main"]
 
 DOWN_SECONDS = 30.0
-ASSOCIATIONS, GARBAGE_MIB = 10_000, 64
+ASSOCIATIONS, GARBAGE_MIB, SILENT = 10_000, 64, 100
 DISK_MIB = 192
 
 
@@ -132,11 +133,17 @@ def hostile_sender(bench: Bench) -> None:
     """Ask with wrong titles, for 10,000 associations, pour garbage, forge sizes; a known sender sends all the while."""
     with bench.fault("hostile sender") as (node, sent, remarks):
         node.start()
-        with push_aside(list(sent.values()), node.port):
+        (receiver,) = node.parts()["receiver"]
+        before, paths = resident(receiver), list(sent.values())
+        with push_aside(paths[::2], node.port), hostile.silence(node.port, SILENT):
             remarks.append(f"{hostile.wrong_titles(node.port)} of 3 wrong titles accepted")
             hostile.forge_sizes(node.port)
             hostile.pour_garbage(node.port, GARBAGE_MIB)
+        with push_aside(paths[1::2], node.port):  # they get in among the others
             remarks.append(f"{ASSOCIATIONS} associations in {hostile.flood(node.port, ASSOCIATIONS):.0f} s")
+        counted = node.query("SELECT COALESCE(SUM(number), 0) FROM refusals")[0][0]
+        remarks.append(f"{counted} refused, {node.log.count('Traceback')} tracebacks")
+        remarks.append(f"receiver {before:.0f} MiB before, {resident(receiver):.0f} after")
 
 
 FAULTS: Mapping[str, Callable[[Bench], None]] = {

@@ -9,12 +9,14 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined] # made at run time
 
-__all__ = ["association_request", "flood", "forge_sizes", "pour_garbage", "wrong_titles"]
+__all__ = ["association_request", "flood", "forge_sizes", "pour_garbage", "silence", "wrong_titles"]
 
 SECONDS = 10
 
@@ -48,6 +50,15 @@ def flood(port: int, number: int, at_a_time: int = 50) -> float:
     with ThreadPoolExecutor(at_a_time) as pool:
         list(pool.map(ask, range(number)))
     return time.monotonic() - start
+
+
+@contextmanager
+def silence(port: int, number: int) -> Iterator[None]:
+    """Keep so many connections that say nothing, as far as the node keeps them."""
+    with ExitStack() as stack:
+        for _ in range(number):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=SECONDS))
+        yield
 
 
 def pour_garbage(port: int, mebibytes: int) -> None:

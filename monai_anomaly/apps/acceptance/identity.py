@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from pathlib import Path
 from typing import Any
@@ -14,19 +13,11 @@ import torch
 
 from monai_anomaly.bundle.anomaly_detector import AnomalyDetector
 from monai_anomaly.utils.environment import package_versions
+from monai_anomaly.utils.file_digest import file_digest
 
-__all__ = ["describe_detector", "describe_software", "file_digest"]
+__all__ = ["describe_detector", "describe_software"]
 
 _PACKAGES = ("monai_anomaly", "monai", "torch", "numpy", "pydicom", "pillow")
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while part := file.read(1 << 20):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def describe_detector(detector: AnomalyDetector, calibration: Path | None) -> dict[str, Any]:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from monai_anomaly.apps.node.intake.taking import NoRoomError
 from monai_anomaly.utils.atomic import sync_folder
+from monai_anomaly.utils.file_digest import opened_digest
 
 __all__ = ["Spool", "Spooled"]
 
@@ -60,12 +60,9 @@ class Spool:
         """
         self.require_room()
         with open(temporary, "rb") as file:
-            hashed = hashlib.sha256()
-            for part in iter(lambda: file.read(1 << 20), b""):
-                hashed.update(part)
+            digest = opened_digest(file)
             size = os.fstat(file.fileno()).st_size
             os.fsync(file.fileno())
-        digest = hashed.hexdigest()
         path = f"spool/{digest[:2]}/{digest}.dcm"
         target = self.folder / path
         if target.exists():

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from pydicom.filereader import read_file_meta_info
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 
 from monai_anomaly.apps.node.configuration.sections import Destination, NodeSettings
 from monai_anomaly.apps.node.database.database import Database
@@ -24,10 +24,12 @@ from monai_anomaly.apps.node.delivery.stow_sender import StowSender
 from monai_anomaly.apps.node.opening import open_database, owner_name
 from monai_anomaly.apps.node.stopping import Stopping
 from monai_anomaly.apps.node.tls import client_context
+from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.file_digest import file_digest
 
 __all__ = ["Deliverer", "run_sender"]
 
-IDLE_SECONDS = 0.1
+IDLE_SECONDS, FAILED_SECONDS = 0.1, 5.0
 BATCH = 16  # objects
 
 logger = logging.getLogger("monai_anomaly.node")
@@ -36,6 +38,7 @@ logger = logging.getLogger("monai_anomaly.node")
 def run_sender(settings: NodeSettings, stopping: Stopping) -> None:
     """Send what waits until it is told to stop; an object on its way is finished first."""
     database = open_database(settings)
+    _name_forgotten(settings, database)
     threads = [
         threading.Thread(target=_send_to, args=(settings, each, database, stopping), name=each.name)
         for each in settings.destinations
@@ -50,18 +53,29 @@ def run_sender(settings: NodeSettings, stopping: Stopping) -> None:
 
 
 def _send_to(settings: NodeSettings, destination: Destination, database: Database, stopping: Stopping) -> None:
-    deliverer = Deliverer(settings, destination, database, owner_name())
+    deliverer: Deliverer | None = None
     while not stopping.is_asked():
         try:
+            deliverer = deliverer or Deliverer(settings, destination, database, owner_name())
             sent = deliverer.send_some(stopping)
-        except (
-            Exception
-        ) as error:  # of the database, or a fault: the destination's other objects must not wait for ever
-            logger.error("sender: %s: %s", destination.name, type(error).__name__)
-            stopping.wait(5.0)
+        except Exception as error:  # of the database, of a certificate, or a fault: what waits must not do so for ever
+            reason = error if isinstance(error, ConfigError) else type(error).__name__
+            logger.error("sender: %s: %s", destination.name, reason)
+            stopping.wait(FAILED_SECONDS)
             continue
         if sent == 0:
             stopping.wait(IDLE_SECONDS)
+
+
+def _name_forgotten(settings: NodeSettings, database: Database) -> None:
+    """Say which destinations are waited for that the settings have no more: their jobs would never end unseen."""
+    query = select(Delivery.destination, func.count()).where(Delivery.state == DeliveryState.WAITING)
+    with database.read() as session:
+        waiting = session.execute(query.group_by(Delivery.destination)).all()
+    known = {destination.name for destination in settings.destinations}
+    for name, number in waiting:
+        if name not in known:
+            logger.error("sender: %d results wait for '%s', which is not in the settings any more", number, name)
 
 
 class Deliverer:
@@ -100,11 +114,12 @@ class Deliverer:
         self._held = set(attempts)
         parcels = []
         for delivery in found:
-            parcel = _parcel(self._folder, delivery)
-            if parcel is None:
+            try:
+                parcels.append(_parcel(self._folder, delivery))
+            except OSError:
                 self._postpone(delivery.id, "no_file", attempts[delivery.id])
-            else:
-                parcels.append(parcel)
+            except ValueError:
+                self._postpone(delivery.id, "damaged", attempts[delivery.id])
         for parcel, outcome in self._sender.send(parcels) if parcels else ():
             if outcome.accepted:
                 with self._database.begin() as session:
@@ -153,10 +168,15 @@ def _sender(settings: NodeSettings, destination: Destination) -> StoreSender | S
     )
 
 
-def _parcel(folder: Path, delivery: Delivery) -> Parcel | None:
+def _parcel(folder: Path, delivery: Delivery) -> Parcel:
+    """Return what is to be sent.
+
+    Raises:
+        OSError: when its file cannot be read.
+        ValueError: when its file is not what the worker wrote.
+    """
     path = folder / delivery.path
-    try:
-        syntax = str(read_file_meta_info(path).TransferSyntaxUID)
-    except OSError:
-        return None
+    if file_digest(path) != delivery.digest:
+        raise ValueError("other bytes than were written")
+    syntax = str(read_file_meta_info(path).TransferSyntaxUID)
     return Parcel(delivery.id, path, delivery.sop_class_uid, delivery.sop_instance_uid, syntax)

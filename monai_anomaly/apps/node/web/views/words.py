@@ -25,6 +25,7 @@ DELIVERIES = {
     "association_rejected": "it refused the connection: it has to know the node's title and address",
     "no_context": "it does not take objects of this kind",
     "no_answer": "it gave no answer that can be read",
+    "damaged": "the file of the result is not what was written: look at the disk",
     "no_file": "the file of the result is not there any more",
     "no_token": "the file with its token cannot be read",
 }
