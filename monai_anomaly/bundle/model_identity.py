@@ -14,7 +14,11 @@ __all__ = ["model_identity"]
 
 
 def model_identity(
-    trained: TrainedDetector, calibration: Calibration | None, map_range: tuple[float, float] | None = None
+    trained: TrainedDetector,
+    calibration: Calibration | None,
+    map_range: tuple[float, float] | None = None,
+    *,
+    uid_root: str = "",
 ) -> ModelIdentity:
     """Return what DICOM objects say of a detector.
 
@@ -22,9 +26,11 @@ def model_identity(
         trained: the detector.
         calibration: what decides; None where nothing does.
         map_range: the map values of the first and the last color; None for the detector's own.
+        uid_root: the site's own root for UIDs; empty for none.
 
     Raises:
         CheckpointError: before any training.
+        ConfigError: for a root that is none.
     """
     trained.require_trained()
     return ModelIdentity(
@@ -35,6 +41,7 @@ def model_identity(
         map_range=map_range or trained.map_range,
         threshold_origin="" if calibration is None else _origin(calibration),
         date="" if calibration is None else calibration.date[:10].replace("-", ""),
+        uid_root=uid_root,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from monai_anomaly.apps.node.configuration.sections import Destination, NodeSettings
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.strict_yaml import parse_yaml
+from monai_anomaly.utils.uid_root import check_uid_root
 
 __all__ = ["read_settings"]
 
@@ -87,6 +88,7 @@ def _value(hint: Any, value: Any, where: str, base: Path) -> Any:
 
 def _check(settings: NodeSettings) -> None:
     """Refuse values that make no sense together, or alone."""
+    check_uid_root(settings.uid_root or "")
     names = [destination.name for destination in settings.destinations]
     if len(set(names)) < len(names):
         raise ConfigError("two destinations have one name; the setting 'name' of each must be its own.")

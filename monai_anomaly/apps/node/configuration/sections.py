@@ -228,6 +228,7 @@ class NodeSettings:
         web: the pages for people and addresses for programs; see :class:`.WebSettings`.
         audit: the audit log of results and verdicts; null keeps none.
         operator: who runs the node, for the audit log.
+        uid_root: the site's own root for the results' UIDs; null for UUIDs below 2.25.
     """
 
     folder: Path
@@ -242,3 +243,4 @@ class NodeSettings:
     web: WebSettings | None = None
     audit: Path | None = None
     operator: str | None = None
+    uid_root: str | None = None

@@ -70,7 +70,8 @@ class JobScorer:
         self._number = register_detector(database, self._detector)
         kinds = {kind for destination in settings.destinations for kind in destination.kinds} or {"sr", "sc", "seg"}
         self._objects = DicomResults(
-            model_identity(self._detector.trained, self._detector.calibration), kinds=sorted(kinds)
+            model_identity(self._detector.trained, self._detector.calibration, uid_root=settings.uid_root or ""),
+            kinds=sorted(kinds),
         )
 
     def score_some(self, stopping: Stopping | None = None) -> int:

@@ -54,6 +54,8 @@ def test_sections_are_read_whole(tmp_path: Path) -> None:
         (LEAST + "destinations: [{name: a}]\n", "one of the settings 'dicom' and 'dicomweb'"),
         (LEAST + PACS.replace("name: pacs", "name: pacs, kinds: [pm]"), "kinds must be some of sr, sc, seg"),
         (LEAST + "audit: log.jsonl\n", "'operator' is missing"),
+        (LEAST + "retention: {records_days: -1}\n", "'retention.records_days' must be from 0"),
+        (LEAST + "uid_root: 1.2.x\n", "'uid_root' must be a root"),
         ("folder: node\ndetector: {checkpoint: m, false_alarm_rate: 1.0}\n", "above 0 and below 1"),
         ("[]\n", "must be a table"),
         ("folder: [\n", "cannot be read"),
