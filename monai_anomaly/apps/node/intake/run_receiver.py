@@ -49,13 +49,10 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
     if receiver is not None:
         receiver.start()
         logger.info("receiver: listening")
+    said = ""
     while not stopping.wait(LOOK_SECONDS):
         if watched is not None:
-            try:
-                watched.look()
-            except Exception as error:  # of its disk, or of the database: the files stay, and associations go on
-                reason = getattr(error, "strerror", None) or type(error).__name__
-                logger.error("receiver: the watched folder: %s", reason)
+            said = _look(watched, said)
         refusals.enter()
         if receiver is not None and not receiver.is_listening:
             raise OSError(errno.EIO, "it listens no more")  # a new process does
@@ -63,6 +60,18 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
         receiver.stop()
     refusals.enter()
     database.close()
+
+
+def _look(watched: WatchedFolder, said: str) -> str:
+    """Look into the watched folder, say what is wrong with it unless that was said already, and return it."""
+    try:
+        watched.look()
+    except Exception as error:  # of its disk, or of the database: the files stay, and associations go on
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        if reason != said:
+            logger.error("receiver: the watched folder: %s", reason)
+        return str(reason)
+    return ""
 
 
 def _note_failure(refusals: Refusals, failure: threading.ExceptHookArgs) -> None:

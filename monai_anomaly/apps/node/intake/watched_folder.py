@@ -11,7 +11,9 @@ import secrets
 import stat
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from monai_anomaly.apps.node.intake.incoming import PART_PREFIX
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError, Refusals, Taker
@@ -21,13 +23,18 @@ __all__ = ["WatchedFolder"]
 REFUSED = "refused"
 PIECE = 1 << 20
 MOST_DEPTH = 8
+AGAIN_SECONDS = 60.0  # until a file that could not be read, or removed, is tried again
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+Stamp = tuple[int, int, int]
+"""Inode, bytes and time of change: another file under a name, or other content, has another."""
 
 
 class WatchedFolder:
     """Takes custody of settled files and removes them; what is refused is moved to the folder ``refused`` in it.
 
     Links and special files are left where they are, and so are files and folders whose name begins with a point: those
-    are of programs that are not done.
+    are of programs that are not done. One file that cannot be read holds up no other.
 
     Args:
         folder: to look into.
@@ -44,50 +51,87 @@ class WatchedFolder:
         self._folder, self._incoming = folder, incoming
         self._take, self._refused = take, refused
         self._settle_seconds, self._max_bytes = settle_seconds, max_bytes
+        self._dealt_with: dict[Path, Stamp] = {}  # and could not be removed: these must not be taken again
+        self._left: dict[Path, float] = {}  # until when; what could not be read, or removed
 
     def look(self) -> int:
-        """Take in what is settled, and return how many files that were."""
-        taken = 0
-        for path in list(_files(self._folder, 0)):
+        """Take in what is settled, and return how many files that were.
+
+        Raises:
+            OSError: when the folder itself cannot be read.
+        """
+        taken, found = 0, list(_files(self._folder))
+        self._dealt_with = {path: self._dealt_with[path] for path in found if path in self._dealt_with}
+        self._left = {path: self._left[path] for path in found if path in self._left}
+        for path in found:
+            if self._left.get(path, 0.0) > time.monotonic():
+                continue
             try:
                 taken += self._take_one(path)
             except NoRoomError:
                 self._refused("folder", "no_room")
                 break  # the files stay
-            except NotTakenError as error:
-                self._refused("folder", error.code)
-                self._put_aside(path)
+            except OSError:
+                self._refused("folder", "not_removed" if path in self._dealt_with else "unreadable")
+                self._left[path] = time.monotonic() + AGAIN_SECONDS
         return taken
 
     def _take_one(self, path: Path) -> int:
+        """Take a file in; 0 of one that is not settled, is refused, or was taken before.
+
+        Raises:
+            NoRoomError: when there is none for it.
+            OSError: when it cannot be read, or removed.
+        """
+        with suppress(FileNotFoundError), _open(path) as source:
+            stamp = self._stamp(source)
+            if stamp is None:
+                return 0
+            known, refused = self._dealt_with.get(path) == stamp, False
+            if not known:
+                try:
+                    if not self._take_copy(source, stamp):
+                        return 0
+                except NotTakenError as error:
+                    self._refused("folder", error.code)
+                    refused = True
+            self._dealt_with[path] = stamp  # custody is taken: only now may it go
+            if refused:
+                self._put_aside(path)
+            else:
+                path.unlink(missing_ok=True)
+            del self._dealt_with[path]
+            return int(not known and not refused)
+        return 0
+
+    def _stamp(self, source: BinaryIO) -> Stamp | None:
+        """Return what tells a settled file from another; None of one that changed a moment ago, or is no plain file."""
+        status = os.fstat(source.fileno())
+        age = abs(time.time() - status.st_mtime)  # a wrong clock may have made it tomorrow
+        if not stat.S_ISREG(status.st_mode) or age < self._settle_seconds:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
+    def _take_copy(self, source: BinaryIO, stamp: Stamp) -> bool:
+        """Take custody of a copy; of what changed meanwhile not."""
+        if stamp[1] > self._max_bytes:
+            raise NotTakenError("too_large")
         copy = self._incoming / f"{PART_PREFIX}{secrets.token_hex(12)}"
         try:
-            if not self._copy(path, copy):
-                return 0
-            self._take(copy, "folder", None)
+            with _full_disk_is_no_room(), open(copy, "xb") as target:
+                left = self._max_bytes
+                while (piece := source.read(min(PIECE, left + 1))) and left >= 0:
+                    target.write(piece)
+                    left -= len(piece)
+            if self._stamp(source) != stamp:
+                return False
+            try:
+                self._take(copy, "folder", None)
+            except OSError:  # of the spool; the file itself is in order
+                raise NoRoomError from None
         finally:
             copy.unlink(missing_ok=True)
-        path.unlink(missing_ok=True)  # only now: custody is taken
-        return 1
-
-    def _copy(self, path: Path, copy: Path) -> bool:
-        """Copy a settled file; a link, or what changed meanwhile, is left for later."""
-        try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError as error:
-            if error.errno in (errno.ELOOP, errno.ENOENT, errno.EACCES):
-                return False
-            raise
-        with open(descriptor, "rb") as source, open(copy, "xb") as target:
-            before = os.fstat(descriptor)
-            if not stat.S_ISREG(before.st_mode) or time.time() - before.st_mtime < self._settle_seconds:
-                return False
-            if before.st_size > self._max_bytes:
-                raise NotTakenError("too_large")
-            while piece := source.read(PIECE):
-                target.write(piece)
-            after = os.fstat(descriptor)
-        return (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+        return True
 
     def _put_aside(self, path: Path) -> None:
         """Move a file that is never taken in; its name is kept, so that its sender finds it."""
@@ -95,19 +139,51 @@ class WatchedFolder:
         aside.mkdir(exist_ok=True)
         target = aside / path.name
         if target.exists():
-            target = aside / f"{secrets.token_hex(4)}-{path.name[:200]}"
+            target = aside / f"{secrets.token_hex(4)}-{os.fsdecode(os.fsencode(path.name)[-200:])}"
         os.replace(path, target)
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
+@contextmanager
+def _full_disk_is_no_room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise NoRoomError from None
+        raise
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open what is no link, without waiting for what is no file; a link is as if it were not there.
+
+    Raises:
+        OSError: when it cannot be read.
+    """
+    try:
+        return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise FileNotFoundError from None
+        raise
+
+
+def _files(folder: Path, depth: int = 0) -> Iterator[Path]:
+    """Give the files of a folder and those in it; a folder in it that cannot be read has none.
+
+    Raises:
+        OSError: when the folder itself cannot be read.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except FileNotFoundError:
+    except OSError:
+        if depth == 0:
+            raise
         return
     for entry in entries:
         if entry.name.startswith(".") or (depth == 0 and entry.name == REFUSED):
             continue
-        if entry.is_dir(follow_symlinks=False) and depth < MOST_DEPTH:
-            yield from _files(Path(entry.path), depth + 1)
+        if entry.is_dir(follow_symlinks=False):
+            if depth < MOST_DEPTH:
+                yield from _files(Path(entry.path), depth + 1)
         elif entry.is_file(follow_symlinks=False):
             yield Path(entry.path)
