@@ -23,7 +23,7 @@ from monai_anomaly.apps.node.database.heartbeats import announce, note_death, wi
 from monai_anomaly.apps.node.database.leases import recover, release
 from monai_anomaly.apps.node.opening import machine_name, open_database, open_spool, process_name
 from monai_anomaly.apps.node.pulse import keep_pulse
-from monai_anomaly.apps.node.stopping import Stopping
+from monai_anomaly.apps.node.stopping import END_SECONDS, Stopping
 from monai_anomaly.apps.node.work.retention import remove_old
 from monai_anomaly.utils.exceptions import AuditError, CalibrationError, CheckpointError, ConfigError
 from monai_anomaly.utils.folder_lock import FolderLock
@@ -70,7 +70,7 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
             children.add(name, workers if name.startswith("worker") else others, _run, arguments)
         _look_after(children, settings, database, asked, keeps="worker" in parts)
     finally:
-        children.end()
+        children.end(END_SECONDS)
         _put_back(database)
         database.close()
 
