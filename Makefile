@@ -1,4 +1,5 @@
 # Two commands do everything: `make demo` (`make demo BUNDLE=simsid`, `ocad` or `sagan` for another bundle) and `make test`.
+# `make node` serves a node to look at.
 # The README shows the same in plain pip and python lines.
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: compiled demo bundles style check test commands slow docs timings clean
+.PHONY: compiled demo node bundles style check test commands slow docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +23,10 @@ $(VENV)/installed: setup.cfg pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP) --editable ".[dev]"
+	touch $@
+
+$(VENV)/installed-node: $(VENV)/installed
+	$(PIP) --editable ".[node,pretrained]"
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
@@ -40,6 +45,19 @@ demo: $(VENV)/installed
 	$(PY) -m monai.bundle run training --config_file $(CONFIGS)/train.json
 	$(PY) -m monai.bundle run calibrate --config_file $(CONFIGS)/calibrate.json
 	$(PY) -m monai.bundle run --config_file $(CONFIGS)/evaluate.json
+
+DETECTOR := bundles/embedding/models/calibration.json
+
+$(DETECTOR): | $(VENV)/installed
+	$(PY) -m monai_anomaly train embedding
+	$(PY) -m monai_anomaly calibrate embedding
+
+PHANTOM := from monai_anomaly.phantom.phantom import phantom_dir; print(phantom_dir(kind="radiograph"))
+
+node: $(VENV)/installed-node $(DETECTOR)  # on this machine alone, with 39 generated radiographs in its folder
+	mkdir -p output/node_in
+	cp "$$($(PY) -c '$(PHANTOM)')"/test/00[0-3]?.dcm output/node_in
+	$(PY) -m monai_anomaly serve integrations/node/try.yaml
 
 bundles:  # the committed configurations, from bundles/_base
 	$(PYTHON) bundles/_base/generate.py

@@ -17,6 +17,14 @@ from tests.helpers.repository import ROOT
 NODE = ROOT / "integrations" / "node"
 
 
+def test_the_node_to_try_is_on_this_machine_alone_and_takes_the_bundle_s_detector():
+    settings = read_settings(str(NODE / "try.yaml"))
+    assert not settings.destinations and settings.dicom.host == settings.web.host == "127.0.0.1"
+    assert settings.detector.checkpoint.resolve() == ROOT / "bundles" / "embedding" / "models" / "model.pt"
+    watched = settings.watch.folder.resolve().relative_to(ROOT)
+    assert f".dcm {watched}\n" in (ROOT / "Makefile").read_text()
+
+
 @pytest.mark.parametrize("name", ["node.yaml", "compose/node.yaml"])
 def test_the_examples_of_settings_are_read(name):
     settings = read_settings(str(NODE / name))

@@ -108,6 +108,8 @@ def _error(request: Request, status: int, text: str, headers: dict[str, str]) ->
     if status == 401:
         return RedirectResponse("/login", 303)
     title = HTTPStatus(status).phrase.capitalize()
+    if text == HTTPStatus(status).phrase:  # of an address that no route has
+        text = "There is no such page."
     answer = page(request, "error", status, title=title, text=text)
     answer.headers.update(headers)
     return answer

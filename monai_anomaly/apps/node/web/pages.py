@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse
 
 import monai_anomaly
 from monai_anomaly.apps.node.database.tables import now
-from monai_anomaly.apps.node.web.views.words import delivery_problem, door_reason, image_kind, sentence
+from monai_anomaly.apps.node.web.views.words import delivery_problem, door_reason, image_kind, sentence, way
 from monai_anomaly.utils.heatmap import PALETTE
 
 __all__ = ["age", "environment", "page", "style_sheet"]
@@ -36,7 +36,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     templates.filters |= {"number": format, "age": age, "moment": _moment, "sentence": sentence}
-    templates.filters |= {"image_kind": image_kind, "delivery_problem": delivery_problem}
+    templates.filters |= {"image_kind": image_kind, "delivery_problem": delivery_problem, "way": way}
     templates.globals |= {"door_reason": door_reason}
     return templates
 

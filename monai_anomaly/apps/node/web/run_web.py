@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import uvicorn
@@ -27,6 +28,8 @@ from monai_anomaly.utils.audit.audit_log import AuditLog
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["run_web", "serve_pages"]
+
+logger = logging.getLogger("monai_anomaly.node")
 
 _LOOK_SECONDS = 1.0
 _CLOSE_SECONDS = 3
@@ -68,6 +71,7 @@ def run_web(settings: NodeSettings, detector: int, stop: Stopping) -> None:
         calibration_records=records if records.is_file() else None,
         stow=None if web.stow is None else _open_desk(settings, web.stow, database, detector),
     )
+    logger.info("web: pages on %s://%s:%d", "https" if web.certificate else "http", web.host, web.port)
     serve_pages(make_app(node), web, stop)
 
 

@@ -10,10 +10,13 @@ import threading
 import time
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import uvicorn
+from PIL import Image
 from sqlalchemy import select
 
+from measurements.node_pictures import take_pictures
 from monai_anomaly.apps.node.database.tables import Verdict
 from monai_anomaly.apps.node.web.app import make_app
 from tests.helpers.node_pages import make_node
@@ -128,6 +131,13 @@ def test_without_script_there_are_three_mixtures(served, opened):
     assert not page.locator(".slide").is_visible()
     page.get_by_label("half").check()
     assert page.locator(".mix").is_visible()
+
+
+def test_the_pictures_of_the_documentation_are_taken(served, tmp_path):
+    take_pictures(served.browser, served.address, tmp_path)
+    for name in ("worklist.jpg", "worklist_case.jpg"):
+        with Image.open(tmp_path / name) as taken:
+            assert taken.size == (770, 560) and np.asarray(taken).std() > 1
 
 
 @pytest.mark.parametrize("width", [400, 1200])

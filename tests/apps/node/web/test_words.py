@@ -10,7 +10,7 @@ import re
 import pytest
 
 from monai_anomaly.apps.node.intake.storage import STORAGE_CLASSES
-from monai_anomaly.apps.node.web.views.words import DOOR, IMAGES, delivery_problem, door_reason, sentence
+from monai_anomaly.apps.node.web.views.words import DOOR, IMAGES, delivery_problem, door_reason, sentence, way
 from tests.helpers.repository import ROOT
 
 NODE = ROOT / "monai_anomaly" / "apps" / "node"
@@ -44,6 +44,13 @@ def test_every_code_has_its_words():
 )
 def test_problems_of_deliveries(code, words):
     assert delivery_problem(code) == words
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"), [("dimse:PACS", "by C-STORE"), ("folder", "in the watched folder"), ("x:y", "by x")]
+)
+def test_the_way_is_said_without_the_sender(origin, words):
+    assert way(origin) == words
 
 
 def test_what_was_written_down_goes_before_what_a_code_means():

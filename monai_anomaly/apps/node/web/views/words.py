@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-__all__ = ["delivery_problem", "door_reason", "image_kind", "sentence"]
+__all__ = ["delivery_problem", "door_reason", "image_kind", "sentence", "way"]
 
 IMAGES = {
     "1.2.840.10008.5.1.4.1.1.6.1": "ultrasound",
@@ -19,6 +19,9 @@ IMAGES = {
     "1.2.840.10008.5.1.4.1.1.12.1": "angiogram",
 }
 """Words for the SOP classes that the node takes."""
+
+WAYS = {"dimse": "by C-STORE", "folder": "in the watched folder", "stow": "by STOW-RS"}
+"""How images come, by the first word of an instance's origin."""
 
 DELIVERIES = {
     "no_connection": "nobody answered at its address",
@@ -55,6 +58,12 @@ DOOR = {
     "wrong_type": "of another media type than DICOM",
 }
 """Why something was refused before it was stored."""
+
+
+def way(origin: str) -> str:
+    """Return words for how an image came, without who sent it."""
+    kind = origin.partition(":")[0]
+    return WAYS.get(kind, f"by {kind}")
 
 
 def image_kind(sop_class: str | None) -> str:
