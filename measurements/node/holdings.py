@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean
 
 from measurements.node.memory import resident
-from measurements.node.node import FINAL, Node
+from measurements.node.node import Node
 
 __all__ = ["HEADINGS", "Holdings", "growth", "look"]
 
@@ -27,7 +27,8 @@ class Holdings:
     Args:
         sent: instances so far.
         done: jobs at their ends.
-        waiting: jobs.
+        waiting: jobs that are not scored.
+        unsent: jobs whose results are not all in the PACS.
         memory: resident MiB of each part.
         files: open in all processes.
         threads: of all processes.
@@ -39,6 +40,7 @@ class Holdings:
     sent: int
     done: int
     waiting: int
+    unsent: int
     memory: dict[str, float]
     files: int
     threads: int
@@ -50,10 +52,19 @@ class Holdings:
         """Return it as a row of a table with :data:`HEADINGS`."""
         memory = [f"{self.memory[part]:.0f}" if part in self.memory else "" for part in PARTS]
         counts = (self.files, self.threads, self.temporary, f"{self.database:.1f}", f"{self.seconds:.0f}")
-        return f"| {' | '.join(map(str, (self.sent, self.done, self.waiting, *memory, *counts)))} |"
+        return f"| {' | '.join(map(str, (self.sent, self.done, self.waiting, self.unsent, *memory, *counts)))} |"
 
 
-_NAMES = ("sent", "done", "waiting", *(f"{part}, MiB" for part in PARTS), "open files", "threads", "temporary files")
+_NAMES = (
+    "sent",
+    "done",
+    "waiting",
+    "unsent",
+    *(f"{part}, MiB" for part in PARTS),
+    "open files",
+    "threads",
+    "temporary files",
+)
 HEADINGS = f"| {' | '.join((*_NAMES, 'database, MiB', 's'))} |\n{'|---' * (len(_NAMES) + 2)}|"
 """Two lines over rows of holdings."""
 
@@ -64,8 +75,9 @@ def look(node: Node, sent: int, seconds: float) -> Holdings:
     every = [pid for pids in parts.values() for pid in pids]
     return Holdings(
         sent=sent,
-        done=sum(states[state] for state in FINAL),
-        waiting=states["queued"],
+        done=node.ended(),
+        waiting=states["queued"] + states["scoring"],
+        unsent=states["scored"] + states["sending"],
         memory={part: sum(map(resident, parts[part])) for part in PARTS if part in parts},
         files=sum(_entries(pid, "fd") for pid in every),
         threads=sum(_entries(pid, "task") for pid in every),

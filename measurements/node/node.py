@@ -194,6 +194,11 @@ class Node:
                 return []
             raise
 
+    def ended(self) -> int:
+        """Return how many jobs are at their ends."""
+        states = self.states()
+        return sum(states[state] for state in FINAL)
+
     def database_size(self) -> int:
         """Return the bytes of its database."""
         if self._engine.dialect.name == "postgresql":
@@ -206,7 +211,7 @@ class Node:
         Raises:
             ValueError: when the time is over.
         """
-        wait_until(lambda: sum(self.states()[state] for state in FINAL) >= number, seconds, f"the end of {number} jobs")
+        wait_until(lambda: self.ended() >= number, seconds, f"the end of {number} jobs")
 
     def close(self) -> None:
         """End it and its connections, and what a supervisor has left behind that was killed alone."""
