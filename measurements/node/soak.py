@@ -20,7 +20,7 @@ from measurements.command_line import run_measurement
 from measurements.node.command_line import node_parser
 from measurements.node.holdings import HEADINGS, Holdings, growth, look
 from measurements.node.instances import make_instances
-from measurements.node.node import Node, wait_until
+from measurements.node.node import Node
 from measurements.node.results import ResultReader, Tally, kinds_of, tally
 from measurements.node.senders import push_by_pynetdicom
 from measurements.node.workplace import workplace
@@ -94,7 +94,7 @@ def _send(
         made = make_instances(folder / "instances", number, name=f"soak{len(sent)}")
         push_by_pynetdicom(list(made.values()), node.port, seconds=1800)
         sent |= {uid: kinds_of(path) for uid, path in made.items()}
-        wait_until(lambda: len(sent) - node.ended() <= WAITING, 1800, "a shorter queue")
+        node.wait_for(len(sent) - WAITING, 1800)
         reader.read()
         looks.append(look(node, len(sent), time.monotonic() - start))
         print(looks[-1].row(), flush=True)

@@ -10,16 +10,8 @@ def _look(moment: int, **values: float) -> Holdings:
     worker = values.pop("worker", 900.0 if moment else 500.0)  # it has not warmed up at the first look
     memory = {"worker": worker, "receiver": 100.0}
     counts = {"files": 40, "threads": 12, "temporary": 4, **{name: int(value) for name, value in values.items()}}
-    return Holdings(
-        sent=moment,
-        done=moment,
-        waiting=200,
-        unsent=9,
-        memory=memory,
-        database=moment / 10,
-        seconds=60.0 * moment,
-        **counts,
-    )
+    states = {"sent": moment, "done": moment, "waiting": 200, "unsent": 9}
+    return Holdings(**states, memory=memory, database=moment / 10, seconds=60.0 * moment, **counts)
 
 
 def test_what_grows_after_the_warming_up_is_named():
