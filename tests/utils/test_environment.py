@@ -11,6 +11,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,3 +90,18 @@ def test_versions_by_name():
     assert package_versions(("torch", "monai")) == {"torch": version("torch"), "monai": version("monai")}
     with pytest.raises(PackageNotFoundError):
         package_versions(("no-such-package-anywhere",))
+
+
+def test_the_report_is_printed_in_two_columns(capsys, monkeypatch):
+    monkeypatch.setattr(environment, "find_spec", lambda name: None)
+    environment.main()
+    lines = capsys.readouterr().out.splitlines()
+    assert len({line[: line.index("  ")] for line in lines}) == len(lines) == len(describe_environment())
+    assert next(line for line in lines if line.startswith("CUDA of torch")).endswith("torch is not installed")
+    versions = environment.installed_versions()
+    assert versions["torch"] == version("torch") and "monai_anomaly" in versions
+
+
+def test_a_torch_that_does_not_say_its_cuda_is_unknown(tmp_path, monkeypatch):
+    monkeypatch.setattr(environment, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
+    assert describe_environment()["CUDA of torch"] == "unknown"

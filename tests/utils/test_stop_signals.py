@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
+from monai_anomaly.utils import stop_signals
 from tests.helpers.repository import ROOT
 
 PROGRAM = """
@@ -54,3 +57,35 @@ def test_nothing_ends_what_nobody_asked_to_end():
 def test_a_signal_that_is_ignored_stays_ignored():
     code = "signal.signal(2, signal.SIG_IGN); watch_signals(); os.kill(os.getpid(), 2); end_if_asked()"
     assert run(code).returncode == 0
+
+
+def test_in_another_thread_than_the_first_nothing_is_watched():
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    thread = threading.Thread(target=stop_signals.watch_signals)
+    thread.start()
+    thread.join()
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_who_asked_is_told_how_far_the_run_is_and_what_to_do_next(number, code, monkeypatch, capfd):
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(stop_signals.gc, "freeze", lambda: None)
+    try:
+        stop_signals.watch_signals()
+        stop_signals.wait_for_steps(True)
+        stop_signals.advise("start again")
+        assert not stop_signals.is_asked("after step 1 of 2")
+        os.kill(os.getpid(), number)
+        assert stop_signals.is_asked("after step 2 of 2")
+        assert all(signal.getsignal(each) == signal.SIG_DFL for each in handlers)  # the next one ends it at once
+        with pytest.raises(SystemExit) as ended:
+            stop_signals.end_if_asked()
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        stop_signals.wait_for_steps(False)
+        stop_signals.advise("")
+    assert ended.value.code == code
+    assert capfd.readouterr().err == f"\nended by {number.name} after step 2 of 2; start again.\n"
+    stop_signals.end_if_asked()  # it was asked once
