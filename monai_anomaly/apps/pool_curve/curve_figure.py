@@ -34,7 +34,7 @@ def draw_curve(points: Sequence[CurvePoint]) -> str:
     for data in dict.fromkeys(point.data for point in points):
         shapes.append(_panel(data, [point for point in done if point.data == data], methods, top))
         top += _TITLE + _HEIGHT + _FOOT
-    legend = _legend(methods, top + 14)
+    legend = _legend(methods, top + 14, guessing=bool(done) and _range(done)[0] <= 0.5)
     about = "AUROC against the share of abnormal images in a pool, and its size; the numbers are in table.md."
     height = top + 14 + _LEGEND_ROW * (len(methods) + 1)
     return drawing_file(_WIDTH, height, about, *shapes, legend, font_size=13)
@@ -131,7 +131,7 @@ def _mark(number: int, x: float, y: float) -> Markup:
     return path(f"M{x:.1f} {y:.1f}{corners}", f"method{kind}")
 
 
-def _legend(methods: Sequence[str], y: float) -> Markup:
+def _legend(methods: Sequence[str], y: float, *, guessing: bool) -> Markup:
     """Return what the marks and lines are."""
     shapes = []
     for number, method in enumerate(methods):
@@ -140,5 +140,6 @@ def _legend(methods: Sequence[str], y: float) -> Markup:
         shapes += [text(66, y + 4.5, shortened(method, _LONGEST_NAME), "strong")]
         shapes += [path(f"M520 {y:.1f}h36", f"{kind} alone"), text(566, y + 4.5, "the same without a pool")]
         y += _LEGEND_ROW
-    note = "Means over splits; vertical lines are 95 % intervals by a bootstrap over patients. Dashed gray: guessing."
+    note = "Means over splits; vertical lines are 95 % intervals by a bootstrap over patients."
+    note += " Dashed gray: guessing." if guessing else ""
     return joined([*shapes, text(20, y + 4.5, note)])
