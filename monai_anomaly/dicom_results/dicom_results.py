@@ -85,6 +85,8 @@ class DicomResults:
         result: Result,
         *,
         picture: Picture | Callable[[], Picture] | None = None,
+        source_map: Picture | None = None,
+        overlay: npt.NDArray[np.uint8] | None = None,
     ) -> tuple[ResultObject, ...]:
         """Return the objects of a result, in the order ``sr``, ``sc``, ``seg``, ``seg_binary``.
 
@@ -92,6 +94,8 @@ class DicomResults:
             source: the image's data set or file; only its header is looked at.
             result: of the same image, with a score.
             picture: the stored frame ``(C, rows, columns)`` in [0, 1], or what reads it; None asks the result.
+            source_map: the result's map on the source, where it is at hand.
+            overlay: of picture and map, where it is drawn already; the picture is not needed then.
 
         Raises:
             DicomResultError: when the source is no DICOM image, lacks a UID, or is another than was scored; when there
@@ -106,17 +110,18 @@ class DicomResults:
                 raise DicomResultError(
                     "changed", "the source has another size than the image that was scored; score it again."
                 )
-            return tuple(self._objects(header, result, picture))
+            source_map = result.map_on_source if source_map is None else source_map
+            if overlay is None and "sc" in self.kinds:
+                shown = picture() if callable(picture) else result.picture if picture is None else picture
+                overlay = draw_overlay(shown, source_map, self.identity.map_range)
+            return tuple(self._objects(header, result, source_map, overlay))
 
     def _objects(
-        self, header: SourceHeader, result: Result, picture: Picture | Callable[[], Picture] | None
+        self, header: SourceHeader, result: Result, source_map: Picture, overlay: npt.NDArray[np.uint8] | None
     ) -> Iterator[ResultObject]:
-        source_map = result.map_on_source
         if "sr" in self.kinds:
             yield self._object("sr", header, result, _regions(result))
-        if "sc" in self.kinds:
-            shown = picture() if callable(picture) else result.picture if picture is None else picture
-            overlay = draw_overlay(shown, source_map, self.identity.map_range)
+        if overlay is not None and "sc" in self.kinds:
             yield self._object("sc", header, result, draw_capture(overlay, result, several=header.frames > 1))
         if "seg" in self.kinds and header.frames == 1:
             yield self._object("seg", header, result, fractions_of(source_map, self.identity.map_range))

@@ -12,11 +12,11 @@ import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["atomic_copy", "atomic_path", "atomic_write", "sync_folder"]
+__all__ = ["atomic_copy", "atomic_path", "atomic_write", "atomic_write_all", "sync_folder"]
 
 TEMPORARY_MARK = ".tmp-"
 """Every temporary name is ``.<name>.tmp-<random>``: hidden, and recognizable after a kill."""
@@ -50,6 +50,14 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         ['model.pt']
     """
     target = Path(os.path.realpath(path))
+    with _replacing(target) as temporary:
+        yield temporary
+    sync_folder(target.parent)
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Give a temporary path whose synced file replaces ``target``; that is durable when the folder is synced."""
     temporary = target.with_name(f".{target.name[:48]}{TEMPORARY_MARK}{secrets.token_hex(8)}")
     # Not tempfile.mkstemp: that makes the file 0600, and the rename would keep others in the group from reading it.
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
@@ -61,7 +69,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    sync_folder(target.parent)
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -76,6 +83,22 @@ def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
     """
     with atomic_path(path) as temporary:
         temporary.write_bytes(data.encode("utf-8") if isinstance(data, str) else data)
+
+
+def atomic_write_all(folder: str | os.PathLike[str], files: Mapping[str, bytes]) -> None:
+    """Write several files into a folder, each whole or not at all; when this returns all of them are durable.
+
+    Args:
+        folder: where; it must exist.
+        files: contents by their names.
+
+    Raises:
+        OSError: see :func:`atomic_path`; some of the files may be there.
+    """
+    for name, content in files.items():
+        with _replacing(Path(folder) / name) as temporary:
+            temporary.write_bytes(content)
+    sync_folder(Path(folder))  # once: each takes as long as a file
 
 
 def atomic_copy(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:

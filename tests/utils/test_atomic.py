@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_anomaly.utils.atomic import atomic_path, atomic_write
+from monai_anomaly.utils.atomic import atomic_path, atomic_write, atomic_write_all
 
 
 def _names(folder: Path) -> list[str]:
@@ -151,3 +151,16 @@ def test_a_kill_during_a_save_leaves_the_old_file(tmp_path, when):
     assert path.read_bytes() == b"good"
     leftovers = [name for name in _names(tmp_path) if name != "model.pt"]
     assert all(name.startswith(".model.pt.tmp-") for name in leftovers) and len(leftovers) == 1
+
+
+def test_several_files_are_written_and_earlier_ones_replaced(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    atomic_write_all(tmp_path, {"a": b"new", "b": b""})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a": b"new", "b": b""}
+
+
+def test_file_that_cannot_be_written_leaves_the_ones_before_it_whole(tmp_path):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(OSError):
+        atomic_write_all(tmp_path, {"a": b"whole", "b": b"a folder has this name"})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"] and (tmp_path / "a").read_bytes() == b"whole"

@@ -6,16 +6,13 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 from collections.abc import Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from sqlalchemy import or_, select
 
 from monai_anomaly.apps.node.configuration.sections import NodeSettings
@@ -29,9 +26,11 @@ from monai_anomaly.apps.node.stopping import Stopping
 from monai_anomaly.apps.node.work.detector import open_node_detector, register_detector
 from monai_anomaly.bundle.model_identity import model_identity
 from monai_anomaly.dicom_results import DicomResultError, DicomResults, ResultObject
+from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.map_encoders import encode_png_map
 from monai_anomaly.scoring.result import Result
-from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.atomic import atomic_write_all
+from monai_anomaly.utils.heatmap import encode_image, encode_levels
 
 __all__ = ["JobScorer", "run_worker"]
 
@@ -149,19 +148,20 @@ class JobScorer:
 
     def _write(self, folder: str, path: Path, result: Result, values: dict[str, Any]) -> tuple[ResultObject, ...]:
         """Write pictures and objects; another worker would write the same bytes."""
-        target, picture = self._settings.folder / folder, result.picture
-        atomic_write(target / "picture.png", _png(np.rint(picture * 255).astype(np.uint8)))
-        atomic_write(target / "map.png", encode_png_map(result.map_on_source, self._detector.map_range))
-        overlay = io.BytesIO()
-        result.overlay().save(overlay, "PNG", compress_level=1)
-        atomic_write(target / "overlay.png", overlay.getvalue())
+        picture, source_map = result.picture, result.map_on_source
+        overlay = draw_overlay(picture, source_map, self._detector.map_range)
+        files = {
+            "picture.png": encode_image(picture),
+            "map.png": encode_png_map(source_map, self._detector.map_range),
+            "overlay.png": encode_levels(overlay),
+        }
         try:
-            made = self._objects.make(path, result, picture=picture)
+            made = self._objects.make(path, result, source_map=source_map, overlay=overlay)
         except DicomResultError as error:  # the score stands, and the page says why nothing is sent
             values["code"], values["reason"] = error.code, str(error)
-            return ()
-        for each in made:
-            atomic_write(target / f"{each.kind}.dcm", each.content)
+            made = ()
+        files.update((f"{each.kind}.dcm", each.content) for each in made)
+        atomic_write_all(self._settings.folder / folder, files)
         return made
 
     def _fail(self, job: int, attempts: int, code: str, reason: str) -> None:
@@ -206,11 +206,3 @@ def _delivery(job: int, made: ResultObject, folder: str, destination: str) -> De
         digest=hashlib.sha256(made.content).hexdigest(),
         destination=destination,
     )
-
-
-def _png(pixels: np.ndarray) -> bytes:
-    """Return ``(C, rows, columns)`` uint8 as a PNG."""
-    encoded = io.BytesIO()
-    image = Image.fromarray(pixels[0] if len(pixels) == 1 else np.moveaxis(pixels, 0, 2))
-    image.save(encoded, "PNG", compress_level=1)
-    return encoded.getvalue()
