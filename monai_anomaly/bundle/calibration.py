@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from monai_anomaly.bundle.deliverable.opening import is_deliverable, read_card
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
@@ -18,6 +19,7 @@ __all__ = [
     "calibration_folder",
     "calibration_normals",
     "calibration_path",
+    "read_any_calibration",
     "read_calibration",
 ]
 
@@ -25,13 +27,48 @@ SECTIONS = ("validation", "normals")
 
 
 def calibration_path(checkpoint: str | os.PathLike[str]) -> str:
-    """Where the calibration of a checkpoint is unless the user says otherwise: beside it."""
+    """Where the calibration of a checkpoint is unless the user says otherwise: beside it, or in a detector's file.
+
+    Raises:
+        CheckpointError: for a detector's file that is damaged.
+    """
+    place = os.path.expanduser(checkpoint)
+    if is_deliverable(place) and os.path.isfile(place) and read_card(place)["calibration"] is not None:
+        return os.fspath(checkpoint)
     return os.path.join(os.path.dirname(checkpoint), "calibration.json")
 
 
 def calibration_folder(calibration: str | os.PathLike[str]) -> str:
-    """Where a calibration is written: the folder of its file."""
+    """Where a calibration is written: the folder of its file.
+
+    Raises:
+        ConfigError: for a detector's file, whose own calibration stays.
+    """
+    if is_deliverable(calibration):
+        raise ConfigError(
+            f"'{os.fspath(calibration)}' has a calibration, which stays: name a new file with --calibration FILE.json, "
+            "and give it to predict, too."
+        )
     return os.path.dirname(calibration) or os.curdir
+
+
+def read_any_calibration(path: str | os.PathLike[str]) -> Calibration:
+    """Read a calibration from its own file, or from the detector's file that holds it.
+
+    Raises:
+        CalibrationError: when there is none, or it was edited or damaged.
+        CheckpointError: for a detector's file that is damaged.
+    """
+    path = os.path.expanduser(path)
+    if not is_deliverable(path):
+        return Calibration.load(path)
+    content = read_card(path)["calibration"]
+    if not isinstance(content, dict):
+        raise CalibrationError(
+            f"'{os.fspath(path)}' was exported without a calibration: calibrate, and export again or name the "
+            "calibration's file."
+        )
+    return Calibration.from_content(content, path)
 
 
 def calibration_normals(dataset_dir: str | os.PathLike[str], section: str, **options: Any) -> list[dict[str, Any]]:
@@ -88,7 +125,7 @@ def read_calibration(
             "held-out normals (run calibrate --config_file .../calibrate.json), or write scores alone with "
             "--uncalibrated True."
         )
-    calibration = Calibration.load(path)
+    calibration = read_any_calibration(path)
     calibration.require_match(trained.model_hash, trained.spec_hash, frames, aggregate)
     if false_alarm_rate is not None:
         calibration.require_rate(false_alarm_rate)

@@ -12,7 +12,6 @@ from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.data.lists.entries import NO_LABEL
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.duplicates import warn_of_shared_images
-from monai_anomaly.networks.nets.detector import Detector
 from monai_anomaly.utils.environment import package_versions
 
 __all__ = ["run_details", "summarize_data"]
@@ -30,12 +29,12 @@ def run_details(trained: TrainedDetector, items: Sequence[Mapping[str, Any]] = (
     Returns:
         names and values to show.
     """
-    detector, spec = trained.detector, trained.spec
+    spec = trained.spec
     left_out = [f"{count} {why}" for why, count in getattr(items, "left_out", {}).items()]
     return {
         **({"left out of the images": "; ".join(left_out)} if left_out else {}),
         "weights": f"sha256 {trained.model_hash[:16]}" if trained.is_trained else "none",
-        **_origins(detector),
+        **trained.description,
         "checkpoint rule": "the last iteration; no label was looked at",
         **trained.data,  # may know of another rule
         "training seed": spec.get("training", {}).get("seed"),
@@ -43,14 +42,7 @@ def run_details(trained: TrainedDetector, items: Sequence[Mapping[str, Any]] = (
         **{f"preprocessing {k}": v for k, v in spec["preprocessing"].items()},
         **{k.replace("_", " "): v for k, v in spec.get("data", {}).items() if v != []},  # no folders were named
         **package_versions(_PACKAGES),
-        "parameters": sum(p.numel() for p in detector.parameters()),
     }
-
-
-def _origins(detector: Detector) -> dict[str, str]:
-    """Return where weights come from that the training took over, by the name of their part."""
-    parts = {name: getattr(module, "origin", None) for name, module in detector.named_modules()}
-    return {name: origin for name, origin in parts.items() if isinstance(origin, str)}
 
 
 def summarize_data(

@@ -43,9 +43,9 @@ def load(
 
     Args:
         path: a ``model.pt`` of a bundle's training, or the folder that holds one; a ``checkpoint.pt``, which has no
-            guard and no map range.
-        calibration: a ``calibration.json``. None takes the one beside the weights, if there is one; False takes none.
-            Without one, decisions are ``uncalibrated``.
+            guard and no map range; or an export: ``.pt2``, ``.ts`` or ``.onnx``, which needs the extra ``onnx``.
+        calibration: a ``calibration.json``. None takes the one in an export or else beside the weights, if there is
+            one; False takes none. Without one, decisions are ``uncalibrated``.
         false_alarm_rate: the share of normal images that decisions may call anomalous, in (0, 1).
         guard: whether an image that the method was never shown the like of is ``not_applicable``.
         device: None takes the GPU where there is one.
@@ -62,6 +62,7 @@ def load(
     Raises:
         AuditError: for an audit log without an operator.
         CheckpointError: when there is no such file, it is damaged, or something else made it.
+        ConfigError: for a file of ONNX without its packages.
         CalibrationError: when the calibration is damaged, of other weights or rules, or has too few patients for the
             false-alarm rate.
         ValueError: for a value that is not allowed.

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
+from monai_anomaly.bundle.calibration import read_any_calibration
 from monai_anomaly.bundle.trained_detector import TrainedDetector
-from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.code_digest import code_digest
 from monai_anomaly.utils.environment import installed_versions
@@ -48,7 +48,7 @@ def scoring_settings(
     path = None if calibration is None else os.path.expanduser(calibration)
     return {
         "weights": trained.model_hash,
-        "calibration": Calibration.load(path).digest if path is not None and os.path.isfile(path) else None,
+        "calibration": read_any_calibration(path).digest if path is not None and os.path.isfile(path) else None,
         **settings,
         "preprocessing": spec,
         "device": torch.device(device).type,

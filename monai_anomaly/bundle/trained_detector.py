@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from monai.bundle import ConfigParser
 from torch import Tensor
 
+from monai_anomaly.bundle.deliverable.exported_detector import ExportedDetector, Program
+from monai_anomaly.bundle.deliverable.opening import is_deliverable, read_deliverable
 from monai_anomaly.engines.consensus_inferer import ConsensusInferer
 from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.input_guard import InputGuard
@@ -36,10 +38,13 @@ class TrainedDetector:
     Args:
         path: the file, for messages.
         content: what :func:`monai_anomaly.utils.checkpoint.load_checkpoint` returns.
-        model_hash: SHA-256 of the file; empty before any training, when `content` has a spec and no weights.
+        model_hash: SHA-256 of the file; empty before any training, when `content` has a spec and no weights. Of an
+            export it is that of the checkpoint which it was made of: a calibration is of both.
+        program: makes the program of an export, which `content` has no weights for; None for a checkpoint.
 
     Attributes:
         is_trained: whether there are weights.
+        is_exported: whether the file is an export.
 
     Example:
         >>> import torch
@@ -53,23 +58,35 @@ class TrainedDetector:
         torch.Size([2, 1, 32, 32])
     """
 
-    def __init__(self, path: str | os.PathLike[str], content: Mapping[str, Any], model_hash: str) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        content: Mapping[str, Any],
+        model_hash: str,
+        program: Callable[[], Program] | None = None,
+    ) -> None:
         self.path = os.fspath(path)
         self.model_hash = model_hash
-        self.is_trained = "model" in content
+        self.is_exported = program is not None
+        self.is_trained = "model" in content or self.is_exported
         self._content = dict(content)
+        self._program = program
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> TrainedDetector:
         """Read a detector's file.
 
         Args:
-            path: a ``model.pt``, or a ``checkpoint.pt``, which has weights and spec only.
+            path: a ``model.pt``, or a ``checkpoint.pt``, which has weights and spec only; or an export: ``.pt2``,
+                ``.ts`` or ``.onnx``.
 
         Raises:
             CheckpointError: when there is none, it is damaged, or something else made it.
         """
         path = os.path.expanduser(path)
+        if is_deliverable(path):
+            card, program = read_deliverable(path)
+            return cls(path, card, card["model_hash"], program)
         return cls(path, *load_hashed_checkpoint(path))
 
     # ---- what the file says ------------------------------------------------------------------------------------------
@@ -170,6 +187,9 @@ class TrainedDetector:
     @cached_property
     def detector(self) -> Detector:
         """The detector with its weights, in evaluation mode, on the CPU; before any training with initial ones."""
+        if self._program is not None:
+            channels, size, _ = self._content["image_shape"]
+            return ExportedDetector(size, channels, self._program()).eval()
         detector = make_detector(self.spec)
         if self.is_trained:
             self._load_into(detector)
@@ -190,8 +210,19 @@ class TrainedDetector:
     @property
     def score_statistics(self) -> dict[str, Tensor]:
         """Mean and deviation of the normals' raw scores, ``(R,)`` each; empty where the score is not standardized."""
+        if self.is_exported:
+            return dict(self._content["score_statistics"])
         names = ("score_mean", "score_std")
         return {name: value for name, value in self.detector.named_buffers() if name in names}
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """What is to be said of its network: where weights come from that the training took over, and their number."""
+        if self.is_exported:
+            return {**self._content["description"], "program": f"an export, {Path(self.path).suffix}"}
+        parts = {name: getattr(module, "origin", None) for name, module in self.detector.named_modules()}
+        origins = {name: origin for name, origin in parts.items() if isinstance(origin, str)}
+        return {**origins, "parameters": sum(p.numel() for p in self.detector.parameters())}
 
     def identity(self) -> DetectorIdentity:
         """Say which detector this is, for a calibration.

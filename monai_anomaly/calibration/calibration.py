@@ -209,8 +209,20 @@ class Calibration:
             CalibrationError: when there is none, or the file was edited, cut short, or made by something else or by a
                 later version.
         """
-        name = os.fspath(path)
-        content = read_content(name)
+        return cls.from_content(read_content(os.fspath(path)), path)
+
+    @classmethod
+    def from_content(cls, content: Mapping[str, Any], path: str | os.PathLike[str]) -> Calibration:
+        """Undo :meth:`content`.
+
+        Args:
+            content: with its checksum.
+            path: the file that it is of, for messages.
+
+        Raises:
+            CalibrationError: when it was edited or is of something else.
+        """
+        name, content = os.fspath(path), dict(content)
         wanted = content.pop("checksum", None)
         try:
             if wanted != checksum(content):
@@ -226,6 +238,10 @@ class Calibration:
                 "again."
             ) from None
         return calibration
+
+    def content(self) -> dict[str, Any]:
+        """All that its file has, with the checksum."""
+        return {**self._content(), "checksum": self.digest}
 
     def _content(self) -> dict[str, Any]:
         """All that is written, in the order of reading: what a person looks for comes first."""

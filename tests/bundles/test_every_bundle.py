@@ -29,8 +29,10 @@ from monai.data import load_net_with_metadata
 from monai.utils import optional_import
 from PIL import Image
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
 from monai_anomaly.__main__ import main
+from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.transforms.preprocessing import Preprocessing
@@ -43,8 +45,8 @@ pytestmark = pytest.mark.usefixtures("at_root")
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 LEAST_SCORE = {"sepiad": 0.0}  # those of others are in standard deviations
-ONNX_ATOL = {"sepiad": 1e-4, "simsid": 1e-5, "ocad": 1e-5, "sagan": 1e-5, "embedding": 1e-5}
 _, has_onnx = optional_import("onnxscript")
+needs_onnx = pytest.mark.skipif(not has_onnx, reason="onnxscript is not installed: pip install monai_anomaly[onnx]")
 
 
 # ---- evaluation and inference --------------------------------------------------------------------------------------
@@ -220,29 +222,52 @@ def test_torchscript_export_scores_the_same(recipe, tmp_path):
         torch.testing.assert_close(exported.eval()(images), detector(images), atol=1e-5 / spread(detector), rtol=1e-5)
 
 
-@pytest.mark.skipif(not has_onnx, reason="onnxscript is not installed: pip install monai_anomaly[onnx]")
-def test_onnx_export_scores_the_same(example, tmp_path):
+@needs_onnx
+def test_onnx_export_of_monai_scores_the_same(examples, tmp_path):
     import onnxruntime
 
+    example = examples("ocad")  # the quickest
     image = example.images("test", 1)[:1]
     onnx_export(**export_arguments(example, tmp_path / "model.onnx"), input_shape=list(image.shape))
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     detector = example.detector
     (ours,) = session.run(None, {session.get_inputs()[0].name: image.numpy()})
     with torch.inference_mode():
-        np.testing.assert_allclose(ours, detector(image).numpy(), atol=ONNX_ATOL[example.bundle] / spread(detector))
+        np.testing.assert_allclose(ours, detector(image).numpy(), atol=1e-5 / spread(detector))
 
 
-def test_a_program_of_torch_export_scores_the_same(example, tmp_path, capfd):
-    path = tmp_path / "model.pt2"
-    words = ["export", f"bundles/{example.bundle}", "--format", "pt2", "--filepath", str(path)]
-    assert main([*words, "--checkpoint", str(example.model)]) == 0
-    assert capfd.readouterr().out == f"the detector is in {path}\n"
-    detector, images = example.detector, example.images("test", 1)
-    program = torch.export.load(path).module()
-    with torch.inference_mode():
-        for batch in (images, images[:1]):
-            torch.testing.assert_close(program(batch), detector(batch), atol=1e-5 / spread(detector), rtol=1e-5)
+def exported(example: Example, path: Path) -> tuple[nn.Module, nn.Module]:
+    """Return the trained detector, and what opens the file that the verb wrote."""
+    assert main(["export", str(example.model), str(path)]) == 0
+    return example.detector, TrainedDetector.read(path).detector
+
+
+def assert_same_scores(detector: nn.Module, program: nn.Module, images: torch.Tensor) -> None:
+    """Compare the scores of batches of 1, 3 and 7 and of all images, and their maps."""
+    for batch in (images[:1], images[:3], images[:7], images):
+        with torch.inference_mode():
+            expected, given = detector(batch), program(batch)
+        close = {"atol": 1e-5 / spread(detector), "rtol": 1e-5}
+        torch.testing.assert_close(given.mean((1, 2, 3)), expected.mean((1, 2, 3)), **close)
+        torch.testing.assert_close(given, expected, **close)
+
+
+@pytest.mark.parametrize("kind", ["pt2", "ts"])
+def test_an_exported_file_scores_the_same(example, tmp_path, kind):
+    images = torch.cat([example.images(section) for section in ("test", "training", "validation")])
+    assert_same_scores(*exported(example, tmp_path / f"new.{kind}"), images)
+
+
+@needs_onnx
+def test_an_exported_onnx_file_scores_the_same(example, tmp_path):
+    detector, program = exported(example, tmp_path / "new.onnx")
+    assert_same_scores(detector, program, example.images("test"))
+
+
+def test_a_consensus_is_not_exported(examples, tmp_path, capfd):
+    assert main(["export", str(examples("consensus").model), str(tmp_path / "new.pt2")]) == 1
+    assert "export its members, one file each" in capfd.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -17,15 +17,18 @@ from tests.helpers.calibrations import make_calibration
 from tests.helpers.detectors import SMALL, small_detector
 
 
-def write_model(folder: Path, *, frames: str = "middle", guard: bool = True, **preprocessing: Any) -> Path:
-    """Write a small SEPIAD with a guard that knows noise of all contrasts, and return the file."""
-    detector = small_detector("SEPIAD")
-    settings = {"image_size": 32, "channels": 1, "min_size": 8, **preprocessing}
+def write_model(
+    folder: Path, *, name: str = "SEPIAD", frames: str = "middle", guard: bool = True, **preprocessing: Any
+) -> Path:
+    """Write a small detector with a guard that knows noise of all contrasts, and return the file."""
+    detector, network = small_detector(name), SMALL[name]
+    size, channels = network["image_size"], network["in_channels"]
+    settings = {"image_size": size, "channels": channels, "min_size": 8, **preprocessing}
     data = {"frames": frames, "split_seed": 0, "split_shares": [0.6, 0.1, 0.3]}
-    spec = {"detector": "SEPIAD", "network": SMALL["SEPIAD"], "preprocessing": settings, "data": data}
+    spec = {"detector": name, "network": network, "preprocessing": settings, "data": data}
     content: dict[str, Any] = {"spec": spec, "model": detector.state_dict(), "map_range": (0.0, 2.0)}
     if guard:
-        normals = torch.rand(12, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+        normals = torch.rand(12, channels, size, size, generator=torch.Generator().manual_seed(0))
         facts = [{"rows": 64, "columns": 64, "colored": 0.0}] * 12
         content["guard"] = InputGuard.fit(normals, facts).state()
     torch.save(content, folder / "model.pt")

@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from monai_anomaly.utils.bundle_folders import Bundle
+from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
+from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
 
-__all__ = ["check_checkpoint", "check_inputs", "checkpoint_of", "path_of"]
+__all__ = ["bundle_of", "calibration_of", "check_checkpoint", "check_inputs", "checkpoint_of", "path_of"]
+
+EXPORTS = (".onnx", ".pt2", ".ts")
+"""Endings of files that hold a detector and its calibration."""
 
 
 def check_inputs(options: Mapping[str, str]) -> None:
@@ -44,6 +48,36 @@ def checkpoint_of(bundle: Bundle, options: Mapping[str, str]) -> str:
     """Return the checkpoint that a run will open: what it is told, or the bundle's own."""
     root = options.get("bundle_root", bundle.folder.as_posix())
     return options.get("checkpoint", f"{root}/models/model.pt")
+
+
+def bundle_of(checkpoint: str) -> Bundle:
+    """Return the bundle whose training makes this kind of checkpoint or export.
+
+    Raises:
+        CheckpointError: where there is no such file, or it is damaged.
+        ConfigError: where no bundle here makes one.
+    """
+    file = path_of(checkpoint)
+    if not file.is_file():
+        raise CheckpointError(f"--checkpoint: there is no '{checkpoint}'.")
+    from monai_anomaly.bundle.trained_detector import TrainedDetector
+
+    detector = TrainedDetector.read(file).spec.get("detector")
+    for name in known_bundles():
+        bundle = find_bundle(name)
+        if read_configs([bundle.config("train")]).get("spec", {}).get("detector") == detector:
+            return bundle
+    raise ConfigError(f"the checkpoint '{checkpoint}' is of a {detector}, which no bundle here makes; give --bundle.")
+
+
+def calibration_of(checkpoint: str) -> str:
+    """Return where the calibration of a checkpoint is: beside it, or in an export; of what is computed, beside."""
+    beside = (Path(checkpoint).parent / "calibration.json").as_posix()
+    if path_of(checkpoint).suffix.lower() not in EXPORTS:
+        return beside
+    from monai_anomaly.bundle.calibration import calibration_path
+
+    return calibration_path(str(path_of(checkpoint)))
 
 
 def path_of(value: str) -> Path:

@@ -14,11 +14,18 @@ from monai_anomaly.apps.command.bundle_run import file_words, needs_all_of_monai
 from monai_anomaly.apps.command.bundle_verbs import add_keys
 from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
-from monai_anomaly.apps.command.inputs import check_checkpoint, check_inputs, checkpoint_of, path_of
+from monai_anomaly.apps.command.inputs import (
+    bundle_of,
+    calibration_of,
+    check_checkpoint,
+    check_inputs,
+    checkpoint_of,
+    path_of,
+)
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
-from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError
+from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 
 __all__ = ["HELP", "add_predict", "run_predict"]
 
@@ -58,7 +65,7 @@ def run_predict(words: Sequence[str]) -> int:
             return usage_error(f"'{value}' and --{key} are the same; give one of them.")
     if not Path(named[0]).expanduser().exists():
         raise ConfigError(f"there is no image or folder '{named[0]}'.")
-    bundle = _bundle_of(overrides["checkpoint"]) if word is None else find_bundle(word)
+    bundle = bundle_of(overrides["checkpoint"]) if word is None else find_bundle(word)
     files = [bundle.config("inference")]
     _, paths = split_words(option_words(dict(zip(("dataset_dir", "output_dir"), named, strict=False))))
     overrides = {**paths, **overrides}
@@ -74,25 +81,10 @@ def run_predict(words: Sequence[str]) -> int:
     return run_line(words, lean=not needs_all_of_monai(config, overrides))
 
 
-def _bundle_of(checkpoint: str) -> Bundle:
-    """Return the bundle whose training makes this kind of checkpoint."""
-    file = path_of(checkpoint)
-    if not file.is_file():
-        raise CheckpointError(f"--checkpoint: there is no '{checkpoint}'.")
-    from monai_anomaly.utils.checkpoint import load_checkpoint
-
-    detector = load_checkpoint(file)["spec"].get("detector")
-    for name in known_bundles():
-        bundle = find_bundle(name)
-        if read_configs([bundle.config("train")]).get("spec", {}).get("detector") == detector:
-            return bundle
-    raise ConfigError(f"the checkpoint '{checkpoint}' is of a {detector}, which no bundle here makes; give --bundle.")
-
-
 def _check_calibration(bundle: Bundle, options: Mapping[str, str]) -> None:
     """Refuse to go on without a calibration, unless decisions are not wanted; what only the run knows, it checks."""
     checkpoint = checkpoint_of(bundle, options)
-    value = options.get("calibration", (Path(checkpoint).parent / "calibration.json").as_posix())
+    value = options.get("calibration", calibration_of(checkpoint))
     if any(text.startswith(("$", "@", "%")) for text in (checkpoint, value, options.get("uncalibrated", ""))):
         return
     if options.get("uncalibrated") != "True" and not path_of(value).is_file():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monai_anomaly.apps.command import bundle_run, bundle_verbs, export_verb, predict_verb
+from monai_anomaly.apps.command import bundle_run, bundle_verbs, predict_verb
 from monai_anomaly.apps.command.main import RUNNERS, main
 from monai_anomaly.utils import bundle_folders
 from monai_anomaly.utils.exceptions import ConfigError
@@ -20,7 +20,7 @@ from tests.helpers.repository import ROOT
 def lines(monkeypatch):
     """Return the lines that verbs would have run."""
     collected: list[list[str]] = []
-    for module in (bundle_verbs, predict_verb, export_verb):
+    for module in (bundle_verbs, predict_verb):
         monkeypatch.setattr(module, "run_line", lambda words, **_: collected.append(list(words)) or 0)
     return collected
 
@@ -178,15 +178,23 @@ def test_help_of_a_bundle_shows_its_keys(capsys, monkeypatch):
     assert "--augment" in printed and "--pool_dir" not in printed and "--section" not in printed
 
 
-def test_export_names_the_checkpoint_twice(lines, trained, monkeypatch):
+def test_export_takes_a_bundle_or_a_checkpoint(trained, monkeypatch, capsys):
+    told: list[tuple] = []
+    monkeypatch.setattr(
+        "monai_anomaly.bundle.deliverable.exporting.export_detector",
+        lambda checkpoint, path, kind, **more: told.append((checkpoint, path, kind, more["calibration"])),
+    )
     monkeypatch.chdir(ROOT)
+    beside = trained.with_name("calibration.json")
     assert main(["export", "sepiad", "--format", "ts", "--checkpoint", str(trained)]) == 0
-    words = lines.pop()
-    assert words[:2] == ["ckpt_export", "network_def"]
-    told = dict(zip(words[2::2], words[3::2], strict=True))
-    assert told["--ckpt_file"] == told["--checkpoint"] == str(trained)
-    assert told["--filepath"] == str(trained.with_suffix(".ts"))
-    assert told["--config_file"] == "bundles/sepiad/configs/inference.json"
+    assert main(["export", str(trained), str(trained.with_name("new.onnx"))]) == 0
+    assert main(["export", str(trained), "--format", "pt2", "--uncalibrated", "true"]) == 0
+    assert told == [
+        (trained, trained.with_suffix(".ts"), "ts", beside),
+        (trained, trained.with_name("new.onnx"), "onnx", beside),
+        (trained, trained.with_suffix(".pt2"), "pt2", None),
+    ]
+    assert capsys.readouterr().out.count("with its calibration") == 2
 
 
 def test_the_line_is_printed_and_then_run(capsys, monkeypatch):
