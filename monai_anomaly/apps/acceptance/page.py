@@ -122,5 +122,9 @@ def _identity(document: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Normals", document["normals"]["pixels_sha256"]),
         ("Abnormal studies", document["abnormal"]["pixels_sha256"] if document["abnormal"]["scored"] else "none"),
         ("Versions", versions),
-        ("Machine", f"{software['platform']}, {software['device']}, {software['threads']} threads"),
+        (
+            "Machine",
+            f"{software['platform']}, {software['device']}, {software['threads']} "
+            + ("thread" if software["threads"] == 1 else "threads"),
+        ),
     ]
