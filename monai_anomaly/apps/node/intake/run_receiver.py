@@ -52,7 +52,7 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
     said = ""
     while not stopping.wait(LOOK_SECONDS):
         if watched is not None:
-            said = _look(watched, said)
+            said = _look(watched, stopping, said)
         refusals.enter()
         if receiver is not None and not receiver.is_listening:
             raise OSError(errno.EIO, "it listens no more")  # a new process does
@@ -62,10 +62,10 @@ def run_receiver(settings: NodeSettings, detector: int, stopping: Stopping) -> N
     database.close()
 
 
-def _look(watched: WatchedFolder, said: str) -> str:
+def _look(watched: WatchedFolder, stopping: Stopping, said: str) -> str:
     """Look into the watched folder, say what is wrong with it unless that was said already, and return it."""
     try:
-        watched.look()
+        watched.look(stopping.is_asked)
     except Exception as error:  # of its disk, or of the database: the files stay, and associations go on
         reason = getattr(error, "strerror", None) or type(error).__name__
         if reason != said:

@@ -10,7 +10,7 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -54,8 +54,11 @@ class WatchedFolder:
         self._dealt_with: dict[Path, Stamp] = {}  # and could not be removed: these must not be taken again
         self._left: dict[Path, float] = {}  # until when; what could not be read, or removed
 
-    def look(self) -> int:
+    def look(self, is_asked_to_end: Callable[[], bool] = lambda: False) -> int:
         """Take in what is settled, and return how many files that were.
+
+        Args:
+            is_asked_to_end: asked before each file, of which there may be very many.
 
         Raises:
             OSError: when the folder itself cannot be read.
@@ -64,6 +67,8 @@ class WatchedFolder:
         self._dealt_with = {path: self._dealt_with[path] for path in found if path in self._dealt_with}
         self._left = {path: self._left[path] for path in found if path in self._left}
         for path in found:
+            if is_asked_to_end():
+                break
             if self._left.get(path, 0.0) > time.monotonic():
                 continue
             try:

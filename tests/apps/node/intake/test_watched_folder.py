@@ -178,6 +178,14 @@ def test_what_is_never_taken_is_put_aside_under_its_name(setting: Setting, conte
     assert watched.look() == 0 and setting.refused == [code] * 3  # not again
 
 
+def test_its_end_does_not_wait_for_all_files(setting: Setting) -> None:
+    setting.put("a.dcm")
+    path = setting.put("b.dcm", OTHER)
+    asked = iter([False, True])
+    assert setting.watched.look(lambda: next(asked)) == 1
+    assert path.exists()
+
+
 def test_no_room_leaves_the_files(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [setting.put("a.dcm"), setting.put("b.dcm", OTHER)]
     setting.spool.min_free_bytes = 1 << 60
