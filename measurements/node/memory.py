@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["MemoryWatch", "live", "processes", "resident"]
+__all__ = ["MemoryWatch", "live", "processes", "processor_seconds", "resident"]
 
 
 class MemoryWatch:
@@ -79,6 +80,18 @@ def processes(session: int) -> list[int]:
         new = [child for parent in new for child in children[parent] if child not in found]
         found.update(new)
     return sorted(found)
+
+
+def processor_seconds(pids: Iterable[int]) -> float:
+    """Return the time that processes, and their children that have ended, have computed."""
+    ticks = 0
+    for pid in pids:
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        ticks += sum(map(int, words[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def live(pids: Iterable[int]) -> list[int]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 
 from pydicom.filereader import read_file_meta_info
@@ -31,6 +32,7 @@ __all__ = ["Deliverer", "run_sender"]
 
 IDLE_SECONDS, FAILED_SECONDS = 0.1, 5.0
 BATCH = 16  # objects
+ENTER_SECONDS = 0.5  # until an acceptance is entered: one by one that would take longer than the sending
 
 logger = logging.getLogger("monai_anomaly.node")
 
@@ -120,16 +122,31 @@ class Deliverer:
                 self._postpone(delivery.id, "no_file", attempts[delivery.id])
             except ValueError:
                 self._postpone(delivery.id, "damaged", attempts[delivery.id])
-        for parcel, outcome in self._sender.send(parcels) if parcels else ():
-            if outcome.accepted:
-                with self._database.begin() as session:
-                    accept_delivery(session, parcel.id, outcome.code)
-                self._held.discard(parcel.id)
-            else:
-                self._postpone(parcel.id, outcome.code, attempts[parcel.id])
-            if stopping is not None and stopping.is_asked():
-                break
+        accepted: dict[int, str] = {}
+        entered = time.monotonic()
+        try:
+            for parcel, outcome in self._sender.send(parcels) if parcels else ():
+                if outcome.accepted:
+                    accepted[parcel.id] = outcome.code
+                else:
+                    self._postpone(parcel.id, outcome.code, attempts[parcel.id])
+                if stopping is not None and stopping.is_asked():
+                    break
+                if time.monotonic() - entered > ENTER_SECONDS:
+                    self._accept(accepted)
+                    entered = time.monotonic()
+        finally:
+            self._accept(accepted)
         return len(found)
+
+    def _accept(self, accepted: dict[int, str]) -> None:
+        """Enter together what was accepted; what a kill keeps from being entered is sent again, the same bytes."""
+        if accepted:
+            with self._database.begin() as session:
+                for delivery, code in sorted(accepted.items()):  # one order for all: no two wait for each other
+                    accept_delivery(session, delivery, code)
+            self._held.difference_update(accepted)
+            accepted.clear()
 
     def _put_back(self) -> None:
         """Give leases back that were not needed; as long as the process lives they would not run out."""
