@@ -24,6 +24,7 @@ from monai_anomaly.apps.node.database.leases import recover, release
 from monai_anomaly.apps.node.opening import machine_name, open_database, open_spool, process_name
 from monai_anomaly.apps.node.pulse import keep_pulse
 from monai_anomaly.apps.node.stopping import END_SECONDS, Stopping
+from monai_anomaly.apps.node.work.known_detector import detector_key, recall_detector, remember_detector
 from monai_anomaly.apps.node.work.retention import remove_old
 from monai_anomaly.utils.exceptions import AuditError, CalibrationError, CheckpointError, ConfigError
 from monai_anomaly.utils.folder_lock import FolderLock
@@ -31,6 +32,7 @@ from monai_anomaly.utils.folder_lock import FolderLock
 __all__ = ["PARTS", "serve"]
 
 PARTS = ("receiver", "worker", "sender", "web")
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 LOOK_SECONDS = 0.2
 KEEP_SECONDS = 3600.0
 
@@ -51,28 +53,38 @@ def serve(settings: NodeSettings, parts: Sequence[str] = PARTS) -> None:
     lock = FolderLock({"folder": settings.folder / "locks" / machine_name()})
     (settings.folder / "locks" / machine_name()).mkdir(parents=True, exist_ok=True)
     lock.acquire()
-    asked = _watch_signals()
+    for number in SIGNALS:  # a start takes seconds, and waits where only an exception interrupts it
+        signal.signal(number, signal.default_int_handler)
     database = open_database(settings)
     with database.begin() as session:
         recover(session, machine_name())
-    workers = multiprocessing.get_context("forkserver")
-    workers.set_forkserver_preload(["monai_anomaly.apps.node.work.preloaded"])
-    detector = _in_child(workers, _find_detector, settings, asked)
-    children, names = Children(), []
-    others = multiprocessing.get_context("spawn")  # light, and none of them has PyTorch
+    children = Children()
     try:
-        if detector is not None:
-            names = _names(settings, parts)
-            with database.begin() as session:
-                announce(session, machine_name(), names)
-        for name in names:
-            arguments = (settings, detector) if name in ("receiver", "web") else (settings,)
-            children.add(name, workers if name.startswith("worker") else others, _run, arguments)
-        _look_after(children, settings, database, asked, keeps="worker" in parts)
+        _start_all(children, settings, database, _names(settings, parts))
+        _look_after(children, settings, database, _watch_signals(), keeps="worker" in parts)
+    except KeyboardInterrupt:  # in the start
+        pass
     finally:
+        _watch_signals()
         children.end(END_SECONDS)
         _put_back(database)
         database.close()
+
+
+def _start_all(children: Children, settings: NodeSettings, database: Database, names: Sequence[str]) -> None:
+    workers = multiprocessing.get_context("forkserver")
+    workers.set_forkserver_preload(["monai_anomaly.apps.node.work.preloaded"])
+    others = multiprocessing.get_context("spawn")  # light, and none of them has PyTorch
+    key = detector_key(settings.detector)
+    detector = recall_detector(database, key)
+    if detector is None:
+        detector = _in_child(workers, _find_detector, settings)
+        remember_detector(database, key, detector)
+    with database.begin() as session:
+        announce(session, machine_name(), names)
+    for name in sorted(names, key=lambda name: name.startswith("worker")):  # the first worker waits for its imports
+        arguments = (settings, detector) if name in ("receiver", "web") else (settings,)
+        children.add(name, workers if name.startswith("worker") else others, _run, arguments)
 
 
 def _names(settings: NodeSettings, parts: Sequence[str]) -> list[str]:
@@ -138,14 +150,14 @@ def _put_back(database: Database) -> None:
 def _watch_signals() -> list[int]:
     """Return what is empty until a signal asks for the end; setting an event in its handler could wait for itself."""
     asked: list[int] = []
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in SIGNALS:
         signal.signal(name, lambda number, _: asked.append(number))
     return asked
 
 
 def _run(name: str, arguments: tuple[Any, ...], pipe: Connection) -> None:
     """Be a process of the node; only here is imported what it needs."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # terminals and systemd tell all: the supervisor says when
+    for number in SIGNALS:  # terminals and systemd tell all: the supervisor says when
         signal.signal(number, signal.SIG_IGN)
     _log_to_stderr()
     stopping = Stopping(pipe)
@@ -177,22 +189,19 @@ def _part(name: str) -> Callable[..., None]:
     return run_worker
 
 
-def _in_child(
-    context: Any, function: Callable[[Connection, NodeSettings], None], settings: NodeSettings, asked: Sequence[int]
-) -> Any:
-    """Return what a function says in a process of its own, so that this one stays small; None when it is to end."""
+def _in_child(context: Any, function: Callable[[Connection, NodeSettings], None], settings: NodeSettings) -> Any:
+    """Return what a function says in a process of its own, so that this one stays small."""
     here, there = context.Pipe(duplex=False)
     process = context.Process(target=function, args=(there, settings))
     process.start()
     there.close()
     try:
-        while not here.poll(LOOK_SECONDS):
-            if asked:
-                process.kill()
-                return None
         said = here.recv()
     except EOFError:
         raise ConfigError("the detector cannot be opened: its process ended without a word.") from None
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     finally:
         process.join()
     if isinstance(said, str):
@@ -202,7 +211,7 @@ def _in_child(
 
 def _find_detector(there: Connection, settings: NodeSettings) -> None:
     """Say the number of the detector's row, or the sentence of an error."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     from monai_anomaly.apps.node.work.detector import open_node_detector, register_detector
 

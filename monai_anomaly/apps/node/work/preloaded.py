@@ -9,8 +9,11 @@ share this memory. Nothing is done here but importing: there is neither a thread
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import signal
+import sys
 
 from monai_anomaly.utils.lean_import import hide_optional_packages
 
@@ -19,5 +22,7 @@ with hide_optional_packages():
 
 import monai_anomaly.apps.node.work.score_jobs  # noqa: F401
 
-gc.freeze()  # else the first collection in each worker would copy the pages of all objects
-signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd tells all: this process ends when the supervisor has
+if "multiprocessing.forkserver" in " ".join(sys.orig_argv):
+    gc.freeze()  # else the first collection in each worker would copy the pages of all objects
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # systemd tells all: this process ends when the supervisor has
+    atexit.register(os._exit, 0)  # at once: to take all apart again would take as long as half a worker's start
