@@ -153,7 +153,7 @@ def test_what_retention_took_is_said_and_the_verdict_can_still_be_given(settings
     assert client.get("/case/1/map.png").status_code == 200
     assert remove_old(own, database, spool)[:2] == (2, 2)
     page = client.get("/case/1").text
-    assert "retention removes them after some days" in page and "/case/1/picture.png" not in page
+    assert "retention removes them" in page and "/case/1/picture.png" not in page
     assert "The stored file was removed by retention." in page and "Zebra" not in page
     assert "thumbnail" not in client.get("/").text
     assert {client.get(f"/case/1/{name}.png").status_code for name in ("map", "thumbnail")} == {404}

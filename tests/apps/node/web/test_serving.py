@@ -45,7 +45,8 @@ def test_pages_are_served_until_the_end_is_asked_for(settings, monkeypatch):
                 break
             except httpx.ConnectError:
                 time.sleep(0.02)
-        assert answer.status_code == 200 and "server" not in answer.headers
+        assert answer.json()["checks"]["worker"] == "no worker runs" and answer.status_code == 503
+        assert "server" not in answer.headers
         assert "Nothing was received yet" in client.get("/").text
     writing.close()
     thread.join(10)

@@ -82,15 +82,21 @@ def test_it_is_said_why_nothing_was_compared_and_found_is_kept_for_a_while(tmp_p
 
 def test_each_check_of_health_says_its_own_trouble(tmp_path):
     node = make_node(tmp_path, 10)
-    well = dict.fromkeys(("database", "disk", "queue", "scoring"), "ok")
-    assert check_health(node.database, tmp_path, Limits(0, 2)) == well
-    assert check_health(node.database, tmp_path, Limits(1 << 60, 2))["disk"].endswith("MiB are free")
-    assert check_health(node.database, tmp_path, Limits(0, 1))["queue"] == "1 images wait"
-    assert "cannot be looked at" in check_health(node.database, tmp_path / "none", Limits(0, 2))["disk"]
+    well = check_health(node.database, tmp_path, Limits(0, 2))
+    assert well.status == "ok" and set(well.checks.values()) == {"ok"}
+    amiss = {
+        "disk": check_health(node.database, tmp_path, Limits(1 << 60, 2)),
+        "queue": check_health(node.database, tmp_path, Limits(0, 1)),
+    }
+    assert [name for health in amiss.values() for name, said in health.checks.items() if said != "ok"] == [*amiss]
+    assert {health.status for health in amiss.values()} == {"failing"}
+    assert amiss["queue"].checks["queue"] == "1 images wait"
+    assert "cannot be looked at" in check_health(node.database, tmp_path / "none", Limits(0, 2)).checks["disk"]
     with node.database.begin() as session:
         session.execute(text("ALTER TABLE jobs RENAME TO elsewhere"))
     found = check_health(node.database, tmp_path, Limits(0, 2))
-    assert found == {**well, **dict.fromkeys(("queue", "scoring"), "the database does not answer (OperationalError)")}
+    silent = {name for name, said in found.checks.items() if said == "the database does not answer (OperationalError)"}
+    assert found.status == "failing" and silent == {"queue", "scoring"} and found.checks["database"] == "ok"
 
 
 def test_a_page_that_fails_says_nothing_of_why_to_its_reader_nor_the_log(tmp_path, caplog):
