@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -76,6 +77,7 @@ def waiting(folder: Path, database: Database, images: dict[str, bytes]) -> dict[
         for made in makes.make(image, scored, picture=np.zeros((3, *shape), np.float32)):
             row = delivery(job, made.kind, "archive")
             row.sop_class_uid, row.sop_instance_uid = made.sop_class_uid, made.sop_instance_uid
+            row.digest = hashlib.sha256(made.content).hexdigest()
             (folder / row.path).parent.mkdir(parents=True, exist_ok=True)
             (folder / row.path).write_bytes(made.content)
             results[made.sop_instance_uid] = made.content
