@@ -8,17 +8,17 @@ A job or a delivery is held by a lease. Who has lost it changes nothing any more
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, Detector, Job, JobState, now
 
 __all__ = [
-    "accept_delivery",
+    "accept_deliveries",
     "fail_job",
     "finish_job",
     "known_detector",
@@ -28,6 +28,8 @@ __all__ = [
     "refuse_job",
     "revive",
 ]
+
+_Query = TypeVar("_Query", bound="Select[Any]")
 
 
 def known_detector(session: Session, *, weights: str, calibration: str, **facts: Any) -> int:
@@ -151,24 +153,36 @@ def next_deliveries(
     return found
 
 
-def accept_delivery(session: Session, delivery: int, code: str) -> None:
-    """Enter that a destination has taken an object; the last one of a job ends the job.
+def accept_deliveries(session: Session, accepted: Mapping[int, str]) -> None:
+    """Enter that a destination has taken objects; the last one of a job ends the job.
 
-    It counts from whoever it comes: the object is there.
+    It counts from whoever it comes: the objects are there.
+
+    Args:
+        session: that may write.
+        accepted: what the destination said, by the deliveries' numbers.
     """
-    found = session.get(Delivery, delivery, with_for_update=True)
-    if found is None or found.state == DeliveryState.ACCEPTED:
-        return
-    found.state, found.accepted_at, found.reason = DeliveryState.ACCEPTED, now(), code
-    found.attempts, found.lease_owner, found.lease_until = found.attempts + 1, None, None
+    at = now()
+    known = select(Delivery).where(Delivery.id.in_(accepted), Delivery.state != DeliveryState.ACCEPTED)
+    found = list(session.scalars(_locked(known.order_by(Delivery.id))))  # one order for all: none waits for another
+    for delivery in found:
+        delivery.state, delivery.accepted_at, delivery.reason = DeliveryState.ACCEPTED, at, accepted[delivery.id]
+        delivery.attempts, delivery.lease_owner, delivery.lease_until = delivery.attempts + 1, None, None
     session.flush()
-    job = session.get(Job, found.job_id, with_for_update=True)
-    waiting = select(Delivery.id).where(Delivery.job_id == found.job_id, Delivery.state != DeliveryState.ACCEPTED)
-    if job is None or job.state not in (JobState.SCORED, JobState.SENDING):
-        return
-    job.state = JobState.SENDING
-    if session.scalar(waiting.limit(1)) is None:
-        job.state, job.finished_at = JobState.DONE, now()
+    numbers = {delivery.job_id for delivery in found}
+    to_send = select(Job).where(Job.id.in_(numbers), Job.state.in_((JobState.SCORED, JobState.SENDING)))
+    jobs = list(session.scalars(_locked(to_send.order_by(Job.id))))
+    waiting = select(Delivery.job_id).where(Delivery.job_id.in_(numbers), Delivery.state != DeliveryState.ACCEPTED)
+    unsent = set(session.scalars(waiting.distinct()))  # asked only now that the jobs are locked
+    for job in jobs:
+        job.state = JobState.SENDING
+        if job.id not in unsent:
+            job.state, job.finished_at = JobState.DONE, at
+
+
+def _locked(query: _Query) -> _Query:
+    """Return a query whose rows nobody else changes until the end, and are as they are now."""
+    return query.with_for_update().execution_options(populate_existing=True)
 
 
 def postpone_delivery(session: Session, delivery: int, owner: str, code: str, *, pause_seconds: float) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import func, or_, select
 from monai_anomaly.apps.node.configuration.sections import Destination, NodeSettings
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, release
-from monai_anomaly.apps.node.database.queue import accept_delivery, next_deliveries, postpone_delivery
+from monai_anomaly.apps.node.database.queue import accept_deliveries, next_deliveries, postpone_delivery
 from monai_anomaly.apps.node.database.tables import Delivery, DeliveryState, now
 from monai_anomaly.apps.node.delivery.parcel import Parcel
 from monai_anomaly.apps.node.delivery.pauses import pause_after
@@ -143,8 +143,7 @@ class Deliverer:
         """Enter together what was accepted; what a kill keeps from being entered is sent again, the same bytes."""
         if accepted:
             with self._database.begin() as session:
-                for delivery, code in sorted(accepted.items()):  # one order for all: no two wait for each other
-                    accept_delivery(session, delivery, code)
+                accept_deliveries(session, accepted)
             self._held.difference_update(accepted)
             accepted.clear()
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.leases import LEASE_SECONDS, recover, release, renew
 from monai_anomaly.apps.node.database.queue import (
-    accept_delivery,
+    accept_deliveries,
     finish_job,
     next_deliveries,
     next_jobs,
@@ -79,7 +79,7 @@ def test_deliveries_are_renewed_too_and_who_lost_one_changes_nothing_but_that_it
     (held,) = _deliveries(database)
     assert (held.lease_owner, held.attempts, held.state) == ("there:1:x", 0, "waiting")
     with database.begin() as session:
-        accept_delivery(session, number, "0x0000")  # the object is there, whoever says it
+        accept_deliveries(session, {number: "0x0000"})  # the object is there, whoever says it
     assert _deliveries(database)[0].state == "accepted"
 
 

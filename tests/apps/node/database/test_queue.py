@@ -9,7 +9,7 @@ import pytest
 
 from monai_anomaly.apps.node.database.database import Database
 from monai_anomaly.apps.node.database.queue import (
-    accept_delivery,
+    accept_deliveries,
     fail_job,
     finish_job,
     next_deliveries,
@@ -119,14 +119,14 @@ def test_the_last_delivery_ends_the_job(database: Database, detector: int) -> No
         assert next_deliveries(session, "pacs", "t", lease_seconds=60) == []
         assert next_deliveries(session, "archive", "t", lease_seconds=60) == []
     with database.begin() as session:
-        accept_delivery(session, sr, "0000")
+        accept_deliveries(session, {sr: "0000"})
         postpone_delivery(session, sc, "s", "A700", pause_seconds=0)
     assert job_of(database, job).state == "sending"
     with database.begin() as session:
         (again,) = next_deliveries(session, "pacs", "s", lease_seconds=60)
         assert (again.id, again.attempts, again.reason) == (sc, 1, "A700")
-        accept_delivery(session, sc, "0000")
-        accept_delivery(session, sc, "0000")
+        accept_deliveries(session, {sc: "0000"})
+        accept_deliveries(session, {sc: "0000"})
     found = job_of(database, job)
     assert found.state == "done" and found.finished_at is not None
 
@@ -141,7 +141,7 @@ def test_last_deliveries_that_are_accepted_at_once_end_the_job(database: Databas
 
     def accept(number: int) -> None:
         with database.begin() as session:
-            accept_delivery(session, number, "0000")
+            accept_deliveries(session, {number: "0000"})
 
     threads = [threading.Thread(target=accept, args=(number,)) for number in numbers]
     for thread in threads:
