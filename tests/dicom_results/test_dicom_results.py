@@ -188,6 +188,7 @@ def test_names_come_back_and_are_in_no_log_and_no_warning(charset, name, caplog,
     source.SpecificCharacterSet, source.PatientName = charset, name
     source.PatientSex, source.PatientBirthDate = "DOE_JANE", "DOE_JANE"
     caplog.clear()  # pydicom warned of the lines before
+    capfd.readouterr()  # also through handlers that other tests have left
     with caplog.at_level(logging.DEBUG), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         objects = made_of("examples_rgb_color.dcm", source)
