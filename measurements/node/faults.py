@@ -10,6 +10,7 @@ Debian's packages are started on loopback and end with it.
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -214,4 +215,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # a thread of pynetdicom whose peer was killed may not end, and is no daemon
