@@ -16,6 +16,7 @@ from monai.bundle import run
 from PIL import Image
 
 import monai_anomaly as ma
+from monai_anomaly.apps.command.main import main
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.lists.datalist import load_datalist
@@ -76,3 +77,24 @@ def test_programs_get_the_numbers_of_a_bundles_inference(example, tmp_path):
     with ThreadPoolExecutor(4) as threads:
         for name, got in zip(names, threads.map(score, names), strict=True):
             assert got == (written[name] if written[name]["status"] == "scored" else written[name]["code"])
+
+
+def test_an_exported_file_goes_every_way_of_a_checkpoint(examples, tmp_path):
+    example = examples("ocad")
+    folder, model = fill(tmp_path / "incoming", example.data), Path(shutil.copy(example.model, tmp_path))
+    known = [r.score for r in ma.load(model, frames="all").score(folder) if r.score is not None]
+    calibrate(model, [score - shift for score in known for shift in (1e-3, 2e-3)])  # no tie with what is scored
+    expected = list(ma.load(model, frames="all", false_alarm_rate=0.5, device="cpu").score(folder))
+    assert main(["export", str(model), str(tmp_path / "new.ts")]) == 0
+    (tmp_path / "calibration.json").unlink()
+    more = {"checkpoint": str(tmp_path / "new.ts"), "frames": "all", "false_alarm_rate": 0.5, "device": "cpu"}
+    run(config_file=example.config("inference"), dataset_dir=str(folder), output_dir=str(tmp_path / "out"), **more)
+    records = list(map(json.loads, (tmp_path / "out" / "records.jsonl").read_text().splitlines()))
+    assert len(records) == len(expected)
+    for record, result in zip(records, expected, strict=True):
+        decided = (record["status"], record["decision"], record["p_value"], record["code"])
+        assert decided == (result.status, result.decision, result.p_value, result.code)
+        assert (record["score"] or 0) == pytest.approx(result.score or 0, abs=1e-5, rel=1e-5)
+    with pytest.raises(RuntimeError, match="calibration_folder") as caught:
+        run(run_id="calibrate", config_file=example.config("calibrate"), dataset_dir=str(example.data), **more)
+    assert "name a new file with --calibration" in str(caught.value.__cause__)

@@ -35,8 +35,8 @@ class DetectorSettings:
     """Which detector scores.
 
     Attributes:
-        checkpoint: a trained ``model.pt``.
-        calibration: a ``calibration.json``; null takes the one beside the checkpoint.
+        checkpoint: a trained ``model.pt``, or an export: ``.pt2``, ``.ts`` or ``.onnx``.
+        calibration: a ``calibration.json``; null takes the one in an export or beside the checkpoint.
         false_alarm_rate: of the decisions, in (0, 1).
         frames: which frames of a cine are scored; null takes the training's rule.
         aggregate: how frames' scores make a cine's.
