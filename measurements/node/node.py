@@ -26,7 +26,7 @@ from measurements.node.servers.private import end_with_parent, free_port
 __all__ = ["FINAL", "Node", "wait_until"]
 
 DATABASE = "NODE_DATABASE"
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 10.0
 """How long helpers of Python's own, which see the end of the first process, may outlive it."""
 
 FINAL = ("done", "refused", "dead")
