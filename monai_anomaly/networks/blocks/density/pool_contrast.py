@@ -18,14 +18,18 @@ _LEAST = 1e-6
 
 
 class PoolContrast(nn.Module):
-    """Logistic regression of normals against an unlabeled pool, whose images are normal or not.
+    """What tells an unlabeled pool, whose images are normal or not, from the normals: a linear function of features.
 
-    Features are standardized by the normals and clipped. Normals of the pool contradict the regression on both sides
-    alike, so that its direction is the one in which the abnormal images lie, as far as nothing else separates the two.
+    Features are standardized by the normals and clipped. Fisher's discriminant is the inverse of the normals'
+    covariance times the difference of the pool's mean from theirs: how much of that difference an image has, in
+    directions in which normals hardly vary more than in others. The pool's normals shorten that difference and do not
+    turn it, as far as nothing else separates the two. The covariance is shrunk as Ledoit and Wolf do, for more features
+    than there are images.
 
     Args:
         features: D.
-        inverse_penalty: C of scikit-learn's ``LogisticRegression``.
+        inverse_penalty: C of a logistic regression of normals against the pool, in place of the discriminant; None for
+            the discriminant.
         limit: deviations of the normals at which a feature is clipped.
 
     Attributes:
@@ -36,6 +40,9 @@ class PoolContrast(nn.Module):
 
     Raises:
         ValueError: on an argument that is not positive, and in ``fit``.
+
+    Source: Fisher, "The use of multiple measurements in taxonomic problems", 1936; the shrinkage as in
+    :class:`.MahalanobisDistance`.
 
     Example:
         >>> contrast = PoolContrast(4)
@@ -50,9 +57,11 @@ class PoolContrast(nn.Module):
         coefficients: Tensor
         intercept: Tensor
 
-    def __init__(self, features: int, *, inverse_penalty: float = 1e-3, limit: float = 6.0) -> None:
+    def __init__(self, features: int, *, inverse_penalty: float | None = None, limit: float = 6.0) -> None:
         super().__init__()
-        check_positive(features=features, inverse_penalty=inverse_penalty, limit=limit)
+        check_positive(features=features, limit=limit)
+        if inverse_penalty is not None:
+            check_positive(inverse_penalty=inverse_penalty)
         self.inverse_penalty = inverse_penalty
         self.limit = limit
         self.register_buffer("center", torch.zeros(features))
@@ -74,23 +83,49 @@ class PoolContrast(nn.Module):
     @torch.jit.unused
     @torch.no_grad()
     def fit(self, normals: Tensor, pool: Tensor) -> None:
-        """Learn from the features of all training normals ``(N, D)`` and of the pool ``(M, D)``, each side as heavy.
+        """Learn from the features of all training normals ``(N, D)`` and of the pool ``(M, D)``.
 
         Raises:
             ValueError: with fewer than 2 normals, an empty pool, or features that are not finite.
         """
-        from sklearn.linear_model import LogisticRegression  # its import takes longer than scoring an image
-
         check_features(normals, 2, "normals")
         check_features(pool, 1, "images of the pool")
-        samples = torch.cat([normals, pool]).detach().cpu().double()
-        center = samples[: len(normals)].mean(dim=0)
-        spread = samples[: len(normals)].std(dim=0, correction=0) + _LEAST
-        samples = ((samples - center) / spread).clamp(-self.limit, self.limit)
-        sides = [0] * len(normals) + [1] * len(pool)
-        model = LogisticRegression(C=self.inverse_penalty, class_weight="balanced", max_iter=2000)
-        model.fit(samples.numpy(), sides)
+        known, unlabeled = (each.detach().cpu().double() for each in (normals, pool))
+        center, spread = known.mean(dim=0), known.std(dim=0, correction=0) + _LEAST
+        known, unlabeled = (((each - center) / spread).clamp(-self.limit, self.limit) for each in (known, unlabeled))
+        if self.inverse_penalty is None:
+            coefficients, intercept = _discriminant(known, unlabeled)
+        else:
+            coefficients, intercept = _regression(known, unlabeled, self.inverse_penalty)
         self.center.copy_(center)
         self.spread.copy_(spread)
-        self.coefficients.copy_(torch.from_numpy(model.coef_[0]))
-        self.intercept.fill_(float(model.intercept_[0]))
+        self.coefficients.copy_(coefficients)
+        self.intercept.fill_(intercept)
+
+
+def _discriminant(normals: Tensor, pool: Tensor) -> tuple[Tensor, float]:
+    """Return Fisher's coefficients ``(D,)``, and the intercept that is 0 halfway between both means."""
+    from sklearn.covariance import ledoit_wolf_shrinkage  # its import takes longer than scoring an image
+
+    mean, other = normals.mean(dim=0), pool.mean(dim=0)
+    samples, offset = normals - mean, other - mean
+    shrinkage = float(ledoit_wolf_shrinkage(samples.numpy(), assume_centered=True))
+    level = max(shrinkage * float(samples.square().mean()), _LEAST)
+    gain = (1.0 - shrinkage) / len(samples)  # the covariance is gain * samples' products + level
+    if len(samples) < samples.shape[1]:  # by Woodbury's identity what is solved has a row for each normal only
+        inner = gain * samples @ samples.T + level * torch.eye(len(samples)).to(samples)
+        coefficients = (offset - gain * samples.T @ torch.linalg.solve(inner, samples @ offset)) / level
+    else:
+        covariance = gain * samples.T @ samples + level * torch.eye(samples.shape[1]).to(samples)
+        coefficients = torch.linalg.solve(covariance, offset)
+    return coefficients, -float(coefficients @ (mean + other)) / 2.0
+
+
+def _regression(normals: Tensor, pool: Tensor, inverse_penalty: float) -> tuple[Tensor, float]:
+    """Return coefficients ``(D,)`` and intercept of a logistic regression in which each side is as heavy."""
+    from sklearn.linear_model import LogisticRegression
+
+    sides = [0] * len(normals) + [1] * len(pool)
+    model = LogisticRegression(C=inverse_penalty, class_weight="balanced", max_iter=2000)
+    model.fit(torch.cat([normals, pool]).numpy(), sides)
+    return torch.from_numpy(model.coef_[0]), float(model.intercept_[0])

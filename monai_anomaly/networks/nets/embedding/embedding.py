@@ -37,7 +37,6 @@ DISTANCES_OF_LITE0: tuple[dict[str, Any], ...] = (
 CONTRAST: dict[str, Any] = {
     "stages": ["stage3", "stage4", "stage5", "stage6"],
     "statistics": ["mean", "deviation"],
-    "inverse_penalty": 1e-3,
 }
 
 
@@ -61,7 +60,7 @@ class Embedding(StandardizedDetector):
         normalization: "z", "raw" or "both", what the backbone sees; "both" is two passes and twice the features.
         distances: ``kind``, ``stages`` ("image" is what the backbone sees) and ``statistics`` of each distance from the
             normals, and further arguments of its class; see ``DISTANCES``. The default is for EfficientNet-Lite0.
-        contrast: the same, without a kind, of the logistic regression of normals and pool.
+        contrast: the same, without a kind, of the contrast of normals and pool; see :class:`.PoolContrast`.
         location: ``input`` ("z" or "raw"), ``stages`` and ``segmenter_stages`` of the map that is shown, and further
             arguments of :class:`.Locator`; None shows the map of the score.
         segmenter: whether a segmenter has a part in the map that is shown.

@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.covariance import LedoitWolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -19,6 +20,26 @@ def _normals_and_pool() -> tuple[torch.Tensor, torch.Tensor]:
     pool = torch.randn(25, 8, generator=generator) * torch.arange(1, 9) + 5
     pool[:10, 2] += 9
     return normals, pool
+
+
+@pytest.mark.parametrize("count", [40, 6])
+def test_is_fishers_discriminant_with_the_shrunk_covariance_of_the_normals(count: int):
+    normals, pool = _normals_and_pool()
+    normals = normals[:count]  # 6 are fewer than features
+    contrast = PoolContrast(8, limit=100.0)
+    contrast.fit(normals, pool)
+    scaler = StandardScaler().fit(normals.double().numpy())
+    known, unlabeled = (scaler.transform(each.double().numpy()) for each in (normals, pool))
+    coefficients = LedoitWolf().fit(known).precision_ @ (unlabeled.mean(0) - known.mean(0))
+    middle = (unlabeled.mean(0) + known.mean(0)) / 2
+    expected = np.concatenate([known, unlabeled]) @ coefficients - coefficients @ middle
+    np.testing.assert_allclose(contrast(torch.cat([normals, pool]))[0].numpy(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_normals_that_are_all_equal_have_a_discriminant_that_is_finite():
+    contrast = PoolContrast(2)
+    contrast.fit(torch.ones(3, 2), torch.zeros(2, 2))
+    assert bool(contrast(torch.rand(2, 2))[0].isfinite().all())
 
 
 def test_is_the_regression_of_scikit_learn_where_nothing_is_clipped():
