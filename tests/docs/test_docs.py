@@ -30,7 +30,7 @@ USER_GUIDE = ROOT / "docs" / "user_guide.md"
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
 """Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
-TOOLS |= {"minutes", "postgres"}  # of the node's measurements
+TOOLS |= {"images", "minutes", "postgres", "workers"}  # of measurements
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
