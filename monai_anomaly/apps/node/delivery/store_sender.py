@@ -14,6 +14,7 @@ from pynetdicom import AE, _config, build_context
 from pynetdicom.association import Association
 
 from monai_anomaly.apps.node.delivery.parcel import Outcome, Parcel
+from monai_anomaly.apps.node.prompt_sockets import prompt_handlers
 
 __all__ = ["StoreSender"]
 
@@ -73,6 +74,7 @@ class StoreSender:
             self.port,
             contexts=contexts,
             ae_title=self.title,
+            evt_handlers=prompt_handlers(),
             tls_args=None if self.tls is None else (self.tls, self.host),
         )
 

@@ -21,6 +21,7 @@ from monai_anomaly.apps.node.intake.identity import is_uid
 from monai_anomaly.apps.node.intake.incoming import remove_leftovers
 from monai_anomaly.apps.node.intake.storage import receiver_contexts
 from monai_anomaly.apps.node.intake.taking import NoRoomError, NotTakenError, Refusals, Taker
+from monai_anomaly.apps.node.prompt_sockets import prompt_handlers
 
 __all__ = ["DicomReceiver"]
 
@@ -104,6 +105,7 @@ class DicomReceiver:
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_REJECTED, self._rejected),
+            *prompt_handlers(),
             *((event, _discard) for event in (evt.EVT_CONN_CLOSE, evt.EVT_ABORTED, evt.EVT_RELEASED)),
         ]
         self._server = BoundedServer(
