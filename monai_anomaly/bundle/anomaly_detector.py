@@ -167,6 +167,14 @@ class AnomalyDetector:
         """
         return self._results(expand_items(items, self._preprocessing, self.frames))
 
+    def keep_pictures(self, max_bytes: int) -> None:
+        """Keep decoded files from now on, so that :attr:`.Result.picture` reads none again when it is asked for first.
+
+        Args:
+            max_bytes: of the pixels of all that are kept; the newest are.
+        """
+        self._preprocessing.reader.keep_pictures(max_bytes)
+
     def score_samples(
         self, x: Iterable[Any], *, value_range: tuple[float, float] | None = None
     ) -> npt.NDArray[np.float64]:
@@ -301,7 +309,7 @@ class _Origin:
 
     def picture(self, frame: int | None) -> npt.NDArray[np.float32]:
         """Read the picture again."""
-        return self._detector._preprocessing.reader.read(self._picture, frame).pixels
+        return self._detector._preprocessing.reader.read_again(self._picture, frame).pixels
 
     def reconstruct(self, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
         """Ask the network."""

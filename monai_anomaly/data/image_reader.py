@@ -23,6 +23,7 @@ from monai_anomaly.data.errors import boundary
 from monai_anomaly.data.file_kind import SUFFIXES
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.frame_source import DecodedImage, FrameSource
+from monai_anomaly.data.kept_pictures import KeptPictures
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.utils.identity import site_key
 
@@ -93,6 +94,7 @@ class ClinicalImageReader(ImageReader):
         self.frames_axis = frames_axis
         self.value_range = value_range
         self.limits = ReadLimits(max_pixels, max_frames, max_bytes)
+        self._kept: KeptPictures | None = None
 
     def verify_suffix(self, filename: Sequence[PathLike | str] | PathLike | str) -> bool:
         """Return whether the names look like a supported file; names without a suffix may be DICOM."""
@@ -114,9 +116,35 @@ class ClinicalImageReader(ImageReader):
         """
         path = _one_path(data)
         if isinstance(path, (str, PathLike)):
-            return cast(DecodedImage, self._ask(FRAME, path, frame))
+            picture = cast(DecodedImage, self._ask(FRAME, path, frame))
+            if self._kept is not None:
+                self._kept.put(os.fspath(path), picture)
+            return picture
         with boundary("reading the picture"):
             return path.decode(choose_frame(frame, path.frames))
+
+    def keep_pictures(self, max_bytes: int) -> None:
+        """Keep the pictures of files that are read from now on for :meth:`read_again`.
+
+        Args:
+            max_bytes: of the pixels of all that are kept; the newest are.
+        """
+        self._kept = KeptPictures(max_bytes)
+
+    def read_again(self, data: PathLike | str | FrameSource, frame: int | None = None) -> DecodedImage:
+        """Return a frame that was read before: the kept one, once, else as :meth:`read` does.
+
+        Args:
+            data: as of :meth:`read`.
+            frame: the index of the frame that was read; None for that of a still.
+
+        Raises:
+            ImageReadError: as of :meth:`read`.
+        """
+        kept = (
+            self._kept.take(os.fspath(data), frame or 0) if self._kept and isinstance(data, (str, PathLike)) else None
+        )
+        return self.read(data, frame) if kept is None else kept
 
     def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
         """Decode several frames of a file one after the other; without ``decode_limit`` its header is checked once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -272,3 +273,17 @@ def test_the_items_of_a_data_list_give_what_their_files_give(detector, pictures)
     named = list(detector.score_items(items))
     assert [result.name for result in named] == [item["name"] for item in items]
     assert [result.score for result in named] == [result.score for result in detector.score(pictures)]
+
+
+def test_a_kept_picture_is_not_decoded_again_and_is_the_same(model, tmp_path):
+    path = Path(save(tmp_path / "cine.dcm", make_dataset(GRAY)))
+    items = [{"image": str(path), "name": "cine"}]
+    keeping, other = (ma.load(model, device="cpu", frames="all") for _ in range(2))
+    keeping.keep_pictures(GRAY.size * 4)
+    (result,), (expected,) = keeping.score_items(items), other.score_items(items)
+    decoded = expected.picture
+    kept = tmp_path / "gone.dcm"
+    path.rename(kept)
+    np.testing.assert_array_equal(result.picture, decoded)
+    kept.rename(path)
+    np.testing.assert_array_equal(result.picture, decoded)  # given once: this one was read again

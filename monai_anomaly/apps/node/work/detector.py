@@ -14,6 +14,9 @@ from monai_anomaly.bundle.loading import load
 
 __all__ = ["open_node_detector", "register_detector"]
 
+KEPT_BYTES = 48 << 20
+"""Of pictures between their scoring and their results: a batch of most images; larger ones are decoded once more."""
+
 
 def open_node_detector(settings: NodeSettings) -> AnomalyDetector:
     """Open the detector that the settings name; files are decoded in a process with a limit.
@@ -24,7 +27,7 @@ def open_node_detector(settings: NodeSettings) -> AnomalyDetector:
         CheckpointError: when there is no such file, or it is damaged.
     """
     chosen = settings.detector
-    return load(
+    detector = load(
         chosen.checkpoint,
         calibration=chosen.calibration,
         false_alarm_rate=chosen.false_alarm_rate,
@@ -36,6 +39,8 @@ def open_node_detector(settings: NodeSettings) -> AnomalyDetector:
         audit=settings.audit,
         operator=settings.operator,
     )
+    detector.keep_pictures(KEPT_BYTES)
+    return detector
 
 
 def register_detector(database: Database, detector: AnomalyDetector) -> int:

@@ -245,7 +245,7 @@ def test_what_a_sender_took_when_the_database_went_away_does_not_stay_its_own(
     JobScorer(settings, node.database, "a:1:x").score_some()
     deliverer = Deliverer(settings, settings.destinations[0], node.database, "a:2:x")
     with monkeypatch.context() as changes:
-        changes.setattr(run_sender_module, "accept_delivery", _raise)
+        changes.setattr(run_sender_module, "accept_deliveries", _raise)
         changes.setattr(run_sender_module, "release", _raise)
         with pytest.raises(OSError):
             deliverer.send_some()
