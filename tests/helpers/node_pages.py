@@ -88,7 +88,6 @@ def _draw(folder: Path) -> None:
     picture = np.clip(0.3 + 0.2 * np.sin(columns / 9) + 0.3 * spot, 0, 1)[None].astype(np.float32)
     (folder / "picture.png").write_bytes(encode_image(picture))
     (folder / "map.png").write_bytes(encode_png_map(2 * spot, (0.0, 2.0)))
-    (folder / "overlay.png").write_bytes(encode_image(np.repeat(picture, 3, axis=0)))
 
 
 def make_node(folder: Path, number: int = 0, **settings: object) -> WebNode:

@@ -30,7 +30,7 @@ from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.map_encoders import encode_png_map
 from monai_anomaly.scoring.result import Result
 from monai_anomaly.utils.atomic import atomic_write_all
-from monai_anomaly.utils.heatmap import encode_image, encode_levels
+from monai_anomaly.utils.heatmap import encode_image
 
 __all__ = ["JobScorer", "run_worker"]
 
@@ -153,7 +153,6 @@ class JobScorer:
         files = {
             "picture.png": encode_image(picture),
             "map.png": encode_png_map(source_map, self._detector.map_range),
-            "overlay.png": encode_levels(overlay),
         }
         try:
             made = self._objects.make(path, result, source_map=source_map, overlay=overlay)

@@ -18,7 +18,7 @@ from monai_anomaly.apps.node.database.tables import Detector, Job, Verdict
 from monai_anomaly.apps.node.web.app import make_app
 from monai_anomaly.apps.node.web.gate import FORM_BYTES
 from monai_anomaly.metrics.exact_interval import exact_interval
-from monai_anomaly.report.overlay import OPACITY
+from monai_anomaly.report.overlay import OPACITY, draw_overlay
 from tests.helpers.node_pages import make_guarded_node, make_node
 from tests.helpers.parsed_page import ParsedPage
 
@@ -119,7 +119,7 @@ def test_texts_of_files_and_people_are_escaped(tmp_path):
 
 
 def test_pictures_are_those_of_the_case_and_no_other_file(client, node, tmp_path):
-    for name in ("picture", "map", "overlay", "thumbnail"):
+    for name in ("picture", "map", "thumbnail"):
         assert client.get(f"/case/1/{name}.png").content.startswith(b"\x89PNG")
     assert client.get("/case/8/picture.png").status_code == 404  # it waits for its score
     assert client.get("/case/1/sr.png").status_code == 404
@@ -133,6 +133,15 @@ def test_the_map_hides_the_picture_as_overlays_do(client):
         alpha, levels = np.asarray(shown.convert("RGBA"))[..., 3], np.asarray(shown)
     assert alpha[levels == 1].max() == 0 and alpha[levels == 255].min() == round(255 * float(OPACITY[255]))
     assert all(np.diff([alpha[levels == level][0] for level in np.unique(levels)]) >= 0)
+
+
+def test_a_small_picture_has_the_map_over_it(client, node):
+    folder = node.folder / "results" / "shared"
+    with Image.open(folder / "picture.png") as picture, Image.open(folder / "map.png") as colors:
+        source_map = (np.asarray(colors, np.float32) - 1) / 254
+        drawn = draw_overlay(np.asarray(picture, np.float32)[None] / 255, source_map, (0.0, 1.0))
+    with Image.open(io.BytesIO(client.get("/case/2/thumbnail.png").content)) as small:
+        np.testing.assert_array_equal(np.asarray(small), drawn)  # this one is small enough as it is
 
 
 def test_the_worklist_says_what_is_promised(client, tmp_path):

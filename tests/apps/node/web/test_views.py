@@ -120,10 +120,10 @@ def test_orders_by_time_are_each_others_mirror(tmp_path):
 
 def test_a_picture_that_went_or_is_none_any_more_is_not_found(tmp_path):
     node = make_node(tmp_path, 10)
-    (tmp_path / "results" / "shared" / "overlay.png").write_bytes(b"no picture")
+    (tmp_path / "results" / "shared" / "map.png").write_bytes(b"no picture")
     assert visit(node, "/case/1/thumbnail.png").status_code == 404
     shutil.rmtree(tmp_path / "results")
-    assert visit(node, "/case/1/overlay.png").status_code == 404
+    assert visit(node, "/case/1/picture.png").status_code == 404
     assert "not there any more" in visit(node, "/case/1").text
 
 

@@ -97,14 +97,14 @@ def show_case(
 
 @router.get("/case/{number}/thumbnail.png")
 def small_picture(request: Request, number: CaseNumber) -> Response:
-    """Show a case's overlay, small."""
+    """Show a case's picture with the map over it, small."""
     node = web_node(request)
-    return _drawn(node, number, "overlay", lambda path: node.thumbnails.of(path, thumbnail))
+    return _drawn(node, number, "picture", lambda path: node.thumbnails.of(path, thumbnail))
 
 
 @router.get("/case/{number}/{name}.png")
 def picture(request: Request, number: CaseNumber, name: str) -> Response:
-    """Show a case's picture, map or overlay."""
+    """Show a case's picture or map."""
     if name == "map":
         return _drawn(web_node(request), number, name, shown_map)
     return FileResponse(_picture(web_node(request), number, name), media_type="image/png")

@@ -16,11 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from monai_anomaly.apps.node.database.tables import Job
-from monai_anomaly.report.overlay import OPACITY
+from monai_anomaly.report.overlay import OPACITY, draw_overlay
+from monai_anomaly.utils.heatmap import encode_levels
 
 __all__ = ["PICTURES", "Case", "picture_path", "read_case", "read_patient", "shown_map", "thumbnail"]
 
-PICTURES = ("picture", "map", "overlay")
+PICTURES = ("picture", "map")
 """What a worker leaves of a result for pages, as PNG."""
 
 _THUMBNAIL = 160
@@ -77,17 +78,19 @@ def picture_path(folder: Path, results: str | None, name: str) -> Path | None:
 
 
 def thumbnail(path: Path) -> bytes:
-    """Return a picture as a small PNG.
+    """Return a picture with the map beside it over it, as a small PNG.
 
     Raises:
-        OSError: when it cannot be read.
+        OSError: when one of them cannot be read.
     """
     with Image.open(path) as picture:
         small = picture.convert("RGB")
     small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    stream = io.BytesIO()
-    small.save(stream, format="PNG")
-    return stream.getvalue()
+    with Image.open(path.with_name("map.png")) as colors:
+        indices = np.asarray(colors.resize(small.size, Image.Resampling.NEAREST), np.float32)
+    source_map = np.where(indices > 0, (indices - 1) / 254, np.nan).astype(np.float32)  # see `encode_png_map`
+    shown = np.moveaxis(np.asarray(small, np.float32) / 255, -1, 0)
+    return encode_levels(draw_overlay(shown, source_map, (0.0, 1.0)))
 
 
 def shown_map(path: Path) -> bytes:
