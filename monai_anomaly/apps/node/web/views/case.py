@@ -89,7 +89,7 @@ def thumbnail(path: Path) -> bytes:
     with Image.open(path.with_name("map.png")) as colors:
         indices = np.asarray(colors.resize(small.size, Image.Resampling.NEAREST), np.float32)
     source_map = np.where(indices > 0, (indices - 1) / 254, np.nan).astype(np.float32)  # see `encode_png_map`
-    shown = np.moveaxis(np.asarray(small, np.float32) / 255, -1, 0)
+    shown = np.moveaxis(np.asarray(small, np.float32) / np.float32(255), -1, 0)
     return encode_levels(draw_overlay(shown, source_map, (0.0, 1.0)))
 
 
