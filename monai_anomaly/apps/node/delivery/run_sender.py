@@ -30,8 +30,8 @@ from monai_anomaly.utils.file_digest import file_digest
 
 __all__ = ["Deliverer", "run_sender"]
 
-IDLE_SECONDS, FAILED_SECONDS = 0.1, 5.0
-BATCH = 16  # objects
+IDLE_SECONDS, FAILED_SECONDS = 0.25, 5.0  # an association takes as long as several objects: those of a moment share one
+BATCH = 64  # objects
 ENTER_SECONDS = 0.5  # until an acceptance is entered: one by one that would take longer than the sending
 
 logger = logging.getLogger("monai_anomaly.node")
