@@ -51,8 +51,7 @@ def test_scoring_is_refused(trained, small_phantom, sentence, tmp_path, name, ke
 def test_an_export_and_a_benchmark_are_refused(trained, small_phantom, tmp_path, capsys):
     model = str(trained / "models" / "model.pt")
     with another_run(tmp_path):
-        words = ["export", "sepiad", "--format", "ts", "--filepath", str(tmp_path / "a.ts"), "--checkpoint", model]
-        assert main(words) == 1
-        assert "name another --filepath." in capsys.readouterr().err
+        assert main(["export", model, str(tmp_path / "a.ts"), "--format", "ts", "--uncalibrated"]) == 1
+        assert "name another OUT." in capsys.readouterr().err
         with pytest.raises(ConfigError, match="name another --output_dir"):
             run_benchmark(["sepiad"], [str(small_phantom)], seeds=[0], max_minutes=0.1, output_dir=tmp_path)

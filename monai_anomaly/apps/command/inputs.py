@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
@@ -60,9 +61,7 @@ def bundle_of(checkpoint: str) -> Bundle:
     file = path_of(checkpoint)
     if not file.is_file():
         raise CheckpointError(f"--checkpoint: there is no '{checkpoint}'.")
-    from monai_anomaly.bundle.trained_detector import TrainedDetector
-
-    detector = TrainedDetector.read(file).spec.get("detector")
+    detector = _spec_of(file).get("detector")
     for name in known_bundles():
         bundle = find_bundle(name)
         if read_configs([bundle.config("train")]).get("spec", {}).get("detector") == detector:
@@ -78,6 +77,17 @@ def calibration_of(checkpoint: str) -> str:
     from monai_anomaly.bundle.calibration import calibration_path
 
     return calibration_path(str(path_of(checkpoint)))
+
+
+def _spec_of(file: Path) -> Mapping[str, Any]:
+    if file.suffix.lower() not in EXPORTS:  # without MONAI, which may be imported without its optional packages later
+        from monai_anomaly.utils.checkpoint import load_checkpoint
+
+        spec: Mapping[str, Any] = load_checkpoint(file)["spec"]
+        return spec
+    from monai_anomaly.bundle.trained_detector import TrainedDetector
+
+    return TrainedDetector.read(file).spec
 
 
 def path_of(value: str) -> Path:
