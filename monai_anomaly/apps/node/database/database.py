@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import create_engine, event, text
+from sqlalchemy import Select, create_engine, event, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -65,6 +65,15 @@ class Database:
         """Give a session to read in, which waits for no writer."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
+
+    def has_any(self, query: Select[Any]) -> bool:
+        """Return whether a query has a row; for who asks all the time, as a session takes twice as long.
+
+        Args:
+            query: of columns.
+        """
+        with self.engine.connect() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def shrink(self) -> None:
         """Give pages that removed rows left back to the disk; PostgreSQL does it itself."""

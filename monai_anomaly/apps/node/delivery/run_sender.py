@@ -163,10 +163,7 @@ class Deliverer:
         at = now()
         free = or_(Delivery.lease_until.is_(None), Delivery.lease_until < at)
         due = (Delivery.state == DeliveryState.WAITING, Delivery.next_attempt_at <= at, free)
-        with self._database.read() as session:
-            return (
-                session.scalar(select(Delivery.id).where(Delivery.destination == self._name, *due).limit(1)) is not None
-            )
+        return self._database.has_any(select(Delivery.id).where(Delivery.destination == self._name, *due))
 
 
 def _sender(settings: NodeSettings, destination: Destination) -> StoreSender | StowSender:

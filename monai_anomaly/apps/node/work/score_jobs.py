@@ -34,7 +34,7 @@ from monai_anomaly.utils.heatmap import encode_image
 
 __all__ = ["JobScorer", "run_worker"]
 
-IDLE_SECONDS = 0.1
+IDLE_SECONDS = 0.2
 
 logger = logging.getLogger("monai_anomaly.node")
 
@@ -98,8 +98,7 @@ class JobScorer:
             (Job.state == JobState.QUEUED) & (Job.next_attempt_at <= at),
             (Job.state == JobState.SCORING) & (Job.lease_until < at),
         )
-        with self._database.read() as session:
-            return session.scalar(select(Job.id).where(Job.detector_id == self._number, due).limit(1)) is not None
+        return self._database.has_any(select(Job.id).where(Job.detector_id == self._number, due))
 
     def _score(self, taken: Sequence[tuple[int, int, str | None]], stopping: Stopping | None = None) -> None:
         there: list[tuple[int, int, Path]] = []
