@@ -86,8 +86,8 @@ html_show_sourcelink = False
 nitpicky = True
 nitpick_ignore_regex = [
     # Python and other packages have sites of their own.
-    ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|json|multiprocessing|os|pathlib)\..*"),
-    ("py:.*", r"(socket|ssl|types|typing)\..*"),
+    ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|io|json|multiprocessing|os|pathlib)\..*"),
+    ("py:.*", r"(socket|ssl|types|typing|zipfile)\..*"),
     ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom)\..*"),
     ("py:.*", r"(scipy|skimage|sklearn|torch|torchvision)\..*"),
     ("py:.*", r"(_orm|_schema|evt|fastapi|highdicom|pynetdicom|sqlalchemy|starlette)\..*"),

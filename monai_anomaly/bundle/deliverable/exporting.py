@@ -35,7 +35,7 @@ def export_detector(
     calibration: str | os.PathLike[str] | None = None,
     bundle: Bundle | None = None,
 ) -> TrainedDetector:
-    """Write a detector with all that it needs, for batches of any size; :func:`monai_anomaly.load` opens it.
+    """Write a detector with all that it needs, for batches of any size; ``monai_anomaly.load`` opens it.
 
     The file's input is ``image``, its output ``pred``. It also holds, from the checkpoint and not from the bundle's
     defaults, the spec, the weights' digest, the map's range, the statistics of scores, the input guard, and the
