@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from torch import nn
 
 from monai_anomaly.engines.objectives.ocad import OCADObjective
 from monai_anomaly.networks.blocks.self_attention import SelfAttentionBlock
 from tests.helpers.ocad_terms import check_terms
 from tests.helpers.recipes import RECIPES, TINY
-from tests.helpers.tiny_bundles import Example, evaluate, parse, table, train
+from tests.helpers.tiny_bundles import Example, evaluate, table, train
 from tests.helpers.trained_models import assert_same, load, spec_args
 
 pytestmark = pytest.mark.usefixtures("at_root")
@@ -173,34 +172,3 @@ def test_other_settings(other, overrides):
         assert other.images("test", 1).shape[1:] == (1, 32, 32)
     if "spread" in overrides:
         assert len(other.detector.descriptor.variance.unique()) == 1
-
-
-# ---- overlays ------------------------------------------------------------------------------------------------------
-
-
-def count(module: nn.Module) -> int:
-    """Return the number of parameters."""
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
-def test_the_reference_has_the_sizes_of_its_source():
-    parser = parse("ocad", "reference")
-    detector = parser.get_parsed_content("network_def")
-    assert (count(detector.encoder), count(detector.decoder)) == (508_224, 412_867)
-    assert count(detector.bottleneck) == 0  # the latent is the map
-    assert count(parser.get_parsed_content("critic")) == 1_982_593
-    seen = []
-    (block,) = (module for module in detector.encoder.modules() if isinstance(module, SelfAttentionBlock))
-    block.register_forward_hook(lambda _, inputs, output: seen.extend([inputs[0].shape, output.shape]))
-    latent = detector.encoder.to("meta")(torch.empty(1, 3, 176, 176, device="meta"))
-    assert seen == [(1, 128, 44, 44)] * 2
-    assert latent.shape == (1, 64, 22, 22)
-
-
-def test_the_published_recipe_has_the_published_networks():
-    parser = parse("ocad", "paper")
-    detector = parser.get_parsed_content("network_def")
-    assert (detector.image_size, detector.bottleneck.latent_channels) == (256, 128)
-    assert count(detector.bottleneck) == 512 * 128 + 128
-    trained = sum(parameter.numel() for parameter in detector.parameters() if parameter.requires_grad)
-    assert trained == count(detector.bottleneck) + count(detector.decoder) == 10_969_027

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
 
 from monai_anomaly.networks.blocks.attention_gate import AttentionGate
 from monai_anomaly.networks.blocks.position_condition import PositionCondition
@@ -86,20 +85,6 @@ def test_the_published_recipe_trains_the_published_modes(small_radiographs, tmp_
     torch.testing.assert_close(pinned, restored, rtol=0, atol=1e-4)
     (group,) = trained.load("checkpoint")["optimizers"]["generator"]["param_groups"]
     assert group["lr"] == 5e-05 and losses(tmp_path) == LOSSES
-
-
-def test_the_published_recipe_has_the_published_networks():
-    parser = parse("sagan", "paper")
-    with torch.device("meta"):
-        generator = parser.get_parsed_content("network_def").generator
-        critic = parser.get_parsed_content("critic")
-
-    def count(module: nn.Module) -> int:
-        return sum(parameter.numel() for parameter in module.parameters())
-
-    assert (count(generator), count(critic)) == (44_758_979, 44_719_040)
-    assert parser.get_parsed_content("max_epochs") * parser.get_parsed_content("epoch_length") == 50_000
-    assert parser.get_parsed_content("batch_size") == 32
 
 
 # ---- overlays ------------------------------------------------------------------------------------------------------

@@ -204,19 +204,3 @@ def test_the_overlay_for_few_normals_reaches_both_stages():
     parser.parse()
     assert parser.get_parsed_content("augment").rotate == 15.0
     assert parser["pretrain#objective#augment"]["rotate"] == 15.0
-
-
-def test_the_published_recipe_has_the_published_networks():
-    parser = ConfigParser()
-    parser.read_config([config("train"), config("paper")])
-    parser["se"] = False
-
-    def count(module):
-        return sum(p.numel() for p in module.parameters())
-
-    network = parser.get_parsed_content("network_def")
-    assert (count(network.encoder), count(network.decoder)) == (3_452_672, 2_825_219)
-    parser["se_in_critic"] = False
-    assert count(parser.get_parsed_content("train#image_critic")) == 603_905
-    assert count(parser.get_parsed_content("train#latent_critic")) == 1_313_793
-    assert parser.get_parsed_content("max_epochs") * parser.get_parsed_content("epoch_length") == 20_000
