@@ -55,7 +55,7 @@ def load(
         batch_size: frames that are read before they are scored together.
         decode_limit: seconds of computing for a file, which is decoded in a process of its own; a file that takes
             longer or breaks the process is refused. None decodes in this process, for files that can be trusted.
-            Pictures in memory are decoded in this process.
+            Arrays and images of Pillow are decoded in this process.
         audit: an audit log, to which each result is written before it is returned; None keeps none.
         operator: who runs the program, for the audit log, which needs it.
 

@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from monai.data.image_reader import ImageReader
+from pydicom import Dataset
 
 from monai_anomaly.data.channels import convert_channels
+from monai_anomaly.data.dataset_source import LentFile, dataset_bytes
 from monai_anomaly.data.decoding.jobs import COUNT, FRAME, MASK, Job, do_job
 from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited
 from monai_anomaly.data.decoding.open_file import ReadRules, open_dicom, open_file, tell_kind
@@ -27,7 +30,10 @@ from monai_anomaly.data.kept_pictures import KeptPictures
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.utils.identity import site_key
 
-__all__ = ["ClinicalImageReader"]
+__all__ = ["ClinicalImageReader", "Readable"]
+
+Readable: TypeAlias = PathLike | str | FrameSource | Dataset
+"""What is read: a file's path, a picture in memory, or a data set of pydicom."""
 
 
 class ClinicalImageReader(ImageReader):
@@ -51,7 +57,7 @@ class ClinicalImageReader(ImageReader):
         max_bytes: most bytes of a file, decoded.
         decode_limit: seconds of computing for a file, which is then decoded in a process of its own, so that one that
             takes longer, takes too much memory or crashes a decoder is refused like any other; None decodes in this
-            process, without a limit on time. Pictures in memory are always decoded in this process.
+            process, without a limit on time. Arrays and images of Pillow are always decoded in this process.
 
     Raises:
         ValueError: for ``channels`` other than 1, 3 and None, or a limit that is none.
@@ -102,13 +108,13 @@ class ClinicalImageReader(ImageReader):
         return all(not Path(n).suffix or str(n).lower().endswith(SUFFIXES) for n in names)
 
     def read(  # type: ignore[override]
-        self, data: Sequence[PathLike | str] | PathLike | str | FrameSource, frame: int | None = None, **_: Any
+        self, data: Sequence[PathLike | str] | Readable, frame: int | None = None, **_: Any
     ) -> DecodedImage:
         """Decode one frame of a file.
 
         Args:
-            data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it), or a picture in
-                memory (see :func:`monai_anomaly.data.memory_source.memory_source`).
+            data: the file's path (or a sequence with one path, as MONAI's ``LoadImage`` passes it), a ``Dataset`` of
+                pydicom, or another picture in memory (see :func:`monai_anomaly.data.memory_source.memory_source`).
             frame: index of the frame of a cine, from 0; None for the middle one.
 
         Raises:
@@ -120,8 +126,9 @@ class ClinicalImageReader(ImageReader):
             if self._kept is not None:
                 self._kept.put(os.fspath(path), picture)
             return picture
+        source = self.open_dataset(path) if isinstance(path, Dataset) else path
         with boundary("reading the picture"):
-            return path.decode(choose_frame(frame, path.frames))
+            return source.decode(choose_frame(frame, source.frames))
 
     def keep_pictures(self, max_bytes: int) -> None:
         """Keep the pictures of files that are read from now on for :meth:`read_again`.
@@ -131,7 +138,7 @@ class ClinicalImageReader(ImageReader):
         """
         self._kept = KeptPictures(max_bytes)
 
-    def read_again(self, data: PathLike | str | FrameSource, frame: int | None = None) -> DecodedImage:
+    def read_again(self, data: Readable, frame: int | None = None) -> DecodedImage:
         """Return a frame that was read before: the kept one, once, else as :meth:`read` does.
 
         Args:
@@ -167,25 +174,30 @@ class ClinicalImageReader(ImageReader):
             for index in select_frames(rule, source.frames):
                 yield source.decode(index)
 
-    def count_frames(self, path: PathLike | str | FrameSource) -> int:
-        """Return the number of frames of a file from its header; no pixel is decoded.
+    def count_frames(self, path: Readable) -> int:
+        """Return the number of frames of a file or data set from its header; no pixel is decoded.
 
         Raises:
             ImageReadError: whatever is wrong with the header.
         """
-        return int(self._ask(COUNT, path)) if isinstance(path, (str, PathLike)) else path.frames
+        if isinstance(path, (str, PathLike)):
+            return int(self._ask(COUNT, path))
+        return self.open_dataset(path).frames if isinstance(path, Dataset) else path.frames
 
-    def open_dicom(self, stream: BinaryIO, key: bytes | None = None) -> FrameSource:
-        """Return the decoder of a DICOM file that is open, by this reader's rules.
+    def open_dataset(self, dataset: Dataset) -> FrameSource:
+        """Return the frames of a ``Dataset`` of pydicom in memory, by this reader's rules and limits for files.
 
-        Args:
-            stream: the file; stays open as long as frames are decoded.
-            key: the site's key for hashed identifiers; None leaves them out.
+        With ``decode_limit`` its bytes lie in a temporary file while the process that decodes looks at them.
 
         Raises:
             ImageReadError: whatever is wrong with the header.
         """
-        return open_dicom(stream, self._rules, key)
+        content = dataset_bytes(dataset)
+        if self.decode_limit is not None:
+            return LentFile(content, self._ask)
+        key = site_key()
+        with boundary("reading the Dataset"):
+            return open_dicom(io.BytesIO(content), self._rules, key)
 
     def _ask(self, task: str, path: PathLike | str, frame: int | None = None, frames: int = 1) -> Any:
         """Return the answer to a question about a file, from this process or from one with limits."""
@@ -270,7 +282,7 @@ class ClinicalImageReader(ImageReader):
         return cast(np.ndarray, self._ask(MASK, path, frame, frames))
 
 
-def _one_path(data: Sequence[PathLike | str] | PathLike | str | FrameSource) -> PathLike | str | FrameSource:
+def _one_path(data: Sequence[PathLike | str] | Readable) -> Readable:
     if not isinstance(data, Sequence) or isinstance(data, str):
         return data
     if len(data) != 1:

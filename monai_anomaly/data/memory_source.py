@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
-from pydicom import Dataset, dcmwrite
+from pydicom import Dataset
 
-from monai_anomaly.data.dicom.elements import quiet_pydicom
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage, FrameSource
 from monai_anomaly.data.image_reader import ClinicalImageReader
@@ -64,7 +62,7 @@ def memory_source(
         )
     if value_range is not None:
         raise ValueError("value_range is for arrays and tensors; a file, an image of Pillow and a Dataset say theirs.")
-    return _PillowSource(data, reader) if isinstance(data, Image.Image) else _dataset_source(data, reader)
+    return _PillowSource(data, reader) if isinstance(data, Image.Image) else reader.open_dataset(data)
 
 
 class _ArraySource:
@@ -124,23 +122,6 @@ def _check_tiff(image: Image.Image) -> None:
         raise ImageReadError(
             "unsupported", "Pillow opened a TIFF whose white or whose bits it does not know; give the file's path."
         )
-
-
-def _dataset_source(dataset: Dataset, reader: ClinicalImageReader) -> FrameSource:
-    """Return the frames of a data set as those of the file that it would be."""
-    stream = io.BytesIO()
-    with quiet_pydicom(), boundary("writing the Dataset as a file"):
-        if not getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None):
-            raise ImageReadError(
-                "missing_tag",
-                "the Dataset has no file_meta.TransferSyntaxUID, so that nobody knows how its pixels are stored; set "
-                "it, or give the file.",
-            )
-        if not getattr(dataset, "preamble", None):  # that of a Dataset which was read is written with it
-            stream.write(bytes(128) + b"DICM")
-        dcmwrite(stream, dataset, enforce_file_format=False, overwrite=True)
-    stream.seek(0)
-    return reader.open_dicom(stream)
 
 
 def _to_array(data: np.ndarray | torch.Tensor) -> np.ndarray:

@@ -15,8 +15,7 @@ from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform, Transform
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.frame_source import FrameSource
-from monai_anomaly.data.image_reader import ClinicalImageReader
+from monai_anomaly.data.image_reader import ClinicalImageReader, Readable
 from monai_anomaly.data.picture_facts import (
     PICTURE_FACTS,
     PICTURE_FORMAT,
@@ -47,11 +46,11 @@ class LoadClinicalImage(Transform):
         self.reader = ClinicalImageReader(channels, crop_region, **reader)
         self.min_size = min_size
 
-    def __call__(self, data: PathLike | str, frame: int | None = None) -> torch.Tensor:
+    def __call__(self, data: Readable, frame: int | None = None) -> torch.Tensor:
         """Return the image, float32 ``(C, H, W)`` in [0, 1].
 
         Args:
-            data: the file's path.
+            data: the file's path, or a ``Dataset`` of pydicom.
             frame: index of the frame of a cine, from 0; None for the middle one.
 
         Raises:
@@ -59,7 +58,7 @@ class LoadClinicalImage(Transform):
         """
         return self.load(data, frame)[0]
 
-    def load(self, path: PathLike | str | FrameSource, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
+    def load(self, path: Readable, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the image and the reader's allow-listed meta data; arguments and errors as in the call.
 
         The meta data has the :mod:`~monai_anomaly.data.picture_facts` too.

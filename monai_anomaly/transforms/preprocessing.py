@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from os import PathLike
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ import torch.nn.functional as F
 from monai.transforms.compose import Compose
 from monai.transforms.transform import Transform
 
-from monai_anomaly.data.frame_source import FrameSource
+from monai_anomaly.data.image_reader import Readable
 from monai_anomaly.transforms.intensity import NormalizeImage
 from monai_anomaly.transforms.load import LoadClinicalImaged
 from monai_anomaly.transforms.sharpness import EqualizeSharpness
@@ -134,7 +133,7 @@ class Preprocessing(Compose):
         """The arguments, as plain values: ``Preprocessing(**spec)`` makes the same preprocessing."""
         return dict(self._spec)
 
-    def count_frames(self, path: str | PathLike[str] | FrameSource) -> int:
+    def count_frames(self, path: Readable) -> int:
         """Return the number of frames of a file, from its header.
 
         Raises:
@@ -148,7 +147,8 @@ class Preprocessing(Compose):
         """Return the preprocessed item, or the list of them for a list.
 
         Args:
-            input_: an item with ``image`` (a path, or a picture in memory) and possibly ``mask`` and ``frame``.
+            input_: an item with ``image`` (a path, a ``Dataset`` of pydicom, or another picture in memory) and possibly
+                ``mask`` and ``frame``.
             start: first step to run, as in ``Compose``.
             end: step before which to stop, as in ``Compose``.
             threading: ignored; the steps keep no state.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,11 +12,15 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 from pydicom import Dataset, dcmread, examples
+from pydicom.uid import RLELossless
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.data.memory_source import memory_source
+from monai_anomaly.transforms.load import LoadClinicalImage
+from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.helpers.dicom_files import make_dataset, save
+from tests.helpers.trained_models import assert_same
 
 READER = ClinicalImageReader(channels=None)
 RNG = np.random.default_rng(0)
@@ -168,6 +173,32 @@ def test_a_dataset_that_was_made_in_memory_is_read_with_its_frames(tmp_path):
         np.testing.assert_array_equal(READER.read(source, frame).pixels, READER.read(path, frame).pixels)
     with pytest.raises(ImageReadError, match="frame_count"):
         READER.read(source, 4)
+
+
+@pytest.mark.parametrize("limit", [None, 10])
+def test_the_reader_takes_a_dataset_as_its_file_with_all_that_is_said_of_it(tmp_path, limit):
+    dataset = make_dataset(RNG.integers(0, 256, (5, 40, 48), dtype=np.uint8))
+    path, reader = save(tmp_path / "a.dcm", dataset), ClinicalImageReader(channels=None, decode_limit=limit)
+    assert reader.count_frames(dataset) == 5
+    for frame in (None, 4):
+        ours, theirs = reader.read(dataset, frame), reader.read(path, frame)
+        np.testing.assert_array_equal(ours.pixels, theirs.pixels)
+        assert replace(ours, pixels=None) == replace(theirs, pixels=None) and ours.identifiers
+    loaded = (LoadClinicalImage(decode_limit=limit)(data, 4) for data in (dataset, path))
+    assert torch.equal(*loaded)
+    prepared = (Preprocessing(32, decode_limit=limit)({"image": data}) for data in (dataset, path))
+    assert_same(*prepared)
+    with pytest.raises(ImageReadError, match="frame_count"):
+        reader.read(dataset, 5)
+
+
+def test_a_dataset_that_takes_too_long_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    dataset = make_dataset(RNG.integers(0, 256, (2, 3000, 3000), dtype=np.uint8))
+    dataset.compress(RLELossless)
+    with pytest.raises(ImageReadError, match=r"budget.*decode_limit"):
+        ClinicalImageReader(decode_limit=0.01).read(dataset, 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_dataset_without_pixels_or_syntax_is_one_error(capfd):
