@@ -1,0 +1,123 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""A real server of MONAI Label for tests, in an environment of its own: ``with LabelServer(...) as server: ...``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+from filelock import FileLock
+
+from measurements.node.servers.private import PrivateServer, free_port
+from tests.helpers.repository import ROOT
+
+__all__ = ["LabelServer", "label_environment"]
+
+VARIABLE = "MONAI_ANOMALY_LABEL_ENV"
+"""Names the folder of an environment that the script made, or is to make."""
+QUIET = {"sam2": "false", "zoo_source": "ngc"}
+"""Settings without which the app for bundles downloads what no bundle here needs, or a list of bundles."""
+
+
+def label_environment() -> Path:
+    """Return the folder of an environment with MONAI Label, which the script makes where there is none: minutes."""
+    folder = Path(os.environ.get(VARIABLE) or ROOT / ".venv-label").absolute()
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "bin" / "monailabel").is_file():
+            script = ROOT / "integrations" / "label" / "make_environment.sh"
+            subprocess.run([str(script), str(folder), "--editable", str(ROOT)], check=True)
+    return folder
+
+
+class LabelServer(PrivateServer):
+    """A server on a free port of loopback, with this checkout's package.
+
+    Args:
+        environment: as :func:`label_environment` returns it.
+        app: the app's folder.
+        studies: the folder of pictures that it works on, or the address of a DICOMweb server.
+        conf: settings of the app, over :data:`QUIET`.
+        variables: of the environment, over those of this process.
+
+    Raises:
+        RuntimeError: with the end of its log, when it does not start.
+    """
+
+    def __init__(
+        self,
+        environment: Path,
+        app: Path,
+        studies: Path | str,
+        conf: Mapping[str, str],
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__("monailabel")
+        self._as_user = {}  # it writes to the app's folder and to the pictures', which are this user's
+        self._environment, self._app, self._studies = environment, app, studies
+        self._conf = {**QUIET, **conf}
+        self._port = free_port()
+        self._variables = {
+            "PATH": f"{environment / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "OMP_NUM_THREADS": "1",
+            **(variables or {}),
+        }
+        self.session = requests.Session()
+        self.session.trust_env = False  # loopback, whatever proxy the machine has
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def log(self) -> str:
+        """What it has printed."""
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def prepare(self) -> None:
+        """Need nothing."""
+
+    def start(self) -> None:
+        """Start it as a user does."""
+        variables = [f"{name}={value}" for name, value in self._variables.items()]
+        conf = [word for pair in self._conf.items() for word in ("--conf", *pair)]
+        program = str(self._environment / "bin" / "monailabel")
+        place = ["--app", str(self._app), "--studies", str(self._studies)]
+        listen = ["--host", "127.0.0.1", "--port", str(self._port)]
+        self.launch(["/usr/bin/env", *variables, program, "start_server", *place, *conf, *listen], self._answers, 300)
+
+    def close(self) -> None:
+        """End the process and remove its folder."""
+        self.session.close()
+        super().close()
+
+    def get(self, path: str) -> Any:
+        """Return what a path answers, read from JSON."""
+        answer = self.session.get(self.url + path, timeout=300)
+        answer.raise_for_status()
+        return answer.json()
+
+    def infer(self, model: str, picture: Path, output: str = "all", **params: Any) -> requests.Response:
+        """Send a file to a model, as a program does, and return the answer."""
+        with picture.open("rb") as stream:
+            return self.session.post(
+                f"{self.url}/infer/{model}",
+                params={"output": output},
+                data={"params": json.dumps({"device": "cpu", **params})},
+                files={"file": (picture.name, stream)},
+                timeout=300,
+            )
+
+    def _answers(self) -> bool:
+        try:
+            return self.session.get(f"{self.url}/info/", timeout=60).ok
+        except requests.RequestException:
+            return False
