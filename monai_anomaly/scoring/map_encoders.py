@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from monai_anomaly.data.arrays.nifti_place import ArrayPlace
 from monai_anomaly.utils.heatmap import PALETTE, row_blocks
 
-__all__ = ["encode_nifti_map", "encode_npz_map", "encode_png_map", "place_by_spacing"]
+__all__ = ["encode_nifti_map", "encode_npz_map", "encode_png_map", "map_to_indices", "place_by_spacing"]
 
 _OUTSIDE = 0
 _LOWEST, _HIGHEST = 1, 255
@@ -40,7 +40,7 @@ def encode_png_map(source_map: npt.NDArray[np.float32], map_range: tuple[float, 
     """
     indices = np.empty(source_map.shape, dtype=np.uint8)
     for part in row_blocks(source_map.shape):
-        indices[part] = _to_indices(source_map[part], map_range)
+        indices[part] = map_to_indices(source_map[part], map_range)
     colors = PALETTE[np.linspace(0, 255, _HIGHEST).round().astype(int)]
     picture = Image.fromarray(indices)
     picture.putpalette(bytes(3) + colors.tobytes())
@@ -51,7 +51,8 @@ def encode_png_map(source_map: npt.NDArray[np.float32], map_range: tuple[float, 
     return stream.getvalue()
 
 
-def _to_indices(source_map: npt.NDArray[np.float32], map_range: tuple[float, float]) -> npt.NDArray[np.uint8]:
+def map_to_indices(source_map: npt.NDArray[np.float32], map_range: tuple[float, float]) -> npt.NDArray[np.uint8]:
+    """Return what :func:`encode_png_map` stores: 0 where the map is NaN, 1 to 255 from the low to the high end."""
     low, high = map_range
     seen = np.isfinite(source_map)
     steps = (np.where(seen, source_map, np.float32(low)) - low) * ((_HIGHEST - _LOWEST) / (high - low)) + _LOWEST

@@ -28,6 +28,7 @@ from monai_anomaly.apps.command.drift_verb import add_drift
 from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
 from monai_anomaly.apps.command.inspect_verb import add_inspect
+from monai_anomaly.apps.command.label_app_verb import add_label_app
 from monai_anomaly.apps.command.pool_curve_verb import add_pool_curve
 from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
 from monai_anomaly.apps.command.queue_verb import add_queue
@@ -127,4 +128,5 @@ def _parser(words: Sequence[str]) -> tuple[argparse.ArgumentParser, list[str]]:
     add_pool_curve(verbs)
     add_serve(verbs)
     add_queue(verbs)
+    add_label_app(verbs)
     return parser, list(verbs.choices)
