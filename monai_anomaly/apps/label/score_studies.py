@@ -9,6 +9,7 @@ import logging
 import time
 from collections import Counter
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 

@@ -23,7 +23,8 @@ TRAINED_HERE = "trained_here"
 """The detector, and the training, of the images that the server has."""
 
 _KEYS = ("models", "bundle", "false_alarm_rate", "device")
-_SERVERS_OWN = ("server_mode",)
+_OF_OTHERS = ("server_mode", "sam2", "zoo_source", "skip_trainers")
+"""Of the server, or of MONAI Label's own apps, and in every line that starts one."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -51,7 +52,7 @@ def read_settings(conf: Mapping[str, str]) -> Settings:
         ConfigError: for a key or a value that makes no sense.
     """
     for key in conf:
-        if key not in (*_KEYS, *_SERVERS_OWN):
+        if key not in (*_KEYS, *_OF_OTHERS):
             near = difflib.get_close_matches(key, _KEYS, n=1, cutoff=0.5)
             hint = f"the nearest is '{near[0]}'" if near else f"there are {', '.join(_KEYS)}"
             raise ConfigError(f"--conf: there is no key '{key}'; {hint}.")
