@@ -18,6 +18,7 @@ from monai_anomaly.bundle.deliverable.card import card_text
 from monai_anomaly.bundle.deliverable.onnx_file import onnx_bytes
 from monai_anomaly.bundle.deliverable.program_file import program_bytes
 from monai_anomaly.bundle.deliverable.script_file import script_bytes
+from monai_anomaly.bundle.deploy.configuration import add_outputs, deploy_inference
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.utils.atomic import atomic_write
@@ -46,7 +47,8 @@ def export_detector(
         path: the new file.
         kind: ``pt2``, ``ts`` or ``onnx``.
         calibration: the calibration's file; None for none.
-        bundle: whose configurations a ``.ts`` has for MONAI Label and MONAI Deploy; None for none.
+        bundle: whose metadata a ``.ts`` has for MONAI Deploy, with a configuration that parses anywhere; None for
+            neither.
 
     Returns:
         The detector that was written.
@@ -71,7 +73,7 @@ def export_detector(
     card = card_text(_content(trained, known))
     image = torch.zeros(2, *trained.preprocessing.image_shape)
     if kind == "ts":
-        data = script_bytes(trained.detector, card, Path(path).stem, _configurations(trained, bundle))
+        data = script_bytes(trained.detector, card, Path(path).stem, _configurations(trained, bundle, card))
     else:
         data = {"onnx": onnx_bytes, "pt2": program_bytes}[kind](trained.detector, image, card)
     atomic_write(path, data)
@@ -95,8 +97,8 @@ def _content(trained: TrainedDetector, calibration: Calibration | None) -> dict[
     }
 
 
-def _configurations(trained: TrainedDetector, bundle: Bundle | None) -> Mapping[str, str]:
-    """Return what MONAI's own export adds to TorchScript, with the sizes of this detector."""
+def _configurations(trained: TrainedDetector, bundle: Bundle | None, card: str) -> Mapping[str, str]:
+    """Return what MONAI Deploy needs beside the program, with the sizes of this detector."""
     if bundle is None:
         return {}
     metadata = json.loads(bundle.config("metadata").read_text(encoding="utf-8"))
@@ -104,5 +106,5 @@ def _configurations(trained: TrainedDetector, bundle: Bundle | None) -> Mapping[
     tensors = metadata["network_data_format"]
     tensors["inputs"]["image"].update(num_channels=channels, spatial_shape=size)
     tensors["outputs"]["pred"].update(spatial_shape=size)
-    inference = bundle.config("inference").read_text(encoding="utf-8")
-    return {"metadata.json": json.dumps(metadata), "inference.json": inference}
+    add_outputs(metadata)
+    return {"metadata.json": json.dumps(metadata), "inference.json": deploy_inference(trained, card)}

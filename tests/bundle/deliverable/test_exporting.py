@@ -123,7 +123,7 @@ def test_what_the_card_says_and_what_no_file_says(model, files):
 def test_torchscript_has_what_monai_s_programs_look_for(files, tmp_path):
     with zipfile.ZipFile(shutil.copy(files("ts"), tmp_path / "new.ts")) as archive:
         metadata = json.loads(archive.read("new/extra/metadata.json"))
-        assert "network_def" in json.loads(archive.read("new/extra/inference.json"))
+        assert "card" in json.loads(archive.read("new/extra/inference.json"))
     tensors = metadata["network_data_format"]
     assert tensors["inputs"]["image"]["spatial_shape"] == tensors["outputs"]["pred"]["spatial_shape"] == [16, 16]
     assert tensors["inputs"]["image"]["num_channels"] == 3
