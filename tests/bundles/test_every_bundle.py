@@ -32,6 +32,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from monai_anomaly.__main__ import main
+from monai_anomaly.apps.zoo.rules import SCHEMA
 from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
@@ -43,7 +44,6 @@ from tests.helpers.trained_models import spec_args, spread
 
 pytestmark = pytest.mark.usefixtures("at_root")
 
-SCHEMA = Path(__file__).with_name("metadata_schema.json")
 LEAST_SCORE = {"sepiad": 0.0}  # those of others are in standard deviations
 _, has_onnx = optional_import("onnxscript")
 needs_onnx = pytest.mark.skipif(not has_onnx, reason="onnxscript is not installed: pip install monai_anomaly[onnx]")
@@ -202,14 +202,13 @@ def test_network_format(name, bundle):
 
 
 def export_arguments(example: Example, path: Path) -> dict[str, Any]:
-    """Return what both exports of MONAI are told."""
+    """Return what both exports of MONAI are told, by the zoo's checks too."""
     return {
         "net_id": "network_def",
         "filepath": str(path),
         "ckpt_file": str(example.model),
         "meta_file": example.config("metadata"),
         "config_file": example.config("inference"),
-        "key_in_ckpt": "model",
         "checkpoint": str(example.model),
     }
 

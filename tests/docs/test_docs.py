@@ -74,6 +74,7 @@ def verb_options() -> set[str]:
         "predict",
         "report",
         "export",
+        "bundles zip",
         "inspect",
         "accept",
         "audit verify",

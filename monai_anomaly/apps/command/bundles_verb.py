@@ -1,7 +1,7 @@
 # SPDX-FileCopyrightText: 2026 monai_anomaly contributors
 # SPDX-License-Identifier: Apache-2.0
 
-"""``bundles``: what there is, a copy to edit, and whether a stranger's may be run."""
+"""``bundles``: what there is, a copy to edit, whether a stranger's may be run, and the archive for a model zoo."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.completion import suggest
+from monai_anomaly.apps.command.zip_action import add_zip
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.exceptions import ConfigError
 
@@ -20,10 +21,10 @@ __all__ = ["add_bundles", "copy_bundle", "copy_parts", "list_bundles", "run_chec
 
 def add_bundles(verbs: Any) -> None:
     """Add the verb to the parser."""
-    text = "list the bundles, copy one out to edit, or check one that somebody sent"
+    text = "list the bundles, copy one out to edit, check one that somebody sent, or pack one for a model zoo"
     parser = verbs.add_parser("bundles", help=text, description=f"{text.capitalize()}.")
     parser.set_defaults(verb=list_bundles)
-    actions = parser.add_subparsers(metavar="{copy,check}")
+    actions = parser.add_subparsers(metavar="{copy,check,zip}")
     copy = actions.add_parser("copy", help="copy a bundle's configurations and card into a new folder")
     known = known_bundles()
     suggest(copy.add_argument("name", metavar="NAME", help=f"one of {', '.join(known)}, or a bundle's folder"), known)
@@ -34,6 +35,7 @@ def add_bundles(verbs: Any) -> None:
     check.add_argument("path", metavar="DIR_OR_ZIP", help="the bundle's folder, or a zip archive of it")
     check.add_argument("--json", action="store_true", dest="as_json", help="print one JSON object")
     check.set_defaults(verb=run_check)
+    add_zip(actions, known)
 
 
 _CODES = "Exit codes: 0 nothing found, 3 something found, 1 there is no such bundle, 2 the command line makes no sense."

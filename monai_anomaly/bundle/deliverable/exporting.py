@@ -15,6 +15,7 @@ import torch
 
 from monai_anomaly.bundle.calibration import read_any_calibration
 from monai_anomaly.bundle.deliverable.card import card_text
+from monai_anomaly.bundle.deliverable.metadata import sized_metadata
 from monai_anomaly.bundle.deliverable.onnx_file import onnx_bytes
 from monai_anomaly.bundle.deliverable.program_file import program_bytes
 from monai_anomaly.bundle.deliverable.script_file import script_bytes
@@ -101,10 +102,6 @@ def _configurations(trained: TrainedDetector, bundle: Bundle | None, card: str) 
     """Return what MONAI Deploy needs beside the program, with the sizes of this detector."""
     if bundle is None:
         return {}
-    metadata = json.loads(bundle.config("metadata").read_text(encoding="utf-8"))
-    channels, *size = trained.preprocessing.image_shape
-    tensors = metadata["network_data_format"]
-    tensors["inputs"]["image"].update(num_channels=channels, spatial_shape=size)
-    tensors["outputs"]["pred"].update(spatial_shape=size)
+    metadata = sized_metadata(json.loads(bundle.config("metadata").read_text(encoding="utf-8")), trained)
     add_outputs(metadata)
     return {"metadata.json": json.dumps(metadata), "inference.json": deploy_inference(trained, card)}

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +47,11 @@ class Detector(nn.Module):
         if not torch.jit.is_tracing():  # type: ignore[attr-defined]
             self.check_image(image)
         return self.anomaly_map(image)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load weights, also out of a whole ``model.pt``: MONAI's exports hand on what they open."""
+        weights = state_dict["model"] if {"model", "spec"} <= state_dict.keys() else state_dict
+        return super().load_state_dict(weights, strict=strict, assign=assign)
 
     def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)``, whose shape is right, to anomaly map ``(B, 1, S, S)``; what a method writes."""

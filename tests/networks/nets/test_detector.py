@@ -74,3 +74,13 @@ def test_a_method_that_writes_no_map_is_told(kind, name):
     detector = kind(8, 1) if kind is Detector else kind(8, 1, 1)
     with pytest.raises(NotImplementedError, match=name):
         detector(torch.zeros(1, 1, 8, 8))
+
+
+def test_weights_are_taken_out_of_a_whole_checkpoint():
+    detector, other = Brightness(8, 1, raw_scores=2), Brightness(8, 1, raw_scores=2)
+    weights = {key: value + 1 for key, value in other.state_dict().items()}
+    for given in (weights, {"model": weights, "spec": {}, "map_range": (0, 1)}):
+        assert str(detector.load_state_dict(given)) == "<All keys matched successfully>"
+        assert all(torch.equal(detector.state_dict()[key], value) for key, value in weights.items())
+    with pytest.raises(RuntimeError, match="Unexpected key"):
+        detector.load_state_dict({"model": weights})
