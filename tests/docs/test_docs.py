@@ -33,6 +33,8 @@ TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalon
 TOOLS |= {"images", "minutes", "postgres", "workers"}  # of measurements
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
+ZOO_ORDER = ["Model overview", "Data", "Training configuration", "Input and output", "Performance"]
+ZOO_ORDER += ["MONAI bundle commands", "Evaluation", "Inference", "References", "License"]
 NOT_FOR_USERS = {"imports", "_desc_", "is_not_rank0", "rank", "world_size", "backend", "spec", "network_args"}
 NOT_FOR_USERS |= {"preprocessing_args", "network_def", "network", "budget", "pretrain", "train", "validate"}
 NOT_FOR_USERS |= {"history"}
@@ -187,6 +189,13 @@ def test_the_table_of_keys_is_right(bundle, key, where, default):
             assert json.loads(stated[1]) == value
         else:  # words for values that differ by configuration, or are long
             assert len(places) > 1 or isinstance(value, dict) or isinstance(value[0], dict)
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_a_page_has_the_order_of_the_model_zoo_s(bundle):
+    text = re.sub(r"^```.*?^```", "", read(BUNDLE_PAGES[bundle]), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^##+ (.+)$", text, flags=re.MULTILINE)
+    assert [heading for heading in headings if heading in ZOO_ORDER] == ZOO_ORDER
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
