@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from monai_anomaly.data.arrays.itk_place import read_itk_place
 from monai_anomaly.data.arrays.nifti_place import ArrayPlace, read_place
 from monai_anomaly.data.file_kind import find_kind
 from monai_anomaly.data.image_reader import ClinicalImageReader
@@ -104,8 +105,11 @@ def _encode_nifti(levels: npt.NDArray[np.uint8], place: ArrayPlace) -> bytes:
 
 
 def _place(path: Path, frame: int | None, reader: ClinicalImageReader) -> ArrayPlace:
-    """Return where a NIfTI file says that the picture lies; of any other, its pixels' size."""
+    """Return where a file of arrays says that the picture lies; of any other, its pixels' size."""
     with open(path, "rb") as stream:
-        if find_kind(stream, path) == "nifti":
-            return read_place(path, frame or 0, reader.frames_axis)
+        kind = find_kind(stream, path)
+    if kind == "nifti":
+        return read_place(path, frame or 0, reader.frames_axis)
+    if kind in ("nrrd", "metaimage"):
+        return read_itk_place(path, kind, frame or 0, reader.frames_axis)
     return place_by_spacing(reader.read_again(path, frame).spacing)

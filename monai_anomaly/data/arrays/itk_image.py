@@ -29,7 +29,7 @@ from monai_anomaly.data.frame_source import DecodedImage
 from monai_anomaly.data.read_limits import ReadLimits
 from monai_anomaly.data.zero_tail import check_zero_tail
 
-__all__ = ["ItkSource", "load_itk"]
+__all__ = ["ItkSource", "import_itk", "load_itk"]
 
 PIXEL_TYPES = {"u1": "UC", "i1": "SS", "u2": "US", "i2": "SS", "f4": "F"}
 """Type of a stored number -> ITK's name of a type that holds it exactly; D (64-bit float) for all others."""
@@ -157,7 +157,7 @@ def _check_packed(data: Path, header: ArrayHeader) -> None:
 
 def _read_with_itk(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
     """Return what ITK reads, its axes in the reverse of the stored order, color last."""
-    itk = _import_itk()
+    itk = import_itk()
     try:
         decoder = (itk.NrrdImageIO if kind == "nrrd" else itk.MetaImageIO).New()
         pixel = getattr(itk, PIXEL_TYPES.get(header.dtype.str[1:], "D"))
@@ -172,12 +172,12 @@ def _read_with_itk(path: str, kind: str, header: ArrayHeader) -> np.ndarray:
 def load_itk() -> None:
     """Load ITK's libraries, which takes seconds, before the first file needs them; do nothing where it is missing."""
     with suppress(ImageReadError):
-        itk = _import_itk()
+        itk = import_itk()
         for name in ("NrrdImageIO", "MetaImageIO", "Image", "VectorImage", "ImageFileReader"):
             getattr(itk, name)
 
 
-def _import_itk() -> Any:
+def import_itk() -> Any:
     """Return the module; its warnings, which quote the file, are switched off."""
     try:
         import itk

@@ -1,0 +1,113 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import itk
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.data import get_testdata_file
+
+from monai_anomaly.apps.label.answer import score_image
+from monai_anomaly.apps.label.map_file import choose_suffix, encode_map
+from monai_anomaly.bundle.loading import load
+from monai_anomaly.utils.exceptions import ConfigError
+from tests.helpers.doors import calibrate, write_model
+from tests.helpers.pictures import make_gray
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def detector(path):
+    calibrate(path)
+    return load(path, decode_limit=None, device="cpu")
+
+
+def encoded(detector, file, suffix, kind):
+    answer = score_image(detector, file)
+    return answer.result, encode_map(answer.result, file, suffix, kind, detector.trained.preprocessing.reader)
+
+
+def test_a_picture_has_a_map_of_its_own_size_whose_levels_are_the_maps_values(tmp_path, detector):
+    file = tmp_path / "a.png"
+    Image.fromarray(make_gray(72, 90)).save(file)
+    assert choose_suffix(file) == ".png"
+    result, content = encoded(detector, file, ".png", "heat")
+    levels = np.asarray(Image.open(io.BytesIO(content)))
+    low, high = result.map_range
+    expected = np.clip(np.floor((result.map_on_source - low) * 254 / (high - low) + 1.5), 1, 255)
+    assert levels.shape == (72, 90) and np.abs(levels - expected).max() <= 1
+    _, content = encoded(detector, file, ".png", "regions")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), result.map_on_source >= result.threshold)
+
+
+def test_a_nifti_files_map_lies_where_the_file_lies(tmp_path, detector):
+    place = np.array([[-0.4, 0, 0, 5], [0, -0.5, 0, 6], [0, 0, 2, 7], [0, 0, 0, 1.0]])
+    file = tmp_path / "a.nii.gz"
+    nib.Nifti1Image(make_gray(72, 90).T[..., None], place).to_filename(file)
+    assert choose_suffix(file) == ".nii.gz"
+    _, content = encoded(detector, file, ".nii.gz", "heat")
+    volume = nib.Nifti1Image.from_bytes(gzip.decompress(content))
+    assert volume.shape == (90, 72, 1) and volume.get_data_dtype() == np.uint8
+    assert np.allclose(volume.affine, place)
+    _, other = encoded(detector, file, ".nii", "heat")
+    assert other == gzip.decompress(content)
+    _, png = encoded(detector, file, ".png", "heat")
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))).T, np.asarray(volume.dataobj)[..., 0])
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.nrrd"])
+def test_an_array_files_map_lies_where_the_file_lies(tmp_path, detector, name):
+    image = itk.image_from_array(make_gray(72, 90))
+    image.SetSpacing([0.5, 0.25])
+    image.SetOrigin([10.0, 20.0])
+    itk.imwrite(image, str(tmp_path / name))
+    assert choose_suffix(tmp_path / name) == ".nii.gz"
+    _, content = encoded(detector, tmp_path / name, ".nii.gz", "heat")
+    volume = nib.Nifti1Image.from_bytes(gzip.decompress(content))
+    # NIfTI counts to the right and to the front, ITK to the left and to the back
+    assert np.allclose(volume.affine @ [0, 0, 0, 1], [-10, -20, 0, 1])
+    assert np.allclose(volume.affine @ [2, 4, 0, 1], [-11, -21, 0, 1])
+
+
+def test_of_dicom_the_part_that_the_method_did_not_see_is_0(detector):
+    file = get_testdata_file("examples_rgb_color.dcm", download=False)
+    result, content = encoded(detector, Path(file), ".nii", "heat")
+    levels = np.asarray(nib.Nifti1Image.from_bytes(content).dataobj)[..., 0].T
+    assert levels.shape == result.source_shape
+    assert np.array_equal(levels == 0, ~np.isfinite(result.map_on_source))
+
+
+def test_without_a_calibration_regions_begin_in_the_middle_of_the_colors(tmp_path, path):
+    Image.fromarray(make_gray(72, 90)).save(tmp_path / "a.png")
+    uncalibrated = load(path, calibration=False, decode_limit=None, device="cpu")
+    result, content = encoded(uncalibrated, tmp_path / "a.png", ".png", "regions")
+    middle = sum(result.map_range) / 2
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), result.map_on_source >= middle)
+
+
+def test_other_endings_and_maps_are_refused(tmp_path, detector):
+    Image.fromarray(make_gray()).save(tmp_path / "a.png")
+    with pytest.raises(ConfigError, match=r"result_extension must be one of .png, .nii.gz, .nii, got '.exe'"):
+        choose_suffix(tmp_path / "a.png", ".exe")
+    with pytest.raises(ConfigError, match="map must be regions or heat, got 'cold'"):
+        encoded(detector, tmp_path / "a.png", ".png", "cold")
+
+
+def test_the_guards_say_is_applicable(tmp_path, detector, path):
+    Image.fromarray(make_gray()).save(tmp_path / "gray.png")
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8) + np.uint8([255, 0, 90])).save(tmp_path / "red.png")
+    record = score_image(detector, tmp_path / "red.png").record()
+    assert record["decision"] == "not_applicable" and record["applicable"] is False
+    unguarded = load(path, guard=False, decode_limit=None, device="cpu")
+    assert score_image(unguarded, tmp_path / "gray.png").record()["applicable"] is None
