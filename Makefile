@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: compiled demo node bundles style check test commands slow label docs timings clean
+.PHONY: compiled demo node bundles style check test commands slow label deploy docs timings clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -83,6 +83,9 @@ slow: $(VENV)/installed-dev  # the tests that take minutes
 
 label: $(VENV)/installed-dev  # MONAI Label's server; makes its environment in .venv-label, or in MONAI_ANOMALY_LABEL_ENV
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m label
+
+deploy: $(VENV)/installed-dev  # MONAI Deploy's SDK; makes its environment in .venv-deploy, or in MONAI_ANOMALY_DEPLOY_ENV
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m deploy
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/_build docs/api

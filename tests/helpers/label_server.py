@@ -7,33 +7,25 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import requests
-from filelock import FileLock
 
 from measurements.node.servers.private import PrivateServer, free_port
+from tests.helpers.other_environments import other_environment
 from tests.helpers.repository import ROOT
 
 __all__ = ["LabelServer", "label_environment"]
 
-VARIABLE = "MONAI_ANOMALY_LABEL_ENV"
-"""Names the folder of an environment that the script made, or is to make."""
 QUIET = {"sam2": "false", "zoo_source": "ngc"}
 """Settings without which the app for bundles downloads what no bundle here needs, or a list of bundles."""
 
 
 def label_environment() -> Path:
     """Return the folder of an environment with MONAI Label, which the script makes where there is none: minutes."""
-    folder = Path(os.environ.get(VARIABLE) or ROOT / ".venv-label").absolute()
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "bin" / "monailabel").is_file():
-            script = ROOT / "integrations" / "label" / "make_environment.sh"
-            subprocess.run([str(script), str(folder), "--editable", str(ROOT)], check=True)
-    return folder
+    return other_environment("label", "bin/monailabel")
 
 
 class LabelServer(PrivateServer):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydicom import Dataset
 
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.errors import ImageReadError
@@ -24,7 +25,9 @@ from monai_anomaly.utils.identity import site_key, stream_digest
 if TYPE_CHECKING:  # highdicom is loaded where objects are made, and only there
     from monai_anomaly.dicom_results.dicom_results import DicomResults
 
-__all__ = ["DicomFiles"]
+__all__ = ["DicomFiles", "write_objects"]
+
+Picture = npt.NDArray[np.float32]
 
 
 class DicomFiles:
@@ -59,7 +62,7 @@ class DicomFiles:
         self._folder = folder
         self._results = self._make(calibration)
 
-    def write(self, result: Result, number: int, index: int, picture: npt.NDArray[np.float32] | None) -> dict[str, Any]:
+    def write(self, result: Result, number: int, index: int, picture: Picture | None) -> dict[str, Any]:
         """Write the objects of a result, and return what its record says of them.
 
         Args:
@@ -71,26 +74,11 @@ class DicomFiles:
         Raises:
             OSError: when one cannot be written.
         """
-        from monai_anomaly.dicom_results.errors import DicomResultError
-
-        if result.status != "scored" or result.source_shape is None:
-            return _said({}, {}, "there is no score to report.")
-        shape, frame = result.source_shape, result.frame
-        try:
-            objects = self._results.make(
-                self._paths[index],
-                result,
-                picture=(lambda: self._sources.read(index, frame, shape).pixels) if picture is None else picture,
-            )
-        except (DicomResultError, ImageReadError) as error:
-            return _said({}, {}, error.message)
-        target = self._folder / DICOM_FOLDER / f"{number:06d}"
-        target.mkdir()
-        for made in objects:
-            (target / f"{made.kind}.dcm").write_bytes(made.content)
-        names = {made.kind: f"{DICOM_FOLDER}/{number:06d}/{made.kind}.dcm" for made in objects}
-        digests = {made.kind: stream_digest(io.BytesIO(made.content), site_key()) for made in objects}
-        return _said(names, digests, _why_not_all(self._results.kinds, names))
+        frame, shape = result.frame, result.source_shape
+        read = None if shape is None else lambda: self._sources.read(index, frame, shape).pixels
+        return write_objects(
+            self._results, self._folder, number, self._paths[index], result, read if picture is None else picture
+        )
 
     def keep(self, record: Mapping[str, Any], folder: Path, number: int) -> dict[str, Any]:
         """Copy the objects of a kept record to their places here, as :meth:`.PictureFiles.keep` takes files over."""
@@ -100,6 +88,44 @@ class DicomFiles:
         for kind, name in names.items():
             shutil.copyfile(folder / record["dicom"][kind], self._folder / name)
         return {**record, "dicom": names or None}
+
+
+def write_objects(
+    results: DicomResults,
+    folder: Path,
+    number: int,
+    source: Dataset | str | os.PathLike[str],
+    result: Result,
+    picture: Picture | Callable[[], Picture] | None = None,
+) -> dict[str, Any]:
+    """Write the objects of a result into ``dicom/<number>`` of a folder, and return what its record says of them.
+
+    Args:
+        results: makes the objects.
+        folder: the run's own folder.
+        number: of the record.
+        source: the image's path, or its data set.
+        result: scored or not.
+        picture: the whole frame ``(C, rows, columns)``, or what reads it; None asks the result.
+
+    Raises:
+        OSError: when one cannot be written.
+    """
+    from monai_anomaly.dicom_results.errors import DicomResultError
+
+    if result.status != "scored" or result.source_shape is None:
+        return _said({}, {}, "there is no score to report.")
+    try:
+        objects = results.make(source, result, picture=picture)
+    except (DicomResultError, ImageReadError) as error:
+        return _said({}, {}, error.message)
+    target = folder / DICOM_FOLDER / f"{number:06d}"
+    target.mkdir()
+    for made in objects:
+        (target / f"{made.kind}.dcm").write_bytes(made.content)
+    names = {made.kind: f"{DICOM_FOLDER}/{number:06d}/{made.kind}.dcm" for made in objects}
+    digests = {made.kind: stream_digest(io.BytesIO(made.content), site_key()) for made in objects}
+    return _said(names, digests, _why_not_all(results.kinds, names))
 
 
 def _why_not_all(wanted: Iterable[str], names: Mapping[str, str]) -> str:

@@ -1,0 +1,9 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+from __future__ import annotations
+
+from app import AnomalyApp
+
+if __name__ == "__main__":
+    AnomalyApp().run()
