@@ -22,12 +22,13 @@ from monai_anomaly.dicom_results.model_identity import ModelIdentity
 from monai_anomaly.dicom_results.regions import Region, find_regions
 from monai_anomaly.dicom_results.result_object import ResultObject
 from monai_anomaly.dicom_results.sample import sample_content, sample_header, sample_result
-from monai_anomaly.dicom_results.segmentation import fill_segmentation, fractions_of, make_segmentation, mask_of
+from monai_anomaly.dicom_results.segmentation import fill_segmentation, fractions_of, make_segmentation
 from monai_anomaly.dicom_results.source_header import SourceHeader, read_source
 from monai_anomaly.dicom_results.structured_report import fill_report, make_report
 from monai_anomaly.dicom_results.template import Filling, Template
 from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.result import Result
+from monai_anomaly.transforms.source_map import mask_of
 
 __all__ = ["DicomResults"]
 

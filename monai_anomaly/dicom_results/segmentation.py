@@ -21,7 +21,7 @@ from monai_anomaly.dicom_results.result_object import ResultObject
 from monai_anomaly.dicom_results.template import Filling
 from monai_anomaly.scoring.result import Result
 
-__all__ = ["fill_segmentation", "fractions_of", "make_segmentation", "mask_of"]
+__all__ = ["fill_segmentation", "fractions_of", "make_segmentation"]
 
 _ROWS, _COLUMNS, _PIXELS, _CONTENT = 0x00280010, 0x00280011, 0x7FE00010, 0x00700081
 _STEPS = 255
@@ -41,23 +41,13 @@ def fractions_of(source_map: npt.NDArray[np.float32], map_range: tuple[float, fl
     return np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
 
 
-def mask_of(source_map: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.uint8]:
-    """Return 1 where a map reaches the threshold of the decision, else 0, ``(rows, columns)``.
-
-    Args:
-        source_map: ``(rows, columns)``, NaN where the network saw nothing.
-        threshold: from which on.
-    """
-    return (np.nan_to_num(source_map, nan=-np.inf) >= np.float32(threshold)).astype(np.uint8)
-
-
 def make_segmentation(draft: Draft, result: Result, pixels: Pixels) -> ResultObject:
     """Return the map as fractions of its range in 255 steps, or where it reaches the threshold of the decision.
 
     Args:
         draft: of kind ``"seg"`` or ``"seg_binary"``.
         result: that was scored, of a still image; with a calibration for the latter.
-        pixels: as :func:`fractions_of` or :func:`mask_of` gives them.
+        pixels: as :func:`fractions_of` or :func:`~monai_anomaly.transforms.source_map.mask_of` gives them.
     """
     binary = draft.kind == "seg_binary"
     words = _words(draft, result)

@@ -13,7 +13,7 @@ import torch
 
 from monai_anomaly.transforms.preprocessing import resize_image
 
-__all__ = ["map_on_source", "shrink_geometry"]
+__all__ = ["map_on_source", "mask_of", "shrink_geometry"]
 
 
 def map_on_source(
@@ -54,6 +54,16 @@ def map_on_source(
     whole = np.full((rows, columns), np.nan, dtype=np.float32)
     whole[y0:y1, x0:x1] = inside
     return whole
+
+
+def mask_of(source_map: npt.NDArray[np.float32], threshold: float) -> npt.NDArray[np.uint8]:
+    """Return 1 where a map reaches the threshold of the decision, else 0, ``(rows, columns)``.
+
+    Args:
+        source_map: ``(rows, columns)``, NaN where the network saw nothing.
+        threshold: from which on.
+    """
+    return (np.nan_to_num(source_map, nan=-np.inf) >= np.float32(threshold)).astype(np.uint8)
 
 
 def shrink_geometry(

@@ -13,12 +13,13 @@ from monai_anomaly.dicom_results.capture import draw_capture, make_capture
 from monai_anomaly.dicom_results.dicom_results import DESCRIPTIONS
 from monai_anomaly.dicom_results.draft import Draft
 from monai_anomaly.dicom_results.regions import MOST_CORNERS, find_regions
-from monai_anomaly.dicom_results.segmentation import fractions_of, make_segmentation, mask_of
+from monai_anomaly.dicom_results.segmentation import fractions_of, make_segmentation
 from monai_anomaly.dicom_results.source_header import read_source
 from monai_anomaly.dicom_results.structured_report import make_report
 from monai_anomaly.dicom_results.template import Template
 from monai_anomaly.report.overlay import draw_overlay
 from monai_anomaly.scoring.result import Result
+from monai_anomaly.transforms.source_map import mask_of
 from tests.dicom_results.test_dicom_results import CINE, MODEL, STILLS, result_of, source_of
 
 RESULTS: dict[str, dict[str, object]] = {

@@ -51,7 +51,7 @@ NOT_FOR_USERS |= {
     "opened",
 }
 NOT_FOR_USERS |= {"trained", "detector_writer", "summary", "tracker", "lock", "settings", "earlier", "to_score"}
-NOT_FOR_USERS |= {"sources"}
+NOT_FOR_USERS |= {"sources", "post_transforms", "displayable_configs"}
 NOT_FOR_USERS |= {"initialize", "pretraining", "training", "evaluating", "calibrate", "inferring", "finalize", "run"}
 """Keys that put a run together."""
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
 from collections.abc import Mapping
@@ -107,6 +108,15 @@ class LabelServer(PrivateServer):
                 files={"file": (picture.name, stream)},
                 timeout=300,
             )
+
+    def ask(self, model: str, picture: Path, **params: Any) -> tuple[dict[str, Any], bytes]:
+        """Send a file to a model, and return what is said of it and the file of its map."""
+        answer = self.infer(model, picture, **params)
+        assert answer.status_code == 200, self.log[-3000:]
+        head = f"Content-Type: {answer.headers['content-type']}\r\n\r\n".encode()
+        parts = [part for part in email.message_from_bytes(head + answer.content).walk() if not part.is_multipart()]
+        found = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts}
+        return json.loads(found["params"]), found["image"]
 
     def _answers(self) -> bool:
         try:
