@@ -82,7 +82,7 @@ def test_the_answer_is_that_of_load_and_the_map_has_the_pictures_size(folder, fi
     model = folder / "models" / "model.pt"
     put_calibration(model, files)
     chain, detector = Chain(folder), ma.load(model, device="cpu")
-    for path in files:
+    for path in files if folder.name == "sepiad" else files[::4]:
         data, expected = chain(path), detector.score(path)
         answer = json.loads(json.dumps(data["result"], allow_nan=False))
         assert answer["score"] == pytest.approx(expected.score, abs=1e-5, rel=0)
