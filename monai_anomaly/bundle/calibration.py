@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from monai_anomaly.bundle.deliverable.opening import is_deliverable, read_card
+from monai_anomaly.bundle.deliverable.opening import read_card
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.lists.left_out import ItemList
 from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
+from monai_anomaly.utils.exported.card_entry import has_calibration, is_deliverable
 
 __all__ = [
     "calibration_folder",
@@ -32,8 +33,7 @@ def calibration_path(checkpoint: str | os.PathLike[str]) -> str:
     Raises:
         CheckpointError: for a detector's file that is damaged.
     """
-    place = os.path.expanduser(checkpoint)
-    if is_deliverable(place) and os.path.isfile(place) and read_card(place)["calibration"] is not None:
+    if has_calibration(os.path.expanduser(checkpoint)):
         return os.fspath(checkpoint)
     return os.path.join(os.path.dirname(checkpoint), "calibration.json")
 

@@ -17,7 +17,7 @@ from monai.bundle import ConfigParser
 from torch import Tensor
 
 from monai_anomaly.bundle.deliverable.exported_detector import ExportedDetector, Program
-from monai_anomaly.bundle.deliverable.opening import is_deliverable, read_deliverable
+from monai_anomaly.bundle.deliverable.opening import read_deliverable
 from monai_anomaly.engines.consensus_inferer import ConsensusInferer
 from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.input_guard import InputGuard
@@ -28,6 +28,7 @@ from monai_anomaly.networks.nets.registry import make_detector
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.utils.checkpoint import load_hashed_checkpoint, require_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.exported.card_entry import is_deliverable
 
 __all__ = ["TrainedDetector", "open_detector"]
 

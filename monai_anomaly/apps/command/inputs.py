@@ -12,11 +12,9 @@ from typing import Any
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
+from monai_anomaly.utils.exported.card_entry import has_calibration, is_deliverable, plain_card
 
 __all__ = ["bundle_of", "calibration_of", "check_checkpoint", "check_inputs", "checkpoint_of", "path_of"]
-
-EXPORTS = (".onnx", ".pt2", ".ts")
-"""Endings of files that hold a detector and its calibration."""
 
 
 def check_inputs(options: Mapping[str, str]) -> None:
@@ -71,23 +69,20 @@ def bundle_of(checkpoint: str) -> Bundle:
 
 def calibration_of(checkpoint: str) -> str:
     """Return where the calibration of a checkpoint is: beside it, or in an export; of what is computed, beside."""
-    beside = (Path(checkpoint).parent / "calibration.json").as_posix()
-    if path_of(checkpoint).suffix.lower() not in EXPORTS:
-        return beside
-    from monai_anomaly.bundle.calibration import calibration_path
-
-    return calibration_path(str(path_of(checkpoint)))
+    if has_calibration(path_of(checkpoint)):
+        return checkpoint
+    return (Path(checkpoint).parent / "calibration.json").as_posix()
 
 
 def _spec_of(file: Path) -> Mapping[str, Any]:
-    if file.suffix.lower() not in EXPORTS:  # without MONAI, which may be imported without its optional packages later
-        from monai_anomaly.utils.checkpoint import load_checkpoint
-
-        spec: Mapping[str, Any] = load_checkpoint(file)["spec"]
+    """Return how a detector was made, without MONAI, which may be imported without its optional packages later."""
+    if is_deliverable(file):
+        spec: Mapping[str, Any] = plain_card(file)["spec"]
         return spec
-    from monai_anomaly.bundle.trained_detector import TrainedDetector
+    from monai_anomaly.utils.checkpoint import load_checkpoint
 
-    return TrainedDetector.read(file).spec
+    known: Mapping[str, Any] = load_checkpoint(file)["spec"]
+    return known
 
 
 def path_of(value: str) -> Path:

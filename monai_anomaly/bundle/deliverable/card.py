@@ -15,12 +15,10 @@ import torch
 from monai_anomaly import __version__
 from monai_anomaly.bundle.deliverable.plain_values import from_plain, to_plain
 from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.exported.card_entry import FORMAT, foreign
 
-__all__ = ["CARD", "card_text", "foreign", "read_card_text"]
+__all__ = ["card_text", "read_card_text"]
 
-CARD = "monai_anomaly.json"
-"""Its name in the file."""
-FORMAT = "monai_anomaly detector"
 VERSION = 1
 _KINDS: Mapping[str, type] = {
     "model_hash": str,
@@ -78,11 +76,3 @@ def read_card_text(text: str | bytes, path: str | os.PathLike[str]) -> dict[str,
         raise
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"the detector's file '{os.fspath(path)}' has a damaged card: export again.") from error
-
-
-def foreign(path: str | os.PathLike[str]) -> CheckpointError:
-    """Return the error of a file that something else wrote."""
-    return CheckpointError(
-        f"'{os.fspath(path)}' is damaged or no detector that 'monai-anomaly export' wrote: export the checkpoint "
-        "again, or name another file."
-    )

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.bundle.deliverable.card import CARD
-from monai_anomaly.bundle.deliverable.onnx_entries import onnx_entry, sealed
 from monai_anomaly.bundle.deliverable.program_file import export_program
 from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.exported.card_entry import CARD
+from monai_anomaly.utils.exported.onnx_entries import onnx_entry, sealed
 
 __all__ = ["OnnxProgram", "onnx_bytes", "require_onnx"]
 

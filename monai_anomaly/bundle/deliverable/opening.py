@@ -5,25 +5,20 @@
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from monai_anomaly.bundle.deliverable.archive import read_member
-from monai_anomaly.bundle.deliverable.card import CARD, foreign, read_card_text
+from monai_anomaly.bundle.deliverable.card import read_card_text
 from monai_anomaly.bundle.deliverable.exported_detector import Program
-from monai_anomaly.bundle.deliverable.onnx_entries import check_sealed, metadata_entries
 from monai_anomaly.bundle.deliverable.onnx_file import OnnxProgram
 from monai_anomaly.bundle.deliverable.program_file import ExportProgram
 from monai_anomaly.bundle.deliverable.script_file import ScriptProgram
 from monai_anomaly.utils.checkpoint import require_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError, ConfigError
-from monai_anomaly.utils.seal import check_seal
+from monai_anomaly.utils.exported.card_entry import format_of, read_card_entry
 
-__all__ = ["FORMATS", "Deliverable", "is_deliverable", "read_card", "read_deliverable"]
+__all__ = ["FORMATS", "Deliverable", "read_card", "read_deliverable"]
 
 FORMATS: Mapping[str, Callable[[bytes], Program]] = {"onnx": OnnxProgram, "pt2": ExportProgram, "ts": ScriptProgram}
 """What opens a file of each ending."""
@@ -39,11 +34,6 @@ class Deliverable(NamedTuple):
 
     card: dict[str, Any]
     program: Callable[[], Program]
-
-
-def is_deliverable(path: str | os.PathLike[str]) -> bool:
-    """Return whether a path names a detector's file and no checkpoint, by its ending."""
-    return _format(path) in FORMATS
 
 
 def read_card(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -62,16 +52,7 @@ def read_deliverable(path: str | os.PathLike[str]) -> Deliverable:
         CheckpointError: when there is no such file, it is damaged, or something else wrote it.
     """
     require_checkpoint(path)
-    data, kind = Path(path).read_bytes(), _format(path)
-    intact = check_sealed(data) if kind == "onnx" else check_seal(io.BytesIO(data))[0]
-    if not intact:
-        raise foreign(path)
-    try:
-        text = metadata_entries(data).get(CARD) if kind == "onnx" else read_member(io.BytesIO(data), f"extra/{CARD}")
-    except (ValueError, zipfile.BadZipFile) as error:
-        raise foreign(path) from error
-    if text is None:
-        raise foreign(path)
+    (data, text), kind = read_card_entry(path), format_of(path)
 
     def program() -> Program:
         try:
@@ -86,7 +67,3 @@ def read_deliverable(path: str | os.PathLike[str]) -> Deliverable:
             ) from error
 
     return Deliverable(read_card_text(text, path), program)
-
-
-def _format(path: str | os.PathLike[str]) -> str:
-    return Path(path).suffix.removeprefix(".").lower()

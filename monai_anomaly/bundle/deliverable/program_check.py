@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from monai_anomaly.bundle.deliverable.archive import safe_members
+from monai_anomaly.utils.exported.archive import safe_members
 
 __all__ = ["check_program"]
 

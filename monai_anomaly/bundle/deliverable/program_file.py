@@ -10,9 +10,9 @@ import io
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.bundle.deliverable.archive import rewritten
-from monai_anomaly.bundle.deliverable.card import CARD
 from monai_anomaly.bundle.deliverable.program_check import check_program
+from monai_anomaly.utils.exported.archive import rewritten
+from monai_anomaly.utils.exported.card_entry import CARD
 
 __all__ = ["ExportProgram", "export_program", "program_bytes"]
 

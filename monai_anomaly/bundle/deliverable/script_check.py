@@ -14,7 +14,7 @@ import io
 import re
 import zipfile
 
-from monai_anomaly.bundle.deliverable.archive import safe_members
+from monai_anomaly.utils.exported.archive import safe_members
 
 __all__ = ["check_script"]
 

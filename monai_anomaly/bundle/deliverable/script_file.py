@@ -13,9 +13,9 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from monai_anomaly.bundle.deliverable.archive import rewritten
-from monai_anomaly.bundle.deliverable.card import CARD
 from monai_anomaly.bundle.deliverable.script_check import check_script
+from monai_anomaly.utils.exported.archive import rewritten
+from monai_anomaly.utils.exported.card_entry import CARD
 
 __all__ = ["ScriptProgram", "script_bytes"]
 

@@ -9,20 +9,23 @@ import io
 import json
 import re
 import shutil
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import monai_anomaly as ma
 from monai_anomaly.apps.command.main import main
-from monai_anomaly.bundle.deliverable.archive import rewritten
-from monai_anomaly.bundle.deliverable.onnx_entries import onnx_entry, sealed
 from monai_anomaly.bundle.deliverable.opening import read_card
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.utils.exceptions import CalibrationError, CheckpointError, ConfigError
+from monai_anomaly.utils.exported.archive import rewritten
+from monai_anomaly.utils.exported.onnx_entries import onnx_entry, sealed
 from tests.helpers.doors import calibrate, write_model
 from tests.helpers.trained_models import assert_same
 
@@ -118,6 +121,30 @@ def test_what_the_card_says_and_what_no_file_says(model, files):
             everything = b"".join(map(archive.read, archive.namelist()))
         for private in (b"fingerprints", b"site-packages", str(Path(ma.__file__).parent.parent).encode()):
             assert private not in everything
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_predict_takes_a_file_and_finds_bundle_and_calibration(model, files, tmp_path, kind):
+    Image.fromarray(PICTURES[0].transpose(1, 2, 0)).save(tmp_path / "image.png")
+    given = shutil.copy(files(kind), tmp_path)
+    assert main(["predict", str(tmp_path / "image.png"), str(tmp_path / "out"), "--checkpoint", str(given)]) == 0
+    (line,) = (tmp_path / "out" / "records.jsonl").read_text().splitlines()
+    record, expected = json.loads(line), ma.load(model, device="cpu").score(tmp_path / "image.png")
+    assert record["score"] == pytest.approx(expected.score, abs=1e-5)
+    assert (record["p_value"], record["decision"]) == (expected.p_value, expected.decision)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())
+
+
+def test_a_file_s_bundle_and_calibration_are_found_without_monai(files):
+    program = (
+        "import sys; from monai_anomaly.apps.command.inputs import bundle_of, calibration_of; "
+        "name, place = bundle_of(sys.argv[1]).name, calibration_of(sys.argv[1]); "
+        "print(name, place == sys.argv[1], 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(files("pt2"))], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["ocad", "True", "False"]
 
 
 def test_torchscript_has_what_monai_s_programs_look_for(files, tmp_path):
@@ -257,8 +284,6 @@ def test_a_library_in_a_program_is_refused(files, tmp_path):
 
 
 def test_onnx_needs_its_extra_and_says_so(files, monkeypatch):
-    import sys
-
     path = files("onnx")
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r"pip install 'monai_anomaly\[onnx\]'"):

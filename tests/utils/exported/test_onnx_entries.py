@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from monai_anomaly.bundle.deliverable.onnx_entries import check_sealed, metadata_entries, onnx_entry, sealed
+from monai_anomaly.utils.exported.onnx_entries import check_sealed, metadata_entries, onnx_entry, sealed
 
 
 def test_entries_are_read_by_onnx_and_by_us():
