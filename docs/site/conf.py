@@ -72,6 +72,7 @@ autodoc_member_order = "bysource"
 # What SQLAlchemy gives a class of tables has its own site.
 autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "metadata, registry"}
 autodoc_type_aliases = {"npt.ArrayLike": "numpy.typing.ArrayLike"}
+autodoc_mock_imports = ["monailabel"]  # in an environment of its own
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False  # types are in the signatures, what "Returns:" holds is prose
 
@@ -90,11 +91,11 @@ nitpick_ignore_regex = [
     ("py:.*", r"(socket|ssl|types|typing|zipfile)\..*"),
     ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom)\..*"),
     ("py:.*", r"(scipy|skimage|sklearn|torch|torchvision)\..*"),
-    ("py:.*", r"(_orm|_schema|evt|fastapi|highdicom|pynetdicom|sqlalchemy|starlette)\..*"),
+    ("py:.*", r"(_orm|_schema|evt|fastapi|highdicom|monailabel|pynetdicom|requests|sqlalchemy|starlette)\..*"),
     # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
-    ("py:(class|exc)", r"ApplicationEntity|Floats|HTTPException|Module|PackageNotFoundError|Path"),
+    ("py:(class|exc)", r"ApplicationEntity|Datastore|Floats|HTTPException|Module|PackageNotFoundError|Path|Session"),
 ]
 if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
     extensions.append("sphinx.ext.intersphinx")

@@ -93,7 +93,7 @@ def test_sixteen_files_have_the_scores_of_the_package_and_maps_of_their_own_size
     assert len(files) == 16
     for file in files:
         expected = detector.score(file)
-        record, name, content = parts(server.infer("mine", file, map="heat"))
+        record, name, content = parts(server.infer("mine", file))
         assert record["score"] == pytest.approx(expected.score, abs=1e-5), file.name
         assert record["p_value"] == pytest.approx(expected.p_value) and record["decision"] == expected.decision
         assert record["applicable"] is (expected.decision != "not_applicable")
@@ -111,7 +111,7 @@ def test_sixteen_files_have_the_scores_of_the_package_and_maps_of_their_own_size
 def test_a_nifti_files_map_lies_where_it_lies_and_regions_are_a_label(server, place, detector):
     file = place / "files" / "slice.nii.gz"
     result = detector.score(file)
-    _, name, content = parts(server.infer("mine", file))
+    _, name, content = parts(server.infer("mine", file, map_kind="region"))
     assert name.endswith(".nii.gz")
     volume = nib.Nifti1Image.from_bytes(gzip.decompress(content))
     assert np.allclose(volume.affine, nib.load(file).affine)

@@ -18,14 +18,14 @@ from monai_anomaly.data.file_kind import find_kind
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.scoring.map_encoders import encode_png_map, map_to_indices, place_by_spacing
 from monai_anomaly.scoring.result import Result
-from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 from monai_anomaly.utils.heatmap import encode_levels, row_blocks
 
 __all__ = ["MAPS", "choose_suffix", "encode_map"]
 
-MAPS = ("regions", "heat")
-"""``regions``: 1 where the map reaches the threshold of the decision, which viewers take for a label. ``heat``: 1 to
-255 from the low to the high end of the detector's range. 0 elsewhere, and where the method saw nothing."""
+MAPS = ("heat map", "region")
+"""``heat map``: 1 to 255 from the low to the high end of the detector's range. ``region``: 1 where the map reaches the
+threshold of the decision, which viewers take for a label. 0 elsewhere, and where the method saw nothing."""
 
 _SUFFIXES = (".png", ".nii.gz", ".nii")
 _PICTURES = ("raster", "tiff")
@@ -60,15 +60,16 @@ def encode_map(result: Result, path: Path, suffix: str, kind: str, reader: Clini
         reader: what the image was read through.
 
     Raises:
+        CalibrationError: for a region without a calibration.
         ConfigError: for another kind.
         ImageReadError: when the image cannot be read any more.
     """
     if kind not in MAPS:
-        raise ConfigError(f"map must be {' or '.join(MAPS)}, got {kind!r}.")
+        raise ConfigError(f"map_kind must be {' or '.join(MAPS)}, got {kind!r}.")
     source_map, map_range = result.map_on_source, result.map_range or (0.0, 1.0)
-    if suffix == ".png" and kind == "heat":
+    if suffix == ".png" and kind == MAPS[0]:
         return encode_png_map(source_map, map_range)
-    levels = _levels(source_map, map_range, None if kind == "heat" else _threshold(result, map_range))
+    levels = _levels(source_map, map_range, None if kind == MAPS[0] else _threshold(result))
     if suffix == ".png":
         return encode_levels(levels)
     data = _encode_nifti(levels, _place(path, result.frame, reader))
@@ -77,9 +78,13 @@ def encode_map(result: Result, path: Path, suffix: str, kind: str, reader: Clini
     return gzip.compress(data, compresslevel=1, mtime=0)
 
 
-def _threshold(result: Result, map_range: tuple[float, float]) -> float:
-    """Return the decision's threshold; without a calibration the middle of the colors."""
-    return sum(map_range) / 2 if result.threshold is None else result.threshold
+def _threshold(result: Result) -> float:
+    if result.threshold is None:
+        raise CalibrationError(
+            "a region is where the map reaches the threshold of the decision, and there is no calibration: put "
+            "calibration.json beside the weights, or ask for the heat map."
+        )
+    return result.threshold
 
 
 def _levels(

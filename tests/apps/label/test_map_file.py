@@ -17,7 +17,7 @@ from pydicom.data import get_testdata_file
 from monai_anomaly.apps.label.answer import score_image
 from monai_anomaly.apps.label.map_file import choose_suffix, encode_map
 from monai_anomaly.bundle.loading import load
-from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
 from tests.helpers.doors import calibrate, write_model
 from tests.helpers.pictures import make_gray
 
@@ -42,12 +42,12 @@ def test_a_picture_has_a_map_of_its_own_size_whose_levels_are_the_maps_values(tm
     file = tmp_path / "a.png"
     Image.fromarray(make_gray(72, 90)).save(file)
     assert choose_suffix(file) == ".png"
-    result, content = encoded(detector, file, ".png", "heat")
+    result, content = encoded(detector, file, ".png", "heat map")
     levels = np.asarray(Image.open(io.BytesIO(content)))
     low, high = result.map_range
     expected = np.clip(np.floor((result.map_on_source - low) * 254 / (high - low) + 1.5), 1, 255)
     assert levels.shape == (72, 90) and np.abs(levels - expected).max() <= 1
-    _, content = encoded(detector, file, ".png", "regions")
+    _, content = encoded(detector, file, ".png", "region")
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), result.map_on_source >= result.threshold)
 
 
@@ -56,13 +56,13 @@ def test_a_nifti_files_map_lies_where_the_file_lies(tmp_path, detector):
     file = tmp_path / "a.nii.gz"
     nib.Nifti1Image(make_gray(72, 90).T[..., None], place).to_filename(file)
     assert choose_suffix(file) == ".nii.gz"
-    _, content = encoded(detector, file, ".nii.gz", "heat")
+    _, content = encoded(detector, file, ".nii.gz", "heat map")
     volume = nib.Nifti1Image.from_bytes(gzip.decompress(content))
     assert volume.shape == (90, 72, 1) and volume.get_data_dtype() == np.uint8
     assert np.allclose(volume.affine, place)
-    _, other = encoded(detector, file, ".nii", "heat")
+    _, other = encoded(detector, file, ".nii", "heat map")
     assert other == gzip.decompress(content)
-    _, png = encoded(detector, file, ".png", "heat")
+    _, png = encoded(detector, file, ".png", "heat map")
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))).T, np.asarray(volume.dataobj)[..., 0])
 
 
@@ -73,7 +73,7 @@ def test_an_array_files_map_lies_where_the_file_lies(tmp_path, detector, name):
     image.SetOrigin([10.0, 20.0])
     itk.imwrite(image, str(tmp_path / name))
     assert choose_suffix(tmp_path / name) == ".nii.gz"
-    _, content = encoded(detector, tmp_path / name, ".nii.gz", "heat")
+    _, content = encoded(detector, tmp_path / name, ".nii.gz", "heat map")
     volume = nib.Nifti1Image.from_bytes(gzip.decompress(content))
     # NIfTI counts to the right and to the front, ITK to the left and to the back
     assert np.allclose(volume.affine @ [0, 0, 0, 1], [-10, -20, 0, 1])
@@ -82,25 +82,24 @@ def test_an_array_files_map_lies_where_the_file_lies(tmp_path, detector, name):
 
 def test_of_dicom_the_part_that_the_method_did_not_see_is_0(detector):
     file = get_testdata_file("examples_rgb_color.dcm", download=False)
-    result, content = encoded(detector, Path(file), ".nii", "heat")
+    result, content = encoded(detector, Path(file), ".nii", "heat map")
     levels = np.asarray(nib.Nifti1Image.from_bytes(content).dataobj)[..., 0].T
     assert levels.shape == result.source_shape
     assert np.array_equal(levels == 0, ~np.isfinite(result.map_on_source))
 
 
-def test_without_a_calibration_regions_begin_in_the_middle_of_the_colors(tmp_path, path):
+def test_without_a_calibration_there_is_no_region(tmp_path, path):
     Image.fromarray(make_gray(72, 90)).save(tmp_path / "a.png")
     uncalibrated = load(path, calibration=False, decode_limit=None, device="cpu")
-    result, content = encoded(uncalibrated, tmp_path / "a.png", ".png", "regions")
-    middle = sum(result.map_range) / 2
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(content))), result.map_on_source >= middle)
+    with pytest.raises(CalibrationError, match="there is no calibration: put "):
+        encoded(uncalibrated, tmp_path / "a.png", ".png", "region")
 
 
 def test_other_endings_and_maps_are_refused(tmp_path, detector):
     Image.fromarray(make_gray()).save(tmp_path / "a.png")
     with pytest.raises(ConfigError, match=r"result_extension must be one of .png, .nii.gz, .nii, got '.exe'"):
         choose_suffix(tmp_path / "a.png", ".exe")
-    with pytest.raises(ConfigError, match="map must be regions or heat, got 'cold'"):
+    with pytest.raises(ConfigError, match="map_kind must be heat map or region, got 'cold'"):
         encoded(detector, tmp_path / "a.png", ".png", "cold")
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ from monai_anomaly.utils.exceptions import ConfigError
 __all__ = ["AnomalyApp"]
 
 SCORING, METRICS = "anomaly", "verdicts"
+
+logger = logging.getLogger(__name__)
 
 
 class AnomalyApp(MONAILabelApp):
@@ -111,6 +114,12 @@ class AnomalyApp(MONAILabelApp):
 
     # ---- what is asked -----------------------------------------------------------------------------------------------
 
+    def info(self) -> dict[str, Any]:
+        """Return what there is."""
+        with answer_refusals():
+            known: dict[str, Any] = super().info()
+            return known
+
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Score an image; an image that cannot be read is an answer 422 with the reader's sentence."""
         with answer_refusals():
@@ -138,7 +147,11 @@ class AnomalyApp(MONAILabelApp):
         """Start a scoring; one that MONAI Label starts by itself, only where an image has no score and none runs."""
         if method:
             return super().async_scoring(method, params)
-        if processes("scoring") or not self._unscored():
+        try:
+            if processes("scoring") or not self._unscored():
+                return {}
+        except OSError as error:
+            logger.warning("the list of images could not be had (%s); nothing is scored.", type(error).__name__)
             return {}
         return super().async_scoring(SCORING, params)
 

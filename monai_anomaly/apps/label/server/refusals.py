@@ -26,4 +26,6 @@ def answer_refusals() -> Iterator[None]:
     except (CalibrationError, CheckpointError, ConfigError, TrainingError) as error:
         raise HTTPException(400, str(error)) from None
     except OSError as error:  # its text may hold a path or a URL
-        raise HTTPException(502, f"the image could not be had ({type(error).__name__}).") from None
+        raise HTTPException(
+            502, f"an image, or the list of images, could not be had ({type(error).__name__})."
+        ) from None

@@ -46,7 +46,7 @@ class AnomalyInfer(InferTask):
             labels=LABELS,
             dimension=2,
             description="How anomalous an image is, and where",
-            config={"map": list(MAPS)},
+            config={"map_kind": list(MAPS)},
         )
         self._served = served
 
@@ -63,7 +63,7 @@ class AnomalyInfer(InferTask):
         image = request["image"]
         if not isinstance(image, str) or not image:
             raise ConfigError("there is no such image; name one of the datastore, or send a file.")
-        detector, kind = self._served.get(), request.get("map", MAPS[0])
+        detector, kind = self._served.get(), request.get("map_kind") or MAPS[0]
         kind = kind[0] if isinstance(kind, list) else kind  # as it is offered, when the client does not choose
         answer = score_image(detector, Path(image))
         record = {"model": self._served.name, "label_names": LABELS, **answer.record()}
