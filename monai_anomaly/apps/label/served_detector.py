@@ -25,7 +25,7 @@ class ServedDetector:
     Args:
         name: what it is called in requests.
         find: returns the file, or None while there is none.
-        options: of :func:`monai_anomaly.load`.
+        options: of :func:`monai_anomaly.bundle.loading.load`.
     """
 
     def __init__(self, name: str, find: Callable[[], Path | None], options: Mapping[str, Any]) -> None:
@@ -46,8 +46,8 @@ class ServedDetector:
 
         Raises:
             ConfigError: while there is none.
-            CalibrationError: as :func:`monai_anomaly.load`.
-            CheckpointError: as :func:`monai_anomaly.load`.
+            CalibrationError: as :func:`monai_anomaly.bundle.loading.load` does.
+            CheckpointError: as :func:`monai_anomaly.bundle.loading.load` does.
         """
         path = self.path
         if path is None:

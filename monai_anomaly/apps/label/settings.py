@@ -93,8 +93,8 @@ def find_detectors(settings: Settings, home: Path) -> dict[str, ServedDetector]:
 
     Raises:
         ConfigError: when two have one name.
-        CalibrationError: as :func:`monai_anomaly.load`.
-        CheckpointError: as :func:`monai_anomaly.load`.
+        CalibrationError: as :func:`monai_anomaly.bundle.loading.load` does.
+        CheckpointError: as :func:`monai_anomaly.bundle.loading.load` does.
     """
     options: dict[str, Any] = {"false_alarm_rate": settings.false_alarm_rate, "device": settings.device}
     detectors: dict[str, ServedDetector] = {}
