@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import Any
 
+from monai_anomaly.data.arrays.itk_place import read_itk_place
 from monai_anomaly.data.arrays.nifti_place import ArrayPlace, read_place
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.frame_source import DecodedImage
@@ -47,15 +48,17 @@ class SourcePictures:
         return decoded
 
     def place(self, index: int, decoded: DecodedImage) -> ArrayPlace:
-        """Return where the picture lies: where a NIfTI file says, else by its spacing alone.
+        """Return where the picture lies: where a NIfTI, NRRD or MetaImage file says, else by its spacing alone.
 
         Args:
             index: of the item.
             decoded: what :meth:`read` returned.
 
         Raises:
-            ImageReadError: when a NIfTI file's header places nothing.
+            ImageReadError: when such a file's header places nothing.
         """
-        if decoded.kind != "nifti":
-            return place_by_spacing(decoded.spacing)
-        return read_place(self._paths[index], decoded.frame, self._reader.frames_axis)
+        if decoded.kind == "nifti":
+            return read_place(self._paths[index], decoded.frame, self._reader.frames_axis)
+        if decoded.kind in ("nrrd", "metaimage"):
+            return read_itk_place(self._paths[index], decoded.kind, decoded.frame, self._reader.frames_axis)
+        return place_by_spacing(decoded.spacing)

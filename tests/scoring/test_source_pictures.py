@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itk
 import nibabel as nib
 import numpy as np
 import pytest
@@ -49,3 +50,18 @@ def test_a_nifti_file_says_where_its_picture_lies_and_others_have_a_spacing(tmp_
     Image.fromarray(pixels).save(tmp_path / "a.png")
     sources = _sources(tmp_path / "a.png")
     assert np.array_equal(sources.place(5, sources.read(5, None, (50, 40))).affine, np.diag([-1.0, -1, 1, 1]))
+
+
+@pytest.mark.parametrize("name", ["a.mha", "a.nrrd"])
+def test_an_array_file_says_where_its_picture_lies_and_nifti_turns_two_axes_around(tmp_path, name):
+    image = itk.image_from_array(RNG.integers(0, 256, (50, 40), dtype=np.uint8))
+    image.SetSpacing([0.5, 0.25])
+    image.SetOrigin([10.0, 20.0])
+    turned = np.array([[0.0, 1.0], [1.0, 0.0]])  # columns run to the back, rows to the left
+    image.SetDirection(turned)
+    itk.imwrite(image, str(tmp_path / name))
+    sources = _sources(tmp_path / name)
+    affine = sources.place(5, sources.read(5, None, (50, 40))).affine
+    np.testing.assert_allclose(affine @ [0, 0, 0, 1], [-10, -20, 0, 1])
+    np.testing.assert_allclose(affine @ [2, 4, 0, 1], [-11, -21, 0, 1])  # a step of each axis is 1 mm, 1 mm
+    np.testing.assert_allclose(affine @ [2, 0, 0, 1], [-10, -21, 0, 1])

@@ -12,109 +12,60 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from monai_anomaly.data.arrays.itk_place import read_itk_place
-from monai_anomaly.data.arrays.nifti_place import ArrayPlace, read_place
-from monai_anomaly.data.file_kind import find_kind
+from monai_anomaly.bundle.label.answer import MAP_KINDS
+from monai_anomaly.bundle.label.written_map import RASTER_SUFFIX, VOLUME_SUFFIX, write_map
 from monai_anomaly.data.image_reader import ClinicalImageReader
-from monai_anomaly.scoring.map_encoders import encode_png_map, map_to_indices, place_by_spacing
+from monai_anomaly.scoring.map_encoders import encode_png_map, place_by_spacing
 from monai_anomaly.scoring.result import Result
-from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
-from monai_anomaly.utils.heatmap import encode_levels, row_blocks
+from monai_anomaly.scoring.source_pictures import SourcePictures
+from monai_anomaly.utils.exceptions import ConfigError
+from monai_anomaly.utils.heatmap import encode_levels
 
-__all__ = ["MAPS", "choose_suffix", "encode_map"]
+__all__ = ["encode_map"]
 
-MAPS = ("heat map", "region")
-"""``heat map``: 1 to 255 from the low to the high end of the detector's range. ``region``: 1 where the map reaches the
-threshold of the decision, which viewers take for a label. 0 elsewhere, and where the method saw nothing."""
-
-_SUFFIXES = (".png", ".nii.gz", ".nii")
-_PICTURES = ("raster", "tiff")
+_UNPACKED = ".nii"
+_MILLIMETERS = 2
+_MOST_BY_NIFTI_1 = 2**15 - 1
 
 
-def choose_suffix(path: Path, wanted: str = "") -> str:
-    """Return how the map's file ends: as wanted, else ``.png`` for a picture and ``.nii.gz`` for anything else.
-
-    Args:
-        path: the image, which has been read.
-        wanted: an ending; empty for none.
-
-    Raises:
-        ConfigError: for an ending that no map can have.
-    """
-    if wanted and wanted not in _SUFFIXES:
-        raise ConfigError(f"result_extension must be one of {', '.join(_SUFFIXES)}, got {wanted!r}.")
-    if wanted:
-        return wanted
-    with open(path, "rb") as stream:
-        return ".png" if find_kind(stream, path) in _PICTURES else ".nii.gz"
-
-
-def encode_map(result: Result, path: Path, suffix: str, kind: str, reader: ClinicalImageReader) -> bytes:
-    """Return the file's bytes; its rows and columns are the picture's.
+def encode_map(
+    result: Result, path: Path, reader: ClinicalImageReader, *, kind: str = MAP_KINDS[0], suffix: str = ""
+) -> tuple[bytes, str]:
+    """Return the file's bytes and how its name ends; its rows and columns are the picture's.
 
     Args:
         result: that was scored.
         path: the image's file.
-        suffix: how the file ends, of :func:`choose_suffix`.
-        kind: one of :data:`MAPS`.
         reader: what the image was read through.
+        kind: one of :data:`~monai_anomaly.bundle.label.answer.MAP_KINDS`.
+        suffix: how the name is to end; empty for ``.png`` of a picture and ``.nii.gz`` of anything else.
 
     Raises:
         CalibrationError: for a region without a calibration.
-        ConfigError: for another kind.
+        ConfigError: for another kind, or an ending that no map has.
         ImageReadError: when the image cannot be read any more.
     """
-    if kind not in MAPS:
-        raise ConfigError(f"map_kind must be {' or '.join(MAPS)}, got {kind!r}.")
-    source_map, map_range = result.map_on_source, result.map_range or (0.0, 1.0)
-    if suffix == ".png" and kind == MAPS[0]:
-        return encode_png_map(source_map, map_range)
-    levels = _levels(source_map, map_range, None if kind == MAPS[0] else _threshold(result))
-    if suffix == ".png":
-        return encode_levels(levels)
-    data = _encode_nifti(levels, _place(path, result.frame, reader))
-    if suffix == ".nii":
-        return data
-    return gzip.compress(data, compresslevel=1, mtime=0)
+    if kind not in MAP_KINDS:
+        raise ConfigError(f"map_kind must be {' or '.join(MAP_KINDS)}, got {kind!r}.")
+    known = (RASTER_SUFFIX, VOLUME_SUFFIX, _UNPACKED)
+    if suffix and suffix not in known:
+        raise ConfigError(f"result_extension must be one of {', '.join(known)}, got {suffix!r}.")
+    region = kind != MAP_KINDS[0]
+    written = write_map(result, SourcePictures([{"index": 0, "image": path}], reader), region=region)
+    suffix = suffix or (RASTER_SUFFIX if written.flat else VOLUME_SUFFIX)
+    if suffix == RASTER_SUFFIX:
+        levels = np.ascontiguousarray(written.pixels.reshape(written.pixels.shape[:2]).T)
+        colored = not region and result.map_range is not None
+        content = encode_png_map(result.map_on_source, result.map_range) if colored else encode_levels(levels)
+        return content, suffix
+    affine = place_by_spacing(None).affine if written.affine is None else written.affine
+    data = _encode_nifti(written.pixels, affine)
+    return (data if suffix == _UNPACKED else gzip.compress(data, compresslevel=1, mtime=0)), suffix
 
 
-def _threshold(result: Result) -> float:
-    if result.threshold is None:
-        raise CalibrationError(
-            "a region is where the map reaches the threshold of the decision, and there is no calibration: put "
-            "calibration.json beside the weights, or ask for the heat map."
-        )
-    return result.threshold
-
-
-def _levels(
-    source_map: npt.NDArray[np.float32], map_range: tuple[float, float], threshold: float | None
-) -> npt.NDArray[np.uint8]:
-    levels = np.zeros(source_map.shape, dtype=np.uint8)
-    for rows in row_blocks(source_map.shape):
-        part = source_map[rows]
-        if threshold is None:
-            levels[rows] = map_to_indices(part, map_range)
-        else:
-            levels[rows] = np.nan_to_num(part, nan=-np.inf) >= np.float32(threshold)
-    return levels
-
-
-def _encode_nifti(levels: npt.NDArray[np.uint8], place: ArrayPlace) -> bytes:
-    """Return a NIfTI file whose first stored axis runs along the columns, as our reader takes a picture."""
-    kind = nib.Nifti1Image if max(levels.shape) < 2**15 else nib.Nifti2Image
-    image = kind(levels.T[..., None], place.affine, dtype=np.uint8)
-    image.header["xyzt_units"] = place.unit
+def _encode_nifti(pixels: npt.NDArray[np.uint8], affine: npt.NDArray[np.float64]) -> bytes:
+    kind = nib.Nifti1Image if max(pixels.shape) <= _MOST_BY_NIFTI_1 else nib.Nifti2Image
+    image = kind(pixels.reshape(*pixels.shape[:2], 1), affine, dtype=np.uint8)
+    image.header["xyzt_units"] = _MILLIMETERS
     data: bytes = image.to_bytes()
     return data
-
-
-def _place(path: Path, frame: int | None, reader: ClinicalImageReader) -> ArrayPlace:
-    """Return where a file of arrays says that the picture lies; of any other, its pixels' size."""
-    with open(path, "rb") as stream:
-        kind = find_kind(stream, path)
-    if kind == "nifti":
-        return read_place(path, frame or 0, reader.frames_axis)
-    if kind in ("nrrd", "metaimage"):
-        return read_itk_place(path, kind, frame or 0, reader.frames_axis)
-    return place_by_spacing(reader.read_again(path, frame).spacing)

@@ -18,13 +18,14 @@ from monailabel.interfaces.tasks.train import TrainTask
 
 from monai_anomaly.apps.label.answer import LABELS, score_image
 from monai_anomaly.apps.label.benchmark import make_benchmark
-from monai_anomaly.apps.label.map_file import MAPS, choose_suffix, encode_map
+from monai_anomaly.apps.label.map_file import encode_map
 from monai_anomaly.apps.label.published import trained_on
 from monai_anomaly.apps.label.reading_order import ORDERS
 from monai_anomaly.apps.label.score_studies import score_studies, store_of
 from monai_anomaly.apps.label.served_detector import ServedDetector
 from monai_anomaly.apps.label.settings import TRAINED_HERE
 from monai_anomaly.apps.label.training import DEFAULTS, Training
+from monai_anomaly.bundle.label.answer import MAP_KINDS
 from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["AnomalyInfer", "AnomalyScoring", "AnomalyTraining", "ReadingOrder", "VerdictMetrics"]
@@ -46,7 +47,7 @@ class AnomalyInfer(InferTask):
             labels=LABELS,
             dimension=2,
             description="How anomalous an image is, and where",
-            config={"map_kind": list(MAPS)},
+            config={"map_kind": list(MAP_KINDS)},
         )
         self._served = served
 
@@ -63,14 +64,14 @@ class AnomalyInfer(InferTask):
         image = request["image"]
         if not isinstance(image, str) or not image:
             raise ConfigError("there is no such image; name one of the datastore, or send a file.")
-        detector, kind = self._served.get(), request.get("map_kind") or MAPS[0]
+        detector, kind = self._served.get(), request.get("map_kind") or MAP_KINDS[0]
         kind = kind[0] if isinstance(kind, list) else kind  # as it is offered, when the client does not choose
         answer = score_image(detector, Path(image))
         record = {"model": self._served.name, "label_names": LABELS, **answer.record()}
         if answer.result.score is None:
             return None, record
-        suffix = choose_suffix(answer.path, request.get("result_extension") or "")
-        content = encode_map(answer.result, answer.path, suffix, kind, detector.trained.preprocessing.reader)
+        reader, suffix = detector.trained.preprocessing.reader, request.get("result_extension") or ""
+        content, suffix = encode_map(answer.result, answer.path, reader, kind=kind, suffix=suffix)
         with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as file:
             file.write(content)
         return file.name, record
