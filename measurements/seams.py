@@ -88,7 +88,7 @@ def _images(trained: TrainedDetector, dataset_dir: str | os.PathLike[str], secti
     if not items:
         raise DataListError(f"the data set has no images in its section '{section}'; name another section.")
     frames = expand_frames(items, data.get("frames", "middle"), trained.preprocessing.count_frames)
-    return CachedDataset(frames, trained.preprocessing).images
+    return CachedDataset(frames, trained.preprocessing).images[:]
 
 
 def _restore(detector: SAGAN | SimSID, images: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ def _auc(config: ConfigParser, network: nn.Module, section: str) -> float:
         abnormal_folders=setting("abnormal_folders"),
     )
     frames = expand_frames(items, setting("frames"), preprocessing.count_frames)
-    images = CachedDataset(frames, preprocessing).images.to(setting("device"))
+    images = CachedDataset(frames, preprocessing).images[:].to(setting("device"))
     network.eval()
     scores = torch.cat([network(batch).mean(dim=(1, 2, 3)) for batch in images.split(32)])
     return float(roc_auc_score([frame["label"] for frame in frames], scores.cpu()))

@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 import os
 
-from torch import Tensor
-
 from monai_anomaly.engines.objectives.pretext import PretextObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.features.architectures import whole_network
@@ -18,6 +16,7 @@ from monai_anomaly.networks.nets.features.make_features import VGG, default_laye
 from monai_anomaly.networks.nets.features.packaged_weights import lite0_state_dict
 from monai_anomaly.networks.nets.features.perceptual_features import PerceptualFeatures
 from monai_anomaly.utils.exceptions import WeightsError
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["check_weights", "feature_layers", "feature_network", "prepare_features"]
 
@@ -66,7 +65,7 @@ def check_weights(weights: str, network: str) -> None:
 
 
 def prepare_features(
-    features: PerceptualFeatures, weights: str, images: Tensor, pretrainer: ObjectiveTrainer | None
+    features: PerceptualFeatures, weights: str, images: ImageSequence, pretrainer: ObjectiveTrainer | None
 ) -> None:
     """Get the features' weights from where `weights` says, and their statistics from the training normals.
 

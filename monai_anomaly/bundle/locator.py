@@ -13,6 +13,7 @@ from torch import Tensor
 
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.embedding.embedding import Embedding
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["prepare_locator"]
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 _BATCH_SIZE = 32
 
 
-def prepare_locator(network: Embedding, images: Tensor, segmenter_trainer: ObjectiveTrainer | None) -> None:
+def prepare_locator(network: Embedding, images: ImageSequence, segmenter_trainer: ObjectiveTrainer | None) -> None:
     """Train the segmenter, and take distances and scale of the shown map from the training normals.
 
     Args:
@@ -44,7 +45,7 @@ def prepare_locator(network: Embedding, images: Tensor, segmenter_trainer: Objec
 class _Stages:
     """What the locator looks at, batch by batch; may be gone through again."""
 
-    def __init__(self, network: Embedding, images: Tensor) -> None:
+    def __init__(self, network: Embedding, images: ImageSequence) -> None:
         self.network = network
         self.images = images
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from monai_anomaly.guard.picture_likeness import PictureLikeness
 from monai_anomaly.guard.picture_rules import PictureRules
 from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["InputGuard"]
 
@@ -52,7 +52,7 @@ class InputGuard:
     likeness: PictureLikeness | None
 
     @classmethod
-    def fit(cls, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> InputGuard:
+    def fit(cls, images: ImageSequence, facts: Sequence[Mapping[str, Any]]) -> InputGuard:
         """Take the limits from training normals.
 
         Args:
@@ -64,13 +64,10 @@ class InputGuard:
         Raises:
             ValueError: for no images, images that are not finite, or another number of facts.
         """
-        if images.ndim != 4 or not len(images):
+        if len(images.shape) != 4 or not len(images):
             raise ValueError(f"images must be (N, C, H, W) with N at least 1, got {tuple(images.shape)}.")
         if len(facts) != len(images):
             raise ValueError(f"there must be facts for each image, got {len(facts)} for {len(images)} images.")
-        images = images.detach().float().cpu()
-        if not all(torch.isfinite(part).all() for part in images.split(256)):
-            raise ValueError("images must be finite.")
         groups = [str(fact.get("group", f"image {index}")) for index, fact in enumerate(facts)]
         channels, rows, columns = images.shape[1:]
         rules, likeness = PictureRules.fit(images, facts), PictureLikeness.fit(images, groups)

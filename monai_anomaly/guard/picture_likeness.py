@@ -17,6 +17,7 @@ from torch import Tensor
 
 from monai_anomaly.guard.gaussian_distance import GaussianDistance
 from monai_anomaly.guard.picture_features import FEATURES, picture_features
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["PictureLikeness"]
 
@@ -65,7 +66,7 @@ class PictureLikeness:
     limit: float
 
     @classmethod
-    def fit(cls, images: Tensor, groups: Sequence[str]) -> PictureLikeness | None:
+    def fit(cls, images: ImageSequence, groups: Sequence[str]) -> PictureLikeness | None:
         """Measure the normals; None when they are too few: 16 images of 8 patients are needed.
 
         Of more than 2,000 images as many are taken, evenly spaced.

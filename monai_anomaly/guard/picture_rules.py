@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from monai_anomaly.guard.picture_features import flat_shares
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["PictureRules"]
 
@@ -61,22 +62,24 @@ class PictureRules:
     bright: float
 
     @classmethod
-    def fit(cls, images: Tensor, facts: Sequence[Mapping[str, Any]]) -> PictureRules:
+    def fit(cls, images: ImageSequence, facts: Sequence[Mapping[str, Any]]) -> PictureRules:
         """Take the limits from normals.
 
         Args:
             images: ``(N, C, H, W)``.
             facts: :func:`~monai_anomaly.data.picture_facts.picture_facts` of each.
+
+        Raises:
+            ValueError: for images that are not finite.
         """
         sizes = [size for size in map(_size, facts) if size is not None]
         aspects = np.array([rows / columns for rows, columns in sizes])
         colored = np.array([float(fact["colored"]) for fact in facts if _size(fact) is not None and "colored" in fact])
-        parts = images.split(BATCH)
-        contrasts = torch.cat([_contrast(part) for part in parts]).numpy()
+        # in one pass: the images may have to be read, or decoded
+        numbers = torch.cat([_gray_numbers(part.detach().float().cpu()) for part in images.split(BATCH)], 1).numpy()
+        contrasts = numbers[0]
         contrast = CONTRAST_MARGIN * float(np.quantile(contrasts, 0.01))
-        flat = np.concatenate([torch.stack(flat_shares(part)).numpy() for part in parts], axis=1)[
-            :, contrasts >= contrast
-        ]
+        flat = numbers[1:, contrasts >= contrast]
         dark, bright = (float(share + FLAT_MARGIN * (1 - share)) for share in flat.max(axis=1))
         return cls(
             (float(aspects.min() / ASPECT_MARGIN), float(aspects.max() * ASPECT_MARGIN)) if sizes else None,
@@ -141,7 +144,7 @@ def _size(facts: Mapping[str, Any]) -> tuple[float, float] | None:
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
-def _enlarged(size: tuple[float, float], images: Tensor) -> float:
+def _enlarged(size: tuple[float, float], images: ImageSequence) -> float:
     """Return the part of the network's rows or columns that the picture has, at most 1."""
     return min(1.0, size[0] / images.shape[-2], size[1] / images.shape[-1])
 
@@ -150,6 +153,13 @@ def _color_limits(colored: npt.NDArray[np.float64]) -> tuple[float, float]:
     middle, high = float(np.median(colored)), float(colored.max())
     low = LOWEST_COLOR * float(colored.min()) if len(colored) >= MIN_COLORED else 0.0
     return low, high + max(COLOR_MARGIN, (high - middle) / 2)
+
+
+def _gray_numbers(images: Tensor) -> Tensor:
+    """Return contrast, darkest and brightest share of images ``(B, C, H, W)``, ``(3, B)``."""
+    if not images.isfinite().all():
+        raise ValueError("images must be finite.")
+    return torch.stack([_contrast(images), *flat_shares(images)])
 
 
 def _contrast(images: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 from monai_anomaly.guard.pool_statistics import (
     NO_DISEASE,
@@ -20,6 +19,7 @@ from monai_anomaly.guard.pool_statistics import (
     year_statistics,
 )
 from monai_anomaly.metrics.separation import TOGETHER, Separation, Separations, separate
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["STRONG", "PoolCheck", "check_pool_statistics"]
 
@@ -124,9 +124,9 @@ class PoolCheck:
 
 
 def check_pool_statistics(
-    normals: Tensor,
+    normals: ImageSequence,
     normal_items: Sequence[Mapping[str, Any]],
-    pool: Tensor,
+    pool: ImageSequence,
     pool_items: Sequence[Mapping[str, Any]],
     *,
     seed: int = 0,

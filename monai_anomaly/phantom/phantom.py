@@ -26,6 +26,7 @@ from tqdm import tqdm
 from monai_anomaly.phantom.dicom import write_dataset
 from monai_anomaly.phantom.generators import Generator, PhantomKind, find_generator
 from monai_anomaly.phantom.plan import SPLITS, Case, plan_cases
+from monai_anomaly.utils.cache_folder import cache_folder
 
 __all__ = ["make_phantom", "phantom_dir"]
 
@@ -132,14 +133,6 @@ def _write_list(root: Path, generator: Generator, seed: int, entries: Mapping[st
     (root / "dataset.json").write_text(text + "\n", encoding="utf-8")
 
 
-def _cache_root() -> Path:
-    of_package = os.environ.get("MONAI_ANOMALY_CACHE")
-    if of_package:
-        return Path(of_package)
-    of_user = os.environ.get("XDG_CACHE_HOME")
-    return (Path(of_user) if of_user else Path.home() / ".cache") / "monai_anomaly"
-
-
 def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | os.PathLike[str] | None = None) -> str:
     """Return the folder of the phantom of the default size, pool included, made when it is not there yet.
 
@@ -158,7 +151,7 @@ def phantom_dir(seed: int = 0, *, kind: PhantomKind = "ultrasound", root: str | 
     Raises:
         ValueError: for an unknown kind.
     """
-    cache = _cache_root() if root is None else Path(root)
+    cache = cache_folder() if root is None else Path(root)
     target = cache / f"{find_generator(kind).folder}-seed{seed}"
     if not (target / "dataset.json").is_file():
         logger.info("Making the phantom (generated %s, not of persons) in %s; this takes seconds.", kind, target)

@@ -15,6 +15,8 @@ INTENSITY_MODES = ("none", "zscore", "percentile")
 
 MIN_STD = 1e-3
 MIN_RANGE = 1e-6
+SERIAL = 2**15 - 1
+"""Numbers that PyTorch sums in one thread; of more the last bit of a sum depends on how many threads there are."""
 
 
 class NormalizeImage(Transform):
@@ -46,10 +48,39 @@ class NormalizeImage(Transform):
         Args:
             image: float32 ``(C, H, W)`` in [0, 1].
         """
+        return self.apply(image, *self.limits(image))
+
+    def limits(self, image: torch.Tensor) -> tuple[float, float]:
+        """Return what becomes 0, and how much above it becomes 1: all that :meth:`apply` needs of the whole image.
+
+        They are the same with any number of threads.
+
+        Args:
+            image: as in the call.
+        """
+        if self.mode == "none":
+            return 0.0, 1.0
+        if self.mode == "zscore":
+            mean = _mean(image)
+            return mean.item(), _mean((image - mean).square()).sqrt().clamp_min(MIN_STD).item()
+        low, high = torch.quantile(image.flatten(), torch.tensor([0.01, 0.99], dtype=image.dtype))
+        return low.item(), (high - low).clamp_min(MIN_RANGE).item()
+
+    def apply(self, image: torch.Tensor, low: float, extent: float) -> torch.Tensor:
+        """Return the image, normalized by its limits.
+
+        Args:
+            image: as in the call.
+            low: what becomes 0.
+            extent: how much above it becomes 1.
+        """
         if self.mode == "none":
             return image
-        if self.mode == "zscore":
-            centered = image - image.mean()
-            return centered / centered.square().mean().sqrt().clamp_min(MIN_STD)
-        low, high = torch.quantile(image.flatten(), torch.tensor([0.01, 0.99], dtype=image.dtype))
-        return ((image - low) / (high - low).clamp_min(MIN_RANGE)).clamp_(0.0, 1.0)
+        scaled = (image - low) / extent
+        return scaled if self.mode == "zscore" else scaled.clamp_(0.0, 1.0)
+
+
+def _mean(values: torch.Tensor) -> torch.Tensor:
+    """Return the mean, summed in parts so small that PyTorch does not share one out among its threads."""
+    parts = [part.sum() for part in values.flatten().split(SERIAL)]
+    return torch.stack(parts).sum() / values.numel()

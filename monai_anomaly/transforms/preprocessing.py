@@ -72,6 +72,7 @@ class Preprocessing(Compose):
 
     Attributes:
         reader: the :class:`~monai_anomaly.data.image_reader.ClinicalImageReader` that it reads with.
+        intensity: the :class:`~monai_anomaly.transforms.intensity.NormalizeImage` that is its last step.
 
     Raises:
         ValueError: for a value that is not allowed.
@@ -114,7 +115,8 @@ class Preprocessing(Compose):
             **reader,
         )
         equalize = None if sharpness is None else EqualizeSharpness(sharpness)
-        super().__init__([load, _Fit(image_size, NormalizeImage(intensity), equalize)])
+        self.intensity = NormalizeImage(intensity)
+        super().__init__([load, _Fit(image_size, equalize), _Normalize(self.intensity)])
         self.reader = load.loader.reader
         self.image_shape = (channels, image_size, image_size)
         self._spec = {
@@ -141,6 +143,15 @@ class Preprocessing(Compose):
         """
         return self.reader.count_frames(path)
 
+    def prepare(self, item: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return an item with all steps done but the last, the intensity; for caches, as that is quick to do again.
+
+        Raises:
+            ImageReadError: whatever is wrong with the file.
+        """
+        prepared: dict[Hashable, Any] = self(item, end=-1)
+        return prepared
+
     def __call__(  # type: ignore[override]
         self, input_: Any, start: int = 0, end: int | None = None, threading: bool = False, lazy: bool | None = None
     ) -> Any:
@@ -165,17 +176,26 @@ class Preprocessing(Compose):
 
 
 class _Fit(Transform):
-    """Resizes image and mask; blurs the image where wanted, and normalizes it."""
+    """Resizes image and mask, and blurs the image where wanted."""
 
-    def __init__(self, image_size: int, normalize: NormalizeImage, equalize: EqualizeSharpness | None = None) -> None:
+    def __init__(self, image_size: int, equalize: EqualizeSharpness | None = None) -> None:
         self.size = (image_size, image_size)
-        self.normalize = normalize
         self.equalize = equalize
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         item = dict(data)
         image = resize_image(item["image"], self.size)
-        item["image"] = self.normalize(image if self.equalize is None else self.equalize(image))
+        item["image"] = image if self.equalize is None else self.equalize(image)
         if "mask" in item:
             item["mask"] = resize_mask(item["mask"], self.size)
         return item
+
+
+class _Normalize(Transform):
+    """Normalizes the image's intensity."""
+
+    def __init__(self, intensity: NormalizeImage) -> None:
+        self.intensity = intensity
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        return {**data, "image": self.intensity(data["image"])}

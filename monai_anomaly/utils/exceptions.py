@@ -5,7 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["AuditError", "CalibrationError", "CheckpointError", "ConfigError", "TrainingError", "WeightsError"]
+__all__ = [
+    "AuditError",
+    "CacheError",
+    "CalibrationError",
+    "CheckpointError",
+    "ConfigError",
+    "TrainingError",
+    "WeightsError",
+]
 
 
 class ConfigError(ValueError):
@@ -14,6 +22,10 @@ class ConfigError(ValueError):
 
 class AuditError(RuntimeError):
     """An audit log that cannot be written, continued or read."""
+
+
+class CacheError(RuntimeError):
+    """A cache of decoded images that cannot be made or used."""
 
 
 class CalibrationError(ValueError):

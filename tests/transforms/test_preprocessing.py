@@ -40,7 +40,7 @@ def test_result(path):
 
 def test_is_a_compose_and_keeps_the_read_error(path, tmp_path):
     transform = Preprocessing(32)
-    assert isinstance(transform, Compose) and len(transform) == 2
+    assert isinstance(transform, Compose) and len(transform) == 3
     expected = transform({"image": path})["image"]
     for other in (Compose([transform]), CacheDataset([{"image": path}], transform, progress=False)):
         got = other({"image": path}) if isinstance(other, Compose) else other[0]

@@ -182,7 +182,7 @@ def _read_pictures(
     preprocessing = Preprocessing(size, 1)
     frames = expand_frames(data, "middle", preprocessing.count_frames)
     dataset = CachedDataset(frames, preprocessing, on_bad="quarantine", max_bad_share=max_bad_share)
-    return dataset.images, dataset.items
+    return dataset.images[:], dataset.items
 
 
 def _as_pixels(images: torch.Tensor) -> Floats:

@@ -36,6 +36,7 @@ from monai_anomaly.apps.command.report_verb import add_report
 from monai_anomaly.apps.command.serve_verb import add_serve
 from monai_anomaly.utils.exceptions import (
     AuditError,
+    CacheError,
     CalibrationError,
     CheckpointError,
     ConfigError,
@@ -59,7 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words)
-    except (AuditError, CalibrationError, CheckpointError, ConfigError, TrainingError, WeightsError) as error:
+    except (
+        AuditError,
+        CacheError,
+        CalibrationError,
+        CheckpointError,
+        ConfigError,
+        TrainingError,
+        WeightsError,
+    ) as error:
         return fail(error, 1)
     except KeyboardInterrupt:
         print("ended by SIGINT.", file=sys.stderr)

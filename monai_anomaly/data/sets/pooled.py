@@ -43,5 +43,5 @@ class PooledDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         """Return one item; its image is a copy."""
         if self.pool is None or index < len(self.normals):
-            return {"image": self.normals.images[index].clone(), "row": index, "label": 0}
-        return {"image": self.pool.images[index - len(self.normals)].clone(), "row": index, "label": NO_LABEL}
+            return {"image": self.normals.images[index], "row": index, "label": 0}
+        return {"image": self.pool.images[index - len(self.normals)], "row": index, "label": NO_LABEL}

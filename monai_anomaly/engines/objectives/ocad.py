@@ -15,6 +15,7 @@ from monai_anomaly.engines.objectives.base import Batch, Objective, Terms, Updat
 from monai_anomaly.losses.structural_l1 import StructuralL1Loss
 from monai_anomaly.networks.blocks.gaussian_descriptor import saturating
 from monai_anomaly.networks.nets.ocad.ocad import OCAD
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["CRITIC_INPUTS", "OCADObjective", "mix"]
 
@@ -133,7 +134,7 @@ class OCADObjective(Objective):
         self.present_weight = self.gaussian_weight * share
         self._note_spread()
 
-    def refresh(self, images: Tensor) -> None:
+    def refresh(self, images: ImageSequence) -> None:
         """Take the descriptor of the Gaussian term from all training normals ``(N, C, S, S)``, not augmented."""
         self.detector.fit_descriptor(images, self.descriptor)
         self._note_spread()

@@ -16,6 +16,7 @@ from monai_anomaly.engines.objectives.weight_policy import GradientNormWeights
 from monai_anomaly.losses.relative_perceptual import RelativePerceptualL1Loss
 from monai_anomaly.losses.wasserstein import WassersteinCriticLoss, WassersteinGeneratorLoss
 from monai_anomaly.networks.nets.sepiad.sepiad import SEPIAD
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["SEPIADObjective"]
 
@@ -217,7 +218,7 @@ class SEPIADObjective(Objective):
     # ---- features of real images ---------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def cache_features(self, images: Tensor, batch_size: int = 32) -> bool:
+    def cache_features(self, images: ImageSequence, batch_size: int = 32) -> bool:
         """Compute the features of all training images once; without augmentation they never change.
 
         Call it after the features' weights and statistics are final. Batches then need `row`, that of an image in them.

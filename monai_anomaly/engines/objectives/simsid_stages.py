@@ -16,6 +16,7 @@ from monai_anomaly.engines.objectives.simsid import remember, require_image_disc
 from monai_anomaly.losses.adversarial_bce import BCEDiscriminatorLoss
 from monai_anomaly.losses.distillation import DistillationLoss
 from monai_anomaly.networks.nets.simsid.simsid import SimSID
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["DiscriminatorStage", "StudentStage", "TeacherStage"]
 
@@ -124,7 +125,7 @@ class StudentStage(Objective):
         }
 
     @torch.no_grad()
-    def cache_features(self, images: Tensor) -> bool:
+    def cache_features(self, images: ImageSequence) -> bool:
         """Compute the frozen encoder's features of all training images once; call it when the stage before has ended.
 
         Batches then need `row`, that of an image in them.
@@ -192,7 +193,7 @@ class DiscriminatorStage(Objective):
             fake = self._picture(x)
         return {"discriminator": self.loss(self.detector.discriminator(x), self.detector.discriminator(fake))}
 
-    def cache_pictures(self, images: Tensor) -> None:
+    def cache_pictures(self, images: ImageSequence) -> None:
         """Compute the frozen student's pictures of all training images ``(N, C, H, W)`` once, on the device.
 
         Batches then need `row`, that of an image in them.

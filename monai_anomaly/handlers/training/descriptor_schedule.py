@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from ignite.engine import Engine, Events
-from torch import Tensor
+
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["DescriptorSchedule"]
 
@@ -16,7 +17,7 @@ __all__ = ["DescriptorSchedule"]
 class _Scheduled(Protocol):
     def begin_epoch(self, epoch: int) -> None: ...
 
-    def refresh(self, images: Tensor) -> None: ...
+    def refresh(self, images: ImageSequence) -> None: ...
 
 
 class DescriptorSchedule:
@@ -33,7 +34,7 @@ class DescriptorSchedule:
         ValueError: for an interval below 1.
     """
 
-    def __init__(self, objective: _Scheduled, images: Tensor, *, interval: int = 10) -> None:
+    def __init__(self, objective: _Scheduled, images: ImageSequence, *, interval: int = 10) -> None:
         if interval < 1:
             raise ValueError(f"interval must be at least 1, got {interval}.")
         self.objective = objective

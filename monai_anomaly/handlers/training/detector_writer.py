@@ -22,6 +22,7 @@ from monai_anomaly.handlers.training.map_range import fit_map_range
 from monai_anomaly.handlers.training.time_budget import TimeBudget
 from monai_anomaly.utils.checkpoint import check_spec, equal_weights, load_checkpoint, save_checkpoint, set_aside
 from monai_anomaly.utils.exceptions import CheckpointError
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["DetectorWriter", "WeightChoice"]
 
@@ -73,7 +74,7 @@ class DetectorWriter:
         network: nn.Module,
         *,
         spec: Mapping[str, Any],
-        normals: Tensor | None = None,
+        normals: ImageSequence | None = None,
         normal_scores: Callable[[], Tensor] | None = None,
         facts: Sequence[Mapping[str, Any]] | None = None,
         pixel_hashes: Sequence[str] | None = None,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from monai_anomaly.utils.image_sequence import ImageSequence
+
 __all__ = ["fit_map_range"]
 
 
 @torch.no_grad()
 def fit_map_range(
-    detector: nn.Module, normals: Tensor, count: int = 64, *, scores: Tensor | None = None
+    detector: nn.Module, normals: ImageSequence, count: int = 64, *, scores: Tensor | None = None
 ) -> list[float]:
     """Return a scale for all maps of a detector, in which positions of normal images are dark.
 

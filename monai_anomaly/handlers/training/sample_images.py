@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import make_grid
 
 from monai_anomaly.handlers.training.epoch_events import every_epochs
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["SampleImages"]
 
@@ -44,7 +45,7 @@ class SampleImages:
     def __init__(
         self,
         log_dir: str,
-        images: Tensor,
+        images: ImageSequence,
         network: nn.Module | None = None,
         *,
         count: int = 8,

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from ignite.engine import Engine, Events
-from torch import Tensor
 
 from monai_anomaly.handlers.training.epoch_events import every_epochs
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["ScoreStatistics"]
 
+MOST_IMAGES = 2000
+
 
 class _Standardizing(Protocol):
-    def fit_scores(self, *images: Tensor) -> None: ...
+    def fit_scores(self, *images: ImageSequence) -> None: ...
 
 
 class ScoreStatistics:
@@ -26,7 +29,8 @@ class ScoreStatistics:
 
     Args:
         network: a detector with ``fit_scores``, such as SimSID or OCAD.
-        images: all training normals ``(N, C, H, W)``, preprocessed, not augmented.
+        images: all training normals ``(N, C, H, W)``, preprocessed, not augmented. Of more than 2,000 as many are
+            taken, evenly spaced: a fit to all of them would take longer than the epochs between two.
         held_out: normals that were not trained on, for a detector that scales its score by them, such as OCAD.
         interval: epochs between two fits; take that of the validation.
 
@@ -35,7 +39,12 @@ class ScoreStatistics:
     """
 
     def __init__(
-        self, network: _Standardizing, images: Tensor, *, held_out: Tensor | None = None, interval: int = 1
+        self,
+        network: _Standardizing,
+        images: ImageSequence,
+        *,
+        held_out: ImageSequence | None = None,
+        interval: int = 1,
     ) -> None:
         if held_out is not None and len(held_out) < 2:  # said before a training, not after it
             raise ValueError(
@@ -53,4 +62,11 @@ class ScoreStatistics:
 
     def __call__(self, _: Engine) -> None:
         """Fit the statistics."""
-        self.network.fit_scores(*self.images)
+        self.network.fit_scores(*map(_few, self.images))
+
+
+def _few(images: ImageSequence) -> ImageSequence:
+    """Return the images, or evenly spaced ones of very many."""
+    if len(images) <= MOST_IMAGES:
+        return images
+    return images[torch.linspace(0, len(images) - 1, MOST_IMAGES).round().long()]

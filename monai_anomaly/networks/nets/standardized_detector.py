@@ -8,6 +8,7 @@ from monai.networks.utils import eval_mode
 from torch import Tensor
 
 from monai_anomaly.networks.nets.detector import Detector
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["MIN_SPREAD", "StandardizedDetector"]
 
@@ -46,7 +47,7 @@ class StandardizedDetector(Detector):
         return (raw - self.score_mean) / self.score_std
 
     @torch.jit.unused
-    def fit_scores(self, images: Tensor, batch_size: int = 32) -> None:
+    def fit_scores(self, images: ImageSequence, batch_size: int = 32) -> None:
         """Take mean and standard deviation of the raw scores from all training normals.
 
         Args:
@@ -61,7 +62,7 @@ class StandardizedDetector(Detector):
         self.fit_statistics(images, batch_size)
 
     @torch.jit.unused
-    def fit_statistics(self, images: Tensor, batch_size: int = 32) -> None:
+    def fit_statistics(self, images: ImageSequence, batch_size: int = 32) -> None:
         """Take mean and standard deviation of the raw scores of images ``(N, C, S, S)``, in evaluation mode."""
         device = self.score_mean.device
         with eval_mode(self):  # without gradients, too

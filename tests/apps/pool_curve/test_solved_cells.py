@@ -46,7 +46,7 @@ def split(tmp_path, monkeypatch) -> Path:
 
 
 def read(items: list) -> torch.Tensor:
-    return CachedDataset(items, Preprocessing(32, 1)).images
+    return CachedDataset(items, Preprocessing(32, 1)).images[:]
 
 
 @pytest.mark.filterwarnings("ignore:random backbone weights")

@@ -31,7 +31,7 @@ def items(tmp_path: Path) -> list[dict]:
 def test_same_as_the_transform_in_order(items, workers):
     transform = Preprocessing(16)
     dataset = CachedDataset(items, transform, progress=False, num_workers=workers)
-    assert len(dataset) == COUNT and dataset.images.is_contiguous() and dataset.images.dtype == torch.float32
+    assert len(dataset) == COUNT and dataset.images.dtype == torch.float32
     for number, item in enumerate(items):
         expected = transform(item)
         got = dataset[number]
@@ -69,8 +69,8 @@ def test_normals_are_the_images_labeled_so(items):
         for item, label in zip(items, labels, strict=True)
     ]
     dataset = CachedDataset(items, Preprocessing(16), progress=False)
-    torch.testing.assert_close(dataset.normals, dataset.images[[0, 3, 5]], rtol=0, atol=0)
-    dataset.normals.zero_()
+    torch.testing.assert_close(dataset.normals[:], dataset.images[[0, 3, 5]], rtol=0, atol=0)
+    dataset.normals[:].zero_()
     assert dataset.images[0].any()
 
 
@@ -94,14 +94,14 @@ def test_each_file_is_decoded_once(items):
 
 def test_batches_equal_items_and_are_copies(items):
     dataset = CachedDataset(items, Preprocessing(16), progress=False)
-    before = dataset.images.clone()
+    before = dataset.images[:]
     batch = dataset.__getitems__([4, 0, 4])
     assert [b["index"] for b in batch] == [4, 0, 4]
     for b in batch:
         torch.testing.assert_close(b["image"], dataset[b["index"]]["image"], rtol=0, atol=0)
         b["image"].zero_()
     dataset[1]["image"].zero_()
-    torch.testing.assert_close(dataset.images, before, rtol=0, atol=0)
+    torch.testing.assert_close(dataset.images[:], before, rtol=0, atol=0)
 
 
 def test_loader_yields_every_item(items):
@@ -124,9 +124,9 @@ def test_bad_file_is_named_by_its_list_name(items, workers, tmp_path):
 
 
 def test_memory_is_bounded(items):
-    with pytest.raises(ValueError, match="lower image_size, raise max_bytes"):
-        CachedDataset(items, Preprocessing(16), progress=False, max_bytes=COUNT * 16 * 16 * 4 - 1)
-    assert len(CachedDataset(items, Preprocessing(16), progress=False, max_bytes=COUNT * 16 * 16 * 4)) == COUNT
+    with pytest.raises(ValueError, match="use cache=disk, raise cache_gib"):
+        CachedDataset(items, Preprocessing(16), progress=False, cache_gib=(COUNT * 16 * 16 * 4 - 1) / 2**30)
+    assert len(CachedDataset(items, Preprocessing(16), progress=False, cache_gib=COUNT * 16 * 16 * 4 / 2**30)) == COUNT
 
 
 def test_shapes_must_agree(items):
@@ -142,6 +142,6 @@ def test_empty_list():
 def test_bar_shows_only_when_it_takes_long(items, capsys, monkeypatch):
     CachedDataset(items, Preprocessing(16))
     assert capsys.readouterr().err.strip() == ""
-    monkeypatch.setattr("monai_anomaly.data.sets.cached.SECONDS_BEFORE_BAR", 0.0)
+    monkeypatch.setattr("monai_anomaly.data.sets.cache.decoding.SECONDS_BEFORE_BAR", 0.0)
     CachedDataset(items, Preprocessing(16))
     assert "Decoding images" in capsys.readouterr().err

@@ -61,11 +61,11 @@ def test_an_item_is_the_normal_s_with_the_image_of_the_pool_alone(normals, pool)
     for (i, j), item in zip(pairs, items, strict=True):
         assert_same(item, {**normals[i], POOL_IMAGE: pool[j]["image"]})
         assert_same(dataset[i, j], item)
-    before = normals.images.clone(), pool.images.clone()
+    before = normals.images[:], pool.images[:]
     for item in items:
         item["image"].zero_()
         item[POOL_IMAGE].zero_()
-    assert torch.equal(normals.images, before[0]) and torch.equal(pool.images, before[1])
+    assert torch.equal(normals.images[:], before[0]) and torch.equal(pool.images[:], before[1])
 
 
 def test_without_a_pool_items_are_those_of_the_normals(normals):

@@ -25,7 +25,7 @@ def test_the_pool_comes_behind_the_normals_and_its_labels_do_not(tmp_path, norma
     assert [set(item) for item in items] == [{"image", "row", "label"}] * len(items)
     assert [item["row"] for item in items] == list(range(len(items)))
     assert [item["label"] for item in items] == [0] * NORMALS + [-1] * POOL
-    assert torch.equal(torch.stack([item["image"] for item in items]), torch.cat([normals.images, pool.images]))
+    assert torch.equal(torch.stack([item["image"] for item in items]), torch.cat([normals.images[:], pool.images[:]]))
     items[0]["image"].zero_()
     assert normals.images[0].any()
 

@@ -17,6 +17,7 @@ from monai_anomaly.networks.nets.ocad.autoencoder import AttentionEncoder, Bottl
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualDecoder
 from monai_anomaly.networks.nets.ocad.resnet_encoder import ResNetEncoder
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["DECODERS", "ENCODERS", "OCAD"]
 
@@ -171,7 +172,7 @@ class OCAD(StandardizedDetector):
         return torch.stack([error.mean(dim=(1, 2, 3)), distance.mean(dim=(1, 2, 3))], dim=1)
 
     @torch.jit.unused
-    def fit_descriptor(self, images: Tensor, descriptor: GaussianDescriptor, batch_size: int = 32) -> None:
+    def fit_descriptor(self, images: ImageSequence, descriptor: GaussianDescriptor, batch_size: int = 32) -> None:
         """Take center and spread of the latents of normals, in evaluation mode.
 
         Args:
@@ -187,7 +188,7 @@ class OCAD(StandardizedDetector):
             descriptor.fit(torch.cat([self.encode(part.to(device)) for part in images.split(batch_size)]))
 
     @torch.jit.unused
-    def fit_scores(self, images: Tensor, held_out: Tensor, batch_size: int = 32) -> None:  # type: ignore[override]
+    def fit_scores(self, images: ImageSequence, held_out: ImageSequence, batch_size: int = 32) -> None:  # type: ignore[override]
         """Take the Gaussian from training normals, then mean and standard deviation of both terms from others.
 
         Args:

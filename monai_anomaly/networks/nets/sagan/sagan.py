@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from monai_anomaly.networks.nets.sagan.generator import SAGANGenerator
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
+from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["POOLINGS", "SAGAN"]
 
@@ -149,7 +150,7 @@ class SAGAN(StandardizedDetector):
         return F.avg_pool2d(F.pad(change, [half, half, half, half], mode="replicate"), self.smoothing, 1)
 
     @torch.jit.unused
-    def fit_statistics(self, images: Tensor, batch_size: int = 32) -> None:
+    def fit_statistics(self, images: ImageSequence, batch_size: int = 32) -> None:
         """Take mean and standard deviation of each position, where the map is in deviations, then of the scores."""
         if self.per_position and self.pooling != "mean":
             device = self.score_mean.device
