@@ -77,14 +77,20 @@ def test_the_curves_are_those_of_the_history(recipe):
     assert drawing.startswith("<svg ") and all(f">{name}</text>" in drawing for name in names)
 
 
-def test_the_same_seed_gives_the_same_bits_and_another_seed_others(example, tmp_path):
-    example.train(tmp_path / "same")
+def test_the_same_seed_gives_the_same_bits_wherever_images_are_kept_and_another_seed_others(example, tmp_path):
+    example.train(tmp_path / "same", cache="disk", cache_dir=str(tmp_path / "cache"))
     for name in ("checkpoint", "model"):
         assert_same(load(tmp_path / "same" / "models" / f"{name}.pt"), example.load(name))
-    example.train(tmp_path / "other", seed=1, max_epochs=1, input_guard=False)
+    example.train(tmp_path / "other", seed=1, max_epochs=1, input_guard=False, cache="none")
     assert TrainedDetector.read(tmp_path / "other" / "models" / "model.pt").guard is None
     other, name = load(tmp_path / "other" / "models" / "model.pt")["model"], WEIGHTS[example.bundle]
     assert not torch.equal(other[name], example.load()["model"][name])
+
+
+def test_nor_is_it_another_training_where_images_are_decoded_anew(examples, tmp_path):
+    example = examples("sagan")  # with a pool, and loaded by another process
+    example.train(tmp_path, cache="none", num_workers=1)
+    assert_same(load(tmp_path / "models" / "model.pt"), example.load())
 
 
 @pytest.mark.parametrize(
@@ -203,7 +209,7 @@ def arguments_of(example: Any, names: list[str], folder: Path) -> list[str]:
     """Return a training of several configurations on the command line, without the choice of a device."""
     tiny = {key: value for key, value in TINY[example.bundle].items() if key != "device"}
     files = str([config(name, example.bundle) for name in names])
-    overrides = words({**tiny, "dataset_dir": example.data})
+    overrides = words({**tiny, "dataset_dir": example.data, "cache_dir": folder / "cache"})
     return ["run", "--config_file", files, *overrides, *outputs(folder)]
 
 
@@ -247,5 +253,7 @@ def test_several_processes(examples, bundle, names, run_all, tmp_path):
     run_all(arguments_of(examples(bundle), names, tmp_path))
     content = load(tmp_path / "models" / "checkpoint.pt")
     assert content["trainer"]["epoch"] == 3
+    sections = 3 if bundle in ("sagan", "embedding") else 2
+    assert len(list((tmp_path / "cache").iterdir())) == sections  # each made by one of the two
     if bundle == "simsid":  # of 6 iterations, each stored 4 images of 2 processes in a ring of 10
         assert content["model"]["generator.bottleneck.memory.pointer"] == 6 * 4 * 2 % 10

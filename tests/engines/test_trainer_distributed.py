@@ -6,11 +6,15 @@ from __future__ import annotations
 import socket
 
 import ignite.distributed as idist
+import numpy as np
 import torch
 from monai.data import DataLoader, Dataset
+from PIL import Image
 
+from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.data.sets.epoch_sampler import EpochSampler
 from monai_anomaly.engines.trainer import ObjectiveTrainer
+from monai_anomaly.transforms.preprocessing import Preprocessing
 from tests.helpers.processes import FreshProcess
 from tests.helpers.two_players import TwoPlayers, make_trainer
 
@@ -49,6 +53,53 @@ def test_two_processes_equal_one(tmp_path):
     single = TwoPlayers(repeats=1)
     make_trainer(single)[1].run()
     for name, value in single.state_dict().items():
+        assert torch.equal(states[0][name], states[1][name])
+        torch.testing.assert_close(states[0][name], value)
+
+
+def _loader(items: list[dict], cache: str, folder: str, rank: int = 0, world_size: int = 1) -> DataLoader:
+    data = CachedDataset(items, Preprocessing(2), progress=False, cache=cache, cache_dir=folder)
+    sampler = EpochSampler(data, 48 // world_size, seed=3, rank=rank, world_size=world_size)
+    return DataLoader(data, batch_size=24 // world_size, sampler=sampler)
+
+
+def _train_on(loader: DataLoader) -> TwoPlayers:
+    objective = TwoPlayers(repeats=1)
+    optimizers = {
+        "critic": torch.optim.SGD(objective.critic.parameters(), lr=0.1),
+        "generator": torch.optim.SGD(objective.detector.parameters(), lr=0.1),
+    }
+    ObjectiveTrainer("cpu", 1, loader, objective, optimizers).run()
+    return objective
+
+
+def _train_from_cache(rank: int, port: int, items: list[dict], folder: str) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    torch.save(_train_on(_loader(items, "disk", folder, rank, 2)).state_dict(), f"{folder}/{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_with_one_cache_on_disk_equal_one_with_its_images_in_memory(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (20, 40, 40), dtype=np.uint8)
+    items = [{"image": str(tmp_path / f"{number}.png")} for number in range(len(pictures))]
+    for item, picture in zip(items, pictures, strict=True):
+        Image.fromarray(picture).save(item["image"])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path / "cache"
+    started = [FreshProcess(_train_from_cache, rank, port, items, str(folder)) for rank in (0, 1)]
+    for ended in [process.wait() for process in started]:
+        assert ended.returncode == 0, ended.stderr
+    assert len(list(folder.glob("*.images"))) == 1
+    states = [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
+    single = _train_on(_loader(items, "memory", str(folder))).state_dict()
+    assert any(
+        not torch.equal(value, start)
+        for value, start in zip(single.values(), TwoPlayers().state_dict().values(), strict=True)
+    )
+    for name, value in single.items():
         assert torch.equal(states[0][name], states[1][name])
         torch.testing.assert_close(states[0][name], value)
 

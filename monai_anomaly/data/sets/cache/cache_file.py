@@ -26,7 +26,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -148,7 +148,7 @@ class CacheFile:
                 raise self._damaged("a picture is not what was written")
             self._checked[row] = True
         levels = self._levels[row]
-        record: Record = np.frombuffer(content, dtype_of(levels)).reshape(self.shape)
+        record = cast(Record, np.frombuffer(content, dtype_of(levels)).reshape(self.shape))
         decode(record, levels, out)
 
     def _open(self) -> None:
