@@ -18,7 +18,7 @@ __all__ = ["PATH_KEYS", "SWITCHES", "TRACKING_KEYS", "check_keys"]
 PATH_KEYS = frozenset(
     (
         *("bundle_root", "dataset_dir", "output_dir", "ckpt_dir", "checkpoint", "calibration", "pool_dir", "weights"),
-        *("audit", "allow_outside", "backbone_weights"),
+        *("audit", "allow_outside", "backbone_weights", "cache_dir"),
     )
 )
 """Keys whose value is a path, or may be one."""
