@@ -175,6 +175,8 @@ class _Decoding:
         path = images_folder(cache_dir) / cache_name(self.data, self.transform)
         bound = None if self.cache_gib is None else int(self.cache_gib * 2**30)
         pictures, made = open_or_make(path, self, len(self.data), bound)
+        made_or_found = "were decoded into" if made else "are those of"
+        logger.info("%d images %s %s (%.2f GiB)", len(pictures), made_or_found, path, path.stat().st_size / 2**30)
         for item in () if made else pictures.contents.refused:
             failure = ImageReadError(item.code, item.message)
             self.quarantine.add(self.data[item.position], item.position, failure)

@@ -50,13 +50,16 @@ class CacheWriter:
 
     Args:
         stream: an empty file, open for writing.
+
+    Attributes:
+        length: bytes of the pictures that were written.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._levels: list[int] = []
         self._checks: list[int] = []
-        self._length = 0
+        self.length = 0
 
     @staticmethod
     def bytes_of(picture: npt.NDArray[np.float32]) -> int:
@@ -70,7 +73,7 @@ class CacheWriter:
         self._stream.write(content)
         self._levels.append(levels)
         self._checks.append(zlib.crc32(content))
-        self._length += len(content)
+        self.length += len(content)
 
     def finish(self, contents: Contents) -> None:
         """Write what is known of the pictures."""
@@ -86,7 +89,7 @@ class CacheWriter:
         text = json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
         self._stream.write(text)
         digest = hashlib.sha256(text).digest()
-        self._stream.write(_FOOTER.pack(_MARK, VERSION, 0, self._length, len(text), digest))
+        self._stream.write(_FOOTER.pack(_MARK, VERSION, 0, self.length, len(text), digest))
 
 
 class CacheFile:

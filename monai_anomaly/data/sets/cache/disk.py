@@ -67,14 +67,14 @@ def open_or_make(
 def _write(temporary: Path, decode: Callable[[Keep], Contents], count: int, max_bytes: int | None) -> None:
     os.chmod(temporary, 0o600)  # these are pictures of patients
     with open(temporary, "wb") as stream:
-        writer, checked = CacheWriter(stream), False
+        writer = CacheWriter(stream)
 
         def keep(picture: npt.NDArray[np.float32]) -> None:
-            nonlocal checked
-            if not checked:  # all pictures are likely to be as large as the first
+            if not writer.length:  # all pictures are likely to be as large as the first
                 _check_room(temporary.parent, count * CacheWriter.bytes_of(picture), max_bytes)
-                checked = True
             writer.add(picture)
+            if max_bytes is not None and writer.length > max_bytes:
+                _check_room(temporary.parent, writer.length, max_bytes)
 
         writer.finish(decode(keep))
 

@@ -211,6 +211,15 @@ def test_too_little_room_is_said_before_anything_is_written(items, folder, monke
     assert len(load(items, folder, cache_gib=needed / 2**30)) == COUNT
 
 
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_a_bound_holds_also_where_later_pictures_take_more_than_the_first(tmp_path, folder, cache):
+    items = [make_items(tmp_path / "small")[0], *make_items(tmp_path / "large", side=SIDE + 8)]
+    allowed = {"cache_gib": 2 * COUNT * SIDE * SIDE / 2**30}
+    with pytest.raises((CacheError, ValueError), match="cache_gib"):
+        load(items, folder, cache, **allowed)
+    assert not folder.exists() or not list(folder.iterdir())
+
+
 def test_a_disk_that_is_full_after_all(items, folder, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
