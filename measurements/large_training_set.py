@@ -116,7 +116,8 @@ def measure_training(bundle: str, folder: Path, settings: dict[str, Any], epochs
     never = {"val_interval": 10**6, "save_interval": 10**6}
     config = read_config(bundle, "train", {**written, **never, **settings}, None)
     config.get_parsed_content("initialize")
-    before, start, result = peak_mib(), Stopwatch(), {}
+    before, start = peak_mib(), Stopwatch()
+    result: dict[str, float] = {}
     turns: list[_Turns] = []
 
     def attach() -> None:
@@ -170,7 +171,8 @@ def compare_caches(
         train: overrides of ``train.json``.
         json_path: where to write the numbers, if anywhere.
     """
-    root, numbers = Path(folder).expanduser().absolute(), {}
+    root = Path(folder).expanduser().absolute()
+    numbers: dict[str, dict[str, float]] = {}
     start = time.perf_counter()
     make_pictures(root, images, size)
     print(f"{images} pictures of {size} x {size} pixels are there after {time.perf_counter() - start:.0f} s")
@@ -194,8 +196,9 @@ def compare_caches(
         told = f"{one['start_s']:>8.1f} s{one['start_cpu_s']:>8.1f} s{one['peak_mib']:>8.0f} MiB"
         told += f"{1e3 * one['iteration_cpu_s']:>9.0f} ms{one['over_floor']:>12.3f}{one['end_s']:>8.1f} s"
         print(f"{case:<30}{told}", flush=True)
-    result = {"images": images, "size": size, "cases": numbers, "million": _estimate(numbers, images)}
-    for name, value in result["million"].items():
+    million = _estimate(numbers, images)
+    result = {"images": images, "size": size, "cases": numbers, "million": million}
+    for name, value in million.items():
         print(f"a million images, from the two sizes on disk: {name} {value:.0f}")
     write_numbers(json_path, result)
     return result
