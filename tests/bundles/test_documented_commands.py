@@ -47,7 +47,7 @@ NOT_RUN = {
     r"\S*python3? -m (venv|pip) |pip install ": "installs; the first thing that CI does",
     r"\S*python -m pytest|make ": "what runs this",
     r"tensorboard |mlflow |monai-anomaly serve ": "serves until it is ended",
-    r"sh integrations/label/|monailabel |curl |export MONAI_LABEL": "of MONAI Label, which tests with the mark label serve",
+    r"sh integrations/label/|monailabel |curl |export MONAI_": "of MONAI Label, for tests with the mark label",
     r"monai-anomaly evaluate embedding --dataset_dir STUDIES": "of readers' verdicts, which these tests have not",
     r"eval |\. \.venv": "sets up the shell that it is typed into",
     r"torchrun ": "test_every_training runs these configurations in two processes",
