@@ -67,6 +67,8 @@ nb_output_stderr = "remove"  # progress bars, and what libraries warn of; a cell
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 os.environ["TQDM_DISABLE"] = "1"
 
+# What has environments of its own, see integrations.
+autodoc_mock_imports = ["monai.deploy", "monailabel"]
 autosummary_ignore_module_all = False  # a module shows what its __all__ names
 autodoc_member_order = "bysource"
 # What SQLAlchemy gives a class of tables has its own site.

@@ -50,6 +50,7 @@ NOT_RUN = {
     r"sh integrations/label/|monailabel |curl |export MONAI_": "of MONAI Label, for tests with the mark label",
     r"monai-anomaly evaluate embedding --dataset_dir STUDIES": "of readers' verdicts, which these tests have not",
     r"eval |\. \.venv": "sets up the shell that it is typed into",
+    r"sh integrations/deploy/|\.venv-deploy/": "of MONAI Deploy, whose apps tests with the mark deploy run",
     r"torchrun ": "test_every_training runs these configurations in two processes",
 }
 """Beginnings of commands that are not run, and why."""

@@ -193,3 +193,16 @@ def test_an_app_s_failure_leaves_the_earlier_results(folder, model, tmp_path):
     volume.mkdir()
     printed = run_app(ROOT / "integrations/deploy/anomaly_app", "-i", volume, "-o", output, "-m", model, code=1)
     assert "DataListError" in printed and (output / "records.jsonl").read_text() == "earlier\n"
+
+
+@pytest.mark.parametrize("app", ["anomaly_app", "bundle_app"])
+def test_the_packager_reads_the_settings_of_a_package(app):
+    place = ROOT / "integrations" / "deploy" / app / "app.yaml"
+    code = (
+        "from pathlib import Path; from holoscan_cli.packager.config_reader import ApplicationConfiguration; "
+        f"configuration = ApplicationConfiguration(); configuration.read(Path({str(place)!r})); "
+        "print(configuration.title())"
+    )
+    python = other_environment("deploy", "bin/monai-deploy").joinpath("bin", "python")
+    ended = subprocess.run([str(python), "-c", code], capture_output=True, text=True, timeout=300)
+    assert "monai_anomaly" in ended.stdout, ended.stderr
