@@ -28,8 +28,8 @@ class PreparePictured(MapTransform):
 
     The picture is one of these:
 
-    * what :class:`monai_anomaly.apps.deploy.picture_operator.PictureOperator` emits: a frame as a viewer shows it, with
-      what the reader said of it;
+    * what :class:`monai_anomaly.apps.deploy.operators.picture_operator.PictureOperator` emits: a frame as a viewer
+      shows it, with what the reader said of it;
     * an array ``(H, W)`` or ``(C, H, W)``, C 1 or 3, of uint8 or bool, or with ``value_range`` (black, white) in its
       metadata.
 

@@ -25,7 +25,7 @@ class AnomalyOperator(Operator):
 
     Args:
         fragment: the app.
-        detector: what :func:`monai_anomaly.load` returns; several operators may share one.
+        detector: what :func:`monai_anomaly.bundle.loading.load` returns; several operators may share one.
         kwargs: ``name`` and others of the SDK.
     """
 
