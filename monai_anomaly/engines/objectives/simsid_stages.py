@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -164,6 +165,7 @@ class DiscriminatorStage(Objective):
 
     Args:
         detector: whose discriminator is trained.
+        cache_bytes: most memory that cached pictures may take.
 
     Raises:
         ValueError: for a detector with the score "map_logit".
@@ -173,10 +175,11 @@ class DiscriminatorStage(Objective):
 
     detector: SimSID
 
-    def __init__(self, detector: SimSID) -> None:
+    def __init__(self, detector: SimSID, *, cache_bytes: int = 2**30) -> None:
         super().__init__()
         require_image_discriminator(detector)
         self.detector = detector
+        self.cache_bytes = cache_bytes
         self.loss = BCEDiscriminatorLoss()
         self._cache: Tensor | None = None
 
@@ -193,14 +196,21 @@ class DiscriminatorStage(Objective):
             fake = self._picture(x)
         return {"discriminator": self.loss(self.detector.discriminator(x), self.detector.discriminator(fake))}
 
-    def cache_pictures(self, images: ImageSequence) -> None:
+    def cache_pictures(self, images: ImageSequence) -> bool:
         """Compute the frozen student's pictures of all training images ``(N, C, H, W)`` once, on the device.
 
         Batches then need `row`, that of an image in them.
+
+        Returns:
+            whether they are cached: not if they would take more than `cache_bytes`.
         """
+        self._cache = None
+        if 4 * math.prod(images.shape) > self.cache_bytes:
+            return False
         device = next(self.detector.parameters()).device
         parts = [self._picture(self.detector.signal(part.to(device))) for part in images.split(_CACHE_BATCH)]
         self._cache = torch.cat(parts)
+        return True
 
     @torch.no_grad()
     def _picture(self, x: Tensor) -> Tensor:

@@ -235,7 +235,7 @@ def test_cached_pictures_change_nothing(recipe):
     plain = make(DiscriminatorStage, recipe)
     cached = twin(plain)
     before = state(cached)
-    cached.cache_pictures(batch(plain, range(10))["image"])
+    assert cached.cache_pictures(batch(plain, range(10))["image"])
     assert not changed(cached, before)
     for rows in ([3, 0, 9, 5], [9, 9, 1, 2]):
         data = batch(plain, rows)
@@ -244,6 +244,16 @@ def test_cached_pictures_change_nothing(recipe):
     assert set(cached.state_dict()) == set(before)
     cached.detector.generator.forward = None
     cached.terms(batch(plain))
+
+
+def test_pictures_that_would_fill_the_memory_are_not_cached():
+    plain = make(DiscriminatorStage, KINDS[0])
+    cached, images = twin(plain), batch(plain, range(10))["image"]
+    cached.cache_bytes = images.nbytes - 1
+    assert not cached.cache_pictures(images) and cached._cache is None
+    torch.testing.assert_close(cached.terms(batch(plain, [3, 0])), plain.terms(batch(plain, [3, 0])))
+    cached.cache_bytes = images.nbytes
+    assert cached.cache_pictures(images)
 
 
 def test_refuses_what_does_not_fit():

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from ignite.engine import Engine, Events
 
+from monai_anomaly.handlers.training import score_statistics
 from monai_anomaly.handlers.training.score_statistics import ScoreStatistics
 from tests.helpers import ocad_detectors
 from tests.helpers.simsid_detectors import make_detector, make_images
@@ -40,6 +43,15 @@ def test_a_run_that_is_ended_within_an_epoch_is_fitted_too():
     network.engine.add_event_handler(Events.ITERATION_COMPLETED(once=2), lambda engine: engine.terminate())
     network.engine.run(range(5), max_epochs=4)
     assert network.fits == [(1, 3)]
+
+
+def test_of_very_many_normals_evenly_spaced_ones_are_taken(monkeypatch):
+    monkeypatch.setattr(score_statistics, "MOST_IMAGES", 3)
+    seen = []
+    network = SimpleNamespace(fit_scores=lambda *images: seen.append([part[:, 0, 0, 0].tolist() for part in images]))
+    many, few = (torch.arange(count).reshape(-1, 1, 1, 1) for count in (9, 3))
+    ScoreStatistics(network, many, held_out=few)(Engine(lambda engine, batch: None))
+    assert seen == [[[0, 4, 8], [0, 1, 2]]]
 
 
 def test_held_out_normals_are_handed_on():
