@@ -216,7 +216,9 @@ def _loader(trainer: ObjectiveTrainer, workers: int) -> DataLoader:
     whole: Any = trainer.data_loader
     steps = sum(update.repeats for update in trainer.updates)
     detector: Any = trainer.objective.detector
-    pool, normals = (to_pictures(detector.signal(part.images)) for part in (whole.dataset.pool, whole.dataset.normals))
+    pool, normals = (
+        to_pictures(detector.signal(part.images[:])) for part in (whole.dataset.pool, whole.dataset.normals)
+    )
     data = PublishedData(pool, normals)
     size = whole.batch_size // steps
     sampler = RandomSampler(data, num_samples=size * EPOCH_LENGTH)
