@@ -8,6 +8,7 @@ from __future__ import annotations
 import email
 import json
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,7 @@ class LabelServer(PrivateServer):
         }
         self.session = requests.Session()
         self.session.trust_env = False  # loopback, whatever proxy the machine has
+        self.session.headers["Connection"] = "close"  # which the server does after a failure, without a word
 
     @property
     def url(self) -> str:
@@ -117,6 +119,15 @@ class LabelServer(PrivateServer):
         parts = [part for part in email.message_from_bytes(head + answer.content).walk() if not part.is_multipart()]
         found = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in parts}
         return json.loads(found["params"]), found["image"]
+
+    def says(self, text: str, limit: float = 30.0) -> bool:
+        """Return whether its log has a text, which may come after an answer: seconds at most."""
+        end = time.monotonic() + limit
+        while text not in self.log:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
 
     def _answers(self) -> bool:
         try:

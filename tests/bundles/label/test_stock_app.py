@@ -17,12 +17,14 @@ import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmread
 
 import monai_anomaly as ma
 from monai_anomaly.scoring.map_encoders import map_to_indices
 from tests.helpers.dicom_files import make_dataset, save
 from tests.helpers.label_apps import AFFINE, WRITERS, put_bundle, put_calibration, write_files
 from tests.helpers.label_server import LabelServer, label_environment
+from tests.helpers.orthanc import Orthanc, needs_orthanc
 from tests.helpers.pictures import make_gray
 
 pytestmark = [pytest.mark.label, pytest.mark.usefixtures("at_root")]
@@ -115,9 +117,9 @@ def test_what_cannot_be_right_has_no_score_and_its_sentence_in_the_log(app, tmp_
     broken = tmp_path / "broken.png"
     broken.write_bytes(app.files[0].read_bytes()[:200])
     assert app.server.infer("sepiad", broken).status_code == 500
-    assert "ImageReadError" in app.server.log
+    assert app.server.says("ImageReadError")
     assert app.server.infer("sepiad", app.files[0], model_filename="checkpoint.pt").status_code == 500
-    assert "model_filename must be model.pt" in app.server.log
+    assert app.server.says("model_filename must be model.pt")
 
 
 def test_a_cine_is_scored_by_its_middle_frame(app, tmp_path):
@@ -127,3 +129,27 @@ def test_a_cine_is_scored_by_its_middle_frame(app, tmp_path):
     expected = ma.load(app.model("sepiad"), device="cpu").score(path)
     assert said["score"] == pytest.approx(expected.score, abs=1e-5, rel=0) and said["frame"] == 2
     assert read_map(path.name, image).shape == cine.shape[1:]
+
+
+@needs_orthanc
+def test_what_label_made_of_a_pacs_image_is_refused_and_the_image_itself_is_not(app, tmp_path):
+    picture = next(path for path in app.files if path.suffix == ".dcm")
+    tools = app.bundles.parent / "bin"
+    tools.mkdir(exist_ok=True)
+    (tools / "itkimage2segimage").touch()  # which MONAI Label would download
+    variables = {
+        "MONAI_LABEL_DICOMWEB_SEARCH_FILTER": '{"Modality": "US"}',
+        "MONAI_LABEL_DICOMWEB_CACHE_PATH": str(tmp_path / "cache"),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1"),
+    }
+    conf = {"models": "sepiad", "skip_trainers": "true"}
+    with Orthanc() as pacs:
+        pacs.upload(picture.read_bytes())
+        series = str(dcmread(picture, stop_before_pixels=True).SeriesInstanceUID)
+        with LabelServer(label_environment(), app.bundles.parent, pacs.dicom_web, conf, variables) as server:
+            request = {"params": '{"device": "cpu"}'}
+            answer = server.session.post(f"{server.url}/infer/sepiad", params={"image": series}, data=request)
+            assert answer.status_code == 500
+            assert server.says("MONAI Label made this NIfTI file of a DICOM file")
+            said, _ = server.ask("sepiad", picture)
+    assert said["score"] == ma.load(app.model("sepiad"), device="cpu").score(picture).score
