@@ -74,7 +74,6 @@ autodoc_member_order = "bysource"
 # What SQLAlchemy gives a class of tables has its own site.
 autodoc_default_options = {"members": True, "show-inheritance": True, "exclude-members": "metadata, registry"}
 autodoc_type_aliases = {"npt.ArrayLike": "numpy.typing.ArrayLike"}
-autodoc_mock_imports = ["monailabel"]  # in an environment of its own
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False  # types are in the signatures, what "Returns:" holds is prose
 

@@ -44,6 +44,7 @@ def place(tmp_path_factory) -> Path:
     for name in ("model", "studies", "files"):
         (folder / name).mkdir()
     calibrate(write_model(folder / "model"))
+    assert main(["export", str(folder / "model" / "model.pt"), str(folder / "model" / "model.pt2")]) == 0
     random = np.random.default_rng(5)
     for number in range(COUNT):
         pixels = make_gray(64, 64, seed=number) * random.uniform(0.3, 1.0)
@@ -61,7 +62,7 @@ def detector(place) -> ma.AnomalyDetector:
 
 @pytest.fixture(scope="module")
 def server(place):
-    conf = {"models": f"mine={place / 'model' / 'model.pt'}"}
+    conf = {"models": f"mine={place / 'model' / 'model.pt'},program={place / 'model' / 'model.pt2'}"}
     with LabelServer(label_environment(), place / "app", place / "studies", conf) as server:
         yield server
 
@@ -106,6 +107,14 @@ def test_sixteen_files_have_the_scores_of_the_package_and_maps_of_their_own_size
         assert levels.shape == expected.source_shape and levels.dtype == np.uint8
         x0, y0, x1, y1 = expected.box
         assert levels[y0:y1, x0:x1].min() >= 1
+
+
+def test_an_export_has_the_scores_of_its_checkpoint(server, place, detector):
+    for name in ("gray.png", "slice.nii.gz", "examples_rgb_color.dcm"):
+        expected = detector.score(place / "files" / name)
+        record = server.infer("program", place / "files" / name, output="json").json()
+        assert record["score"] == pytest.approx(expected.score, abs=1e-5)
+        assert (record["model"], record["decision"]) == ("program", expected.decision)
 
 
 def test_a_nifti_files_map_lies_where_it_lies_and_regions_are_a_label(server, place, detector):
