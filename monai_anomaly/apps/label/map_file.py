@@ -54,10 +54,9 @@ def encode_map(
     written = write_map(result, SourcePictures([{"index": 0, "image": path}], reader), region=region)
     suffix = suffix or (RASTER_SUFFIX if written.flat else VOLUME_SUFFIX)
     if suffix == RASTER_SUFFIX:
-        levels = np.ascontiguousarray(written.pixels.reshape(written.pixels.shape[:2]).T)
-        colored = not region and result.map_range is not None
-        content = encode_png_map(result.map_on_source, result.map_range) if colored else encode_levels(levels)
-        return content, suffix
+        if not region and result.map_range is not None:
+            return encode_png_map(result.map_on_source, result.map_range), suffix
+        return encode_levels(np.ascontiguousarray(written.pixels.reshape(written.pixels.shape[:2]).T)), suffix
     affine = place_by_spacing(None).affine if written.affine is None else written.affine
     data = _encode_nifti(written.pixels, affine)
     return (data if suffix == _UNPACKED else gzip.compress(data, compresslevel=1, mtime=0)), suffix
