@@ -19,6 +19,7 @@ from monai_anomaly.__main__ import main
 from monai_anomaly.apps.zoo.rules import SCHEMA
 from tests.bundles.conftest import DATA
 from tests.helpers.tiny_bundles import Example
+from tests.helpers.trained_models import spread
 
 pytestmark = pytest.mark.usefixtures("at_root")
 
@@ -45,13 +46,11 @@ def test_the_zoo_s_own_checks_pass(examples, tmp_path, monkeypatch, name):
     assert (tmp_path / "new.ts").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("name", "kind"), [("train", "train"), ("evaluate", "infer"), ("inference", "infer")])
-def test_the_properties_are_there_in_an_archive(examples, tmp_path, monkeypatch, name, kind):
+def test_the_properties_are_there_in_an_archive(examples, tmp_path, monkeypatch):
     example = examples("embedding")
-    root = unpacked(example, tmp_path)
-    monkeypatch.chdir(root)
-    files = {"config_file": f"configs/{name}.json", "meta_file": "configs/metadata.json", "logging_file": False}
-    workflow = ConfigWorkflow(**files, workflow_type=kind, dataset_dir=str(example.data), device="cpu")
+    monkeypatch.chdir(unpacked(example, tmp_path))
+    files = {"config_file": "configs/inference.json", "meta_file": "configs/metadata.json", "logging_file": False}
+    workflow = ConfigWorkflow(**files, workflow_type="infer", dataset_dir=str(example.data), device="cpu")
     workflow.initialize()
     assert workflow.check_properties() == []
 
@@ -63,7 +62,8 @@ def test_an_archive_runs_and_loads_elsewhere(examples, tmp_path, monkeypatch):
     monkeypatch.chdir(root.parent)
     network = load("embedding", bundle_dir=".", workflow_type="inference", device="cpu")
     with torch.inference_mode():
-        assert torch.equal(network.eval()(images), example.detector(images))
+        expected = example.detector(images)
+        torch.testing.assert_close(network.eval()(images), expected, atol=1e-5 / spread(example.detector), rtol=1e-5)
     monkeypatch.chdir(root)
     data = {"dataset_dir": str(example.data / "test"), "output_dir": str(tmp_path / "out"), "source_names": True}
     run(config_file="configs/inference.json", uncalibrated=True, maps="none", overlays=False, device="cpu", **data)
