@@ -75,8 +75,12 @@ class PictureRules:
         sizes = [size for size in map(_size, facts) if size is not None]
         aspects = np.array([rows / columns for rows, columns in sizes])
         colored = np.array([float(fact["colored"]) for fact in facts if _size(fact) is not None and "colored" in fact])
-        # in one pass: the images may have to be read, or decoded
-        numbers = torch.cat([_gray_numbers(part.detach().float().cpu()) for part in images.split(BATCH)], 1).numpy()
+        # In one pass, as the images may have to be decoded, and into memory that is there: small tensors that live on
+        # between large ones kept the system from getting those back, 32 KB for each image of 256 x 256 pixels.
+        kept = torch.empty(3, len(images))
+        for number, part in enumerate(images.split(BATCH)):
+            kept[:, number * BATCH : number * BATCH + len(part)] = _gray_numbers(part.detach().float().cpu())
+        numbers = kept.numpy()
         contrasts = numbers[0]
         contrast = CONTRAST_MARGIN * float(np.quantile(contrasts, 0.01))
         flat = numbers[1:, contrasts >= contrast]
