@@ -17,23 +17,23 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from monai_anomaly.apps.command.accept_verb import add_accept
-from monai_anomaly.apps.command.audit_verb import add_audit
-from monai_anomaly.apps.command.benchmark_verb import add_benchmark
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, wants_help
-from monai_anomaly.apps.command.bundles_verb import add_bundles
 from monai_anomaly.apps.command.completion import complete, finished_words, is_asked
-from monai_anomaly.apps.command.consensus_verb import add_consensus, run_consensus
-from monai_anomaly.apps.command.drift_verb import add_drift
-from monai_anomaly.apps.command.export_verb import add_export, run_export
 from monai_anomaly.apps.command.failing import fail, usage_error
-from monai_anomaly.apps.command.inspect_verb import add_inspect
-from monai_anomaly.apps.command.label_app_verb import add_label_app
-from monai_anomaly.apps.command.pool_curve_verb import add_pool_curve
-from monai_anomaly.apps.command.predict_verb import add_predict, run_predict
-from monai_anomaly.apps.command.queue_verb import add_queue
-from monai_anomaly.apps.command.report_verb import add_report
-from monai_anomaly.apps.command.serve_verb import add_serve
+from monai_anomaly.apps.command.verbs.accept import add_accept
+from monai_anomaly.apps.command.verbs.audit import add_audit
+from monai_anomaly.apps.command.verbs.benchmark import add_benchmark
+from monai_anomaly.apps.command.verbs.bundles import add_bundles
+from monai_anomaly.apps.command.verbs.consensus import add_consensus, run_consensus
+from monai_anomaly.apps.command.verbs.drift import add_drift
+from monai_anomaly.apps.command.verbs.export import add_export, run_export
+from monai_anomaly.apps.command.verbs.inspect import add_inspect
+from monai_anomaly.apps.command.verbs.label_app import add_label_app
+from monai_anomaly.apps.command.verbs.pool_curve import add_pool_curve
+from monai_anomaly.apps.command.verbs.predict import add_predict, run_predict
+from monai_anomaly.apps.command.verbs.queue import add_queue
+from monai_anomaly.apps.command.verbs.report import add_report
+from monai_anomaly.apps.command.verbs.serve import add_serve
 from monai_anomaly.utils.exceptions import (
     AuditError,
     CacheError,

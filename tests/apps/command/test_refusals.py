@@ -11,8 +11,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from monai_anomaly.apps.command import bundle_run, bundle_verbs, completion, export_verb, predict_verb
+from monai_anomaly.apps.command import bundle_run, bundle_verbs, completion
 from monai_anomaly.apps.command.main import main
+from monai_anomaly.apps.command.verbs import export, predict
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.doors import calibrate, write_model
 from tests.helpers.repository import ROOT
@@ -22,7 +23,7 @@ from tests.helpers.repository import ROOT
 def lines(monkeypatch):
     """Return the lines that verbs would have run; they are told from the repository's root."""
     collected: list[list[str]] = []
-    for module in (bundle_verbs, predict_verb):
+    for module in (bundle_verbs, predict):
         monkeypatch.setattr(module, "run_line", lambda words, **_: collected.append(list(words)) or 0)
     monkeypatch.chdir(ROOT)
     return collected
@@ -105,7 +106,7 @@ def test_what_only_the_run_can_compute_is_left_to_it(lines):
 
 def test_onnx_is_asked_for_by_name_where_it_is_missing(tmp_path, lines, capsys, monkeypatch):
     model = write_model(tmp_path, guard=False)
-    monkeypatch.setattr(export_verb, "find_spec", lambda name: None)
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
     assert main(["export", "sepiad", "--format", "onnx", "--checkpoint", str(model)]) == 1
     assert "pip install 'monai_anomaly[onnx]'" in capsys.readouterr().err and not lines
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from monai_anomaly.apps.command import bundle_run, bundle_verbs, predict_verb
+from monai_anomaly.apps.command import bundle_run, bundle_verbs
 from monai_anomaly.apps.command.main import RUNNERS, main
+from monai_anomaly.apps.command.verbs import predict
 from monai_anomaly.utils import bundle_folders
 from monai_anomaly.utils.exceptions import ConfigError
 from tests.helpers.repository import ROOT
@@ -20,7 +21,7 @@ from tests.helpers.repository import ROOT
 def lines(monkeypatch):
     """Return the lines that verbs would have run."""
     collected: list[list[str]] = []
-    for module in (bundle_verbs, predict_verb):
+    for module in (bundle_verbs, predict):
         monkeypatch.setattr(module, "run_line", lambda words, **_: collected.append(list(words)) or 0)
     return collected
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.completion import suggest
-from monai_anomaly.apps.command.zip_action import add_zip
+from monai_anomaly.apps.command.verbs.zip_action import add_zip
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.exceptions import ConfigError
 

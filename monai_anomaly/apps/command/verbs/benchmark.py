@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from monai_anomaly.apps.arguments import seeds
-from monai_anomaly.apps.command.grid_options import add_grid_options, run_grid
+from monai_anomaly.apps.command.verbs.grid_options import add_grid_options, run_grid
 
 __all__ = ["add_benchmark"]
 

@@ -6,15 +6,15 @@ from __future__ import annotations
 import pytest
 
 from monai_anomaly.apps.acceptance.limits import default_text
-from monai_anomaly.apps.command import accept_verb
 from monai_anomaly.apps.command.main import main
+from monai_anomaly.apps.command.verbs import accept
 
 
 @pytest.fixture
 def told(monkeypatch):
     """Return what tests would have been run with."""
     collected = []
-    monkeypatch.setattr(accept_verb, "_run", lambda *given, **more: collected.append((given, more)) or 0)
+    monkeypatch.setattr(accept, "_run", lambda *given, **more: collected.append((given, more)) or 0)
     return collected
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from monai_anomaly.apps.command.bundle_verbs import BUNDLE_VERBS, add_keys
-from monai_anomaly.apps.command.bundles_verb import copy_parts
 from monai_anomaly.apps.command.completion import suggest
 from monai_anomaly.apps.command.failing import usage_error
 from monai_anomaly.apps.command.inputs import check_inputs, path_of
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
+from monai_anomaly.apps.command.verbs.bundles import copy_parts
 from monai_anomaly.utils.atomic import atomic_write
 from monai_anomaly.utils.bundle_folders import find_bundle, is_bundle
 from monai_anomaly.utils.config_files import read_configs
