@@ -3,27 +3,11 @@
 #
 #   integrations/label/make_environment.sh DIR [REQUIREMENT...]
 #
-# DIR is a folder that does not exist yet. REQUIREMENT is what pip shall install as monai_anomaly: a wheel or a name;
-# without one, it is the checkout that this script lies in (`--editable CHECKOUT` follows its changes). PYTHON names the
-# interpreter (python3). pip's own settings, such as PIP_INDEX_URL, hold.
+# The words are those of ../new_environment.sh.
 set -eu
 
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
-if [ $# -lt 1 ]; then
-    echo "usage: $0 DIR [REQUIREMENT...]" >&2
-    exit 2
-fi
-directory=$1
-shift
-if [ -e "$directory" ]; then
-    echo "$0: $directory exists; name a folder that does not, or remove it." >&2
-    exit 2
-fi
-[ $# -gt 0 ] || set -- "$here/../.."
-
-"${PYTHON:-python3}" -m venv "$directory"
-python=$directory/bin/python
-install() { "$python" -m pip install --quiet --disable-pip-version-check "$@"; }
+. "$here/../new_environment.sh"
 
 install --requirement "$here/requirements.txt" "$@"
 # Their own requirements hold NumPy below 2 and jsonschema below 4, which nothing here needs.
