@@ -39,6 +39,7 @@ class InputGuard:
         likeness: None where the normals were too few to know what they look like.
 
     Example:
+        >>> import torch
         >>> normals = torch.linspace(0, 1, 64).expand(10, 1, 64, 64)
         >>> guard = InputGuard.fit(normals, [{"rows": 256, "columns": 256, "colored": 0.0}] * len(normals))
         >>> guard.check(torch.zeros(1, 64, 64), {"rows": 256, "columns": 256})[:45]

@@ -126,7 +126,7 @@ class AnomalyApp(MONAILabelApp):
             answer: dict[str, Any] = super().infer(request, datastore)
             record = answer["params"]
             if record["score"] is None:
-                raise ImageReadError(record["code"] or "failed", record["reason"])
+                raise ImageReadError(record["code"], record["reason"])
             return answer
 
     def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> Any:
