@@ -66,7 +66,7 @@ def score_image(detector: AnomalyDetector, path: Path) -> Answer:
     files = files_of(path)
     results = list(detector.score([str(file) for file in files], progress=False)) if files else []
     if not results:
-        nothing = Result(name="", status="rejected", code="missing", reason="the folder has no file.")
+        nothing = Result(name="", status="rejected", code="not_found", reason="the folder has no file.")
         return Answer(nothing, path, (), detector.guard is not None)
     best = max(range(len(results)), key=lambda i: _height(results, i))
     scores = tuple(result.score for result in results if result.score is not None)

@@ -91,7 +91,7 @@ class DicomWebSource:
         listed = self.client.search_for_instances(study, series, get_remaining=True)
         instances = sorted({_value(item, _INSTANCE) for item in listed} - {""})
         if not instances:
-            raise ImageReadError("missing", "the series has no image on the server.")
+            raise ImageReadError("not_found", "the series has no image on the server.")
         if len(instances) > MOST_IMAGES:
             raise ImageReadError(
                 "budget", f"the series has {len(instances)} images and {MOST_IMAGES} are read; it is a volume."

@@ -43,7 +43,7 @@ class Answers(BaseHTTPRequestHandler):
     def send_image(self):
         if self.kind == "plain":
             self.reply(200, "application/dicom", BODY)
-        elif self.kind == "missing":
+        elif self.kind == "not_found":
             self.reply(404, "text/plain", b"")
         else:
             end = b"" if self.kind == "cut" else b"\r\n--edge--\r\n"
@@ -96,7 +96,7 @@ def test_files_are_as_they_are_stored_and_called_by_numbers(tmp_path, server, ki
     ("change", "options", "code"),
     [
         ({"kind": "cut"}, {}, "truncated"),
-        ({"count": 0}, {}, "missing"),
+        ({"count": 0}, {}, "not_found"),
         ({"count": 3}, {}, "budget"),
         ({}, {"max_bytes": len(BODY) + 100}, "budget"),
     ],
@@ -113,7 +113,7 @@ def test_what_is_not_whole_or_too_much_leaves_nothing(tmp_path, server, monkeypa
 
 def test_a_server_that_has_it_no_more_is_an_error_of_the_system(tmp_path, server):
     answers, source = server
-    answers.kind = "missing"
+    answers.kind = "not_found"
     with pytest.raises(OSError):
         source().fetch("1.1", "1.2", tmp_path / "series")
     assert list(tmp_path.iterdir()) == []

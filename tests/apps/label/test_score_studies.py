@@ -94,4 +94,4 @@ def test_of_a_series_the_highest_score_counts_and_other_objects_do_not(tmp_path,
     assert records["series"]["score"] == max(scores) and records["series"]["image_scores"] == scores
     assert records["series"]["images"] == 3
     assert records["series"]["source_shape"] == [64, 64 + scores.index(max(scores))]
-    assert (records["empty"]["status"], records["empty"]["code"]) == ("rejected", "missing")
+    assert (records["empty"]["status"], records["empty"]["code"]) == ("rejected", "not_found")

@@ -105,7 +105,7 @@ class DicomWebStudies(FolderStudies):
         if not folder.is_dir():
             study = self._series().get(image_id)
             if study is None:
-                raise ImageReadError("missing", "the server has no such series, or the search filter leaves it out.")
+                raise ImageReadError("not_found", "the server has no such series, or the search filter leaves it out.")
             self._source.fetch(study, image_id, folder)
         if image_id not in self._datastore.objects:
             self._datastore.objects[image_id] = ImageLabelModel(image=DataModel(info={"ts": int(time.time())}))
