@@ -96,7 +96,10 @@ nitpick_ignore_regex = [
     # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
     ("py:.*", r"monai_anomaly\.transforms\.patch_draw\.Draw(In|Out)?"),
-    ("py:(class|exc)", r"ApplicationEntity|Datastore|Floats|HTTPException|Module|PackageNotFoundError|Path|Session"),
+    (
+        "py:(class|exc)",
+        r"ApplicationEntity|Dataset|Datastore|Floats|HTTPException|Module|PackageNotFoundError|Path|Session|Tensor",
+    ),
 ]
 if "DOCS_INTERSPHINX" in os.environ:  # links to those sites, where there is an internet
     extensions.append("sphinx.ext.intersphinx")
