@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: compiled demo node bundles style check test commands slow label deploy docs timings clean
+.PHONY: compiled demo node bundles style check test commands slow label deploy docs timings benchmark ratios clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -93,6 +93,12 @@ docs: $(VENV)/installed-docs
 
 timings: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(PY) -m measurements.timings --bundle bundles/$(BUNDLE)
+
+benchmark: $(VENV)/installed  # what every bundle costs, beside the commits before; on an idle machine
+	$(PY) -m measurements.benchmark
+
+ratios: $(VENV)/installed  # the same in two minutes, with more noise; keeps nothing and fails on nothing
+	-$(PY) -m measurements.benchmark --short
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api *.egg-info

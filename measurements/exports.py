@@ -21,6 +21,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from measurements.command_line import add_json
+from measurements.comparison import write_numbers
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.bundle.deliverable.exporting import export_detector
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
@@ -69,7 +71,8 @@ def _checkpoint(word: str, folder: Path) -> Path:
     return folder / f"{word}.pt"
 
 
-def _row(word: str, folder: Path, images: str | None, passes: int) -> str:
+def _measure(word: str, folder: Path, images: str | None, passes: int) -> tuple[dict[str, float], list[str]]:
+    """Return the milliseconds of each form, and the cells of the detector's row."""
     checkpoint = _checkpoint(word, folder)
     trained = TrainedDetector.read(checkpoint)
     detectors: dict[str, Callable[[Tensor], Tensor]] = {"eager": trained.detector.to(memory_format=torch.channels_last)}
@@ -84,7 +87,7 @@ def _row(word: str, folder: Path, images: str | None, passes: int) -> str:
         items = load_datalist(images, "inference")[:IMAGES]
         read = [trained.preprocessing({"image": item["image"]})["image"][None] for item in items]
         cells += [f"{worst_difference(detectors, read, kind):.1e}" for kind in KINDS]
-    return f"| {' | '.join(cells)} |"
+    return spent, cells
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,15 +95,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="measurements.exports", description=__doc__)
     parser.add_argument("detectors", nargs="*", default=BUNDLES, help="bundles, or checkpoints (default: all bundles)")
     parser.add_argument("--images", metavar="DIR", help="images to compare scores of")
+    add_json(parser)
     parser.add_argument("--passes", type=count, default=20, help="passes of each (default: %(default)s)")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     heads = ["detector", "eager", *(f"{kind}, images a second" for kind in KINDS)]
     heads += [f"{kind}, score" for kind in KINDS if options.images]
     print(f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}")
+    numbers: dict[str, dict[str, float]] = {}
     for word in options.detectors:
         with tempfile.TemporaryDirectory() as folder:
-            print(_row(word, Path(folder), options.images, options.passes), flush=True)
+            numbers[word], cells = _measure(word, Path(folder), options.images, options.passes)
+            print(f"| {' | '.join(cells)} |", flush=True)
+    write_numbers(options.json_path, numbers)
 
 
 if __name__ == "__main__":
