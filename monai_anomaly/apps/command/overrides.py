@@ -12,7 +12,7 @@ from typing import Any
 from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.override_keys import PATH_KEYS, SWITCHES, TRACKING_KEYS, check_keys
 
-__all__ = ["check_overrides", "command_line", "split_words"]
+__all__ = ["check_overrides", "command_line", "parsed", "split_words"]
 
 Overrides = dict[str, str]
 
@@ -62,12 +62,12 @@ def _is_value(key: str, word: str) -> bool:
 
 def _as_monai_reads(key: str, value: str) -> str:
     """Return the text that MONAI's command line reads as what was meant."""
-    if key in PATH_KEYS and value not in WORDS and _parsed(value) != value:
+    if key in PATH_KEYS and value not in WORDS and parsed(value) != value:
         return repr(value)  # a folder 2024, or one with a comma in its name
     return WORDS.get(value, value)
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
     """Return the value that MONAI's command line reads."""
     from fire.parser import DefaultParseValue
 
@@ -81,7 +81,7 @@ def check_overrides(overrides: Mapping[str, str], config: Mapping[str, Any]) -> 
         ConfigError: naming the nearest known key.
     """
     allowed = OF_MONAI | (TRACKING_KEYS if "tracking" in overrides else frozenset())
-    check_keys({key: _parsed(text) for key, text in overrides.items() if key not in allowed}, config)
+    check_keys({key: parsed(text) for key, text in overrides.items() if key not in allowed}, config)
 
 
 def command_line(words: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from monai_anomaly.data.frame_rule import choose_frame
 from monai_anomaly.data.lists.frame_items import expand_frames
 from monai_anomaly.data.sets.input_digest import InputDigests
 from monai_anomaly.handlers.scoring.inference_files import RECORDS, SETTINGS, inference_folder
+from monai_anomaly.utils.differences import differences
 
 __all__ = ["EarlierResults", "Kept"]
 
@@ -101,8 +102,7 @@ class EarlierResults:
         there = _parse(path.read_bytes()) if path.is_file() else None
         if there is None:
             return [f"there is no {SETTINGS} beside it that says how it was made"]
-        keys = [key for key in {**self.settings, **there} if there.get(key) != self.settings.get(key)]
-        return [f"{key} was {_short(there.get(key))} and is {_short(self.settings.get(key))}" for key in keys]
+        return differences(there, self.settings)
 
     def _choose(self, index: int, item: Mapping[str, Any], candidates: Sequence[Kept]) -> None:
         reason = "new"
@@ -165,9 +165,3 @@ def _parse(line: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return content if isinstance(content, dict) else None
-
-
-def _short(value: Any) -> str:
-    """Return a value for a sentence, of a digest its beginning."""
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 40 else f"{text[:12]}..."

@@ -46,6 +46,10 @@ class RequireTrained:
     def __call__(self, _: Engine) -> None:
         """Raise a CheckpointError where there are no weights."""
         self.trained.require_trained()
+        self.warn()
+
+    def warn(self) -> None:
+        """Say what a budget or a pool did to the training."""
         if self.trained.unfinished:
             logger.warning("the training was cut short by its time budget: %s.", self.trained.unfinished)
         if self.trained.pool_warning:

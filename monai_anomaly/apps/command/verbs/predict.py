@@ -23,6 +23,7 @@ from monai_anomaly.apps.command.inputs import (
     path_of,
 )
 from monai_anomaly.apps.command.overrides import check_overrides, split_words
+from monai_anomaly.apps.command.verbs.predict_archive import add_archive_options, predict_archive
 from monai_anomaly.utils.bundle_folders import Bundle, find_bundle, known_bundles
 from monai_anomaly.utils.config_files import read_configs
 from monai_anomaly.utils.exceptions import CalibrationError, ConfigError
@@ -49,6 +50,7 @@ def add_predict(verbs: Any, words: Sequence[str] = ()) -> argparse.ArgumentParse
     else:
         parser.add_argument("--checkpoint", metavar="MODEL.pt", help="the trained detector (default: the bundle's own)")
         parser.epilog = "'monai-anomaly predict --bundle BUNDLE --help' shows the bundle's keys."
+    add_archive_options(parser)
     return parser
 
 
@@ -60,6 +62,12 @@ def run_predict(words: Sequence[str]) -> int:
         return usage_error(f"predict takes an image or a folder and one for the results, got {len(named)} words.")
     if word is None and "checkpoint" not in overrides:
         return usage_error("predict needs a trained detector: name one with --checkpoint MODEL.pt or --bundle BUNDLE.")
+    if "engine" in overrides:
+        if overrides.pop("engine") != "ray":
+            return usage_error("--engine must be ray; leave it out to score in this process.")
+        return predict_archive(
+            named, bundle_of(overrides["checkpoint"]) if word is None else find_bundle(word), overrides
+        )
     for key, value in zip(("dataset_dir", "output_dir"), named, strict=False):
         if key in overrides:
             return usage_error(f"'{value}' and --{key} are the same; give one of them.")
