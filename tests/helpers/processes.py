@@ -39,6 +39,11 @@ class FreshProcess:
         self._process = CONTEXT.Process(target=_run, args=target)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        """Return the process' number."""
+        return self._process.pid
+
     def wait(self, limit: float = 300) -> subprocess.CompletedProcess[str]:
         """Return how it ended and what it printed; it is killed at the limit, in seconds."""
         self._process.join(limit)

@@ -9,8 +9,10 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import ip_address
@@ -87,7 +89,8 @@ def _connected(**how: Any) -> Iterator[None]:
 
     for rest in reversed(range(TRIES)):
         try:
-            ray.init(log_to_driver=False, logging_level=logging.ERROR, **how)
+            with _own_signals():
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **how)
             break
         except Exception as error:  # of Ray, which has no class of its own for it
             ray.shutdown()
@@ -97,6 +100,18 @@ def _connected(**how: Any) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep this program's handlers: Ray's end it at SIGTERM without a word, and leave what it began."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 def _require_loopback() -> None:
