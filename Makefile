@@ -7,6 +7,10 @@ PY := $(VENV)/bin/python
 BUNDLE ?= sepiad
 CONFIGS := bundles/$(BUNDLE)/configs
 PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+# Threads that wait for each other sleep after a moment, as in monai_anomaly/utils/waiting_threads.py, not after 5 ms.
+ifeq ($(origin GOMP_SPINCOUNT)$(origin OMP_WAIT_POLICY),undefinedundefined)
+export GOMP_SPINCOUNT := 3000
+endif
 # Where Python may not keep what it compiled, every process compiles the package and the tests anew.
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal

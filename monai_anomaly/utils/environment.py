@@ -36,6 +36,7 @@ _DECODERS = (
     "pyjpegls",
     "simplejpeg",
 )
+_THREADS = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 _EXTRAS = ("highdicom", "mlflow", "onnx", "onnxruntime")
 
 
@@ -83,7 +84,8 @@ def _installed_version(name: str) -> str:
 
 def _describe_threads() -> str:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{usable} of {os.cpu_count()}; OMP_NUM_THREADS {os.environ.get('OMP_NUM_THREADS', 'not set')}"
+    chosen = ", ".join(f"{name} {os.environ[name]}" for name in _THREADS if name in os.environ)
+    return f"{usable} of {os.cpu_count()}; {chosen or 'no settings'}"
 
 
 def _describe_cuda() -> str:

@@ -65,8 +65,12 @@ def test_what_is_not_installed_is_said(monkeypatch):
 
 
 def test_threads_are_those_of_the_machine_and_the_setting(monkeypatch):
+    for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    assert describe_environment()["CPU threads"].endswith(f" of {os.cpu_count()}; no settings")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert describe_environment()["CPU threads"].endswith(f" of {os.cpu_count()}; OMP_NUM_THREADS 3")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert describe_environment()["CPU threads"].endswith(f" of {os.cpu_count()}; OMP_NUM_THREADS 3, GOMP_SPINCOUNT 7")
 
 
 def test_devices_are_the_driver_s(driver):

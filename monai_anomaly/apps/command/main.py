@@ -43,6 +43,7 @@ from monai_anomaly.utils.exceptions import (
     TrainingError,
     WeightsError,
 )
+from monai_anomaly.utils.waiting_threads import shorten_spinning
 
 __all__ = ["main"]
 
@@ -57,6 +58,7 @@ RUNNERS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a verb and return the exit code."""
+    shorten_spinning()
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _run(words)
