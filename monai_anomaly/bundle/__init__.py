@@ -21,6 +21,7 @@ from monai_anomaly.bundle.system import expand_user, has_file, local_device
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 from monai_anomaly.bundle.verbosity import set_verbosity
 from monai_anomaly.utils.bundle_folders import find_bundle_root
+from monai_anomaly.utils.kept_memory import keep_freed_memory
 
 __all__ = [
     "CheckedWorkflow",
@@ -39,6 +40,7 @@ __all__ = [
     "feature_network",
     "find_bundle_root",
     "has_file",
+    "keep_freed_memory",
     "local_device",
     "open_audit",
     "open_detector",

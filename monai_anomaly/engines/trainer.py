@@ -21,9 +21,11 @@ from monai.utils.enums import CommonKeys as Keys
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from monai_anomaly.engines.compiling import compile_networks
 from monai_anomaly.engines.objectives.base import Objective, SolvedObjective, Terms, Update
 from monai_anomaly.engines.solving import SolveAtEpochEnd
 from monai_anomaly.engines.stopping import StopAtStep
+from monai_anomaly.networks.memory_format import aligned, place
 from monai_anomaly.utils.exceptions import TrainingError
 from monai_anomaly.utils.stop_signals import end_if_asked
 
@@ -71,6 +73,7 @@ class ObjectiveTrainer(Trainer):
         epoch_length: iterations in an epoch; the loader's length if not given.
         amp: mixed precision on or off.
         amp_dtype: ``"bfloat16"`` or ``"float16"`` (the latter with gradient scaling).
+        compile: translate the objective's :meth:`~.Objective.compilable` networks with ``torch.compile``.
         max_grad_norm: clip each update's gradient to this L2 norm.
         accumulation_steps: cut each share into this many micro-batches and accumulate their gradients.
         divergence_limit: a term beyond this, or not finite, ends the training with a :class:`.TrainingError`.
@@ -97,6 +100,7 @@ class ObjectiveTrainer(Trainer):
         train_handlers: Sequence | None = None,
         amp: bool = False,
         amp_dtype: str = "bfloat16",
+        compile: bool = False,
         decollate: bool = True,
         max_grad_norm: float | None = None,
         accumulation_steps: int = 1,
@@ -120,6 +124,7 @@ class ObjectiveTrainer(Trainer):
         if missing:
             raise ValueError(f"every update needs an optimizer of its name; missing: {', '.join(missing)}.")
         self.amp_dtype = _AMP_DTYPES[amp_dtype]
+        self.compile = compile
         self.max_grad_norm = max_grad_norm
         self.accumulation_steps = accumulation_steps
         self.divergence_limit = divergence_limit
@@ -236,6 +241,9 @@ class ObjectiveTrainer(Trainer):
         return self.scaler.scale(torch.ones((), device=self.state.device))
 
     def _apply(self, optimizer: Optimizer, parameters: list[nn.Parameter]) -> None:
+        for p in parameters:
+            if p.grad is not None:
+                p.grad = aligned(p.grad, p)
         if idist.get_world_size() > 1:
             _average_gradients(parameters)
         if self.scaler is not None:
@@ -268,8 +276,11 @@ class ObjectiveTrainer(Trainer):
         end_if_asked()
 
     def _start(self, _: Any) -> None:
-        # Channels last: the same numbers, in half to two thirds of the time on CPUs and on tensor cores.
-        self.objective.to(self.state.device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+        place(self.objective, self.state.device).train()
+        if self.compile:
+            compile_networks(self.objective.compilable(), self.state.device)
+        for optimizer in self.optimizers.values():
+            _align_state(optimizer)  # of a checkpoint, whose networks may have lain otherwise
         self._worst = None
         if idist.get_world_size() > 1:
             for tensor in self.objective.state_dict().values():
@@ -305,6 +316,12 @@ def _rows(batch: dict[str, Any], start: int, stop: int) -> dict[str, Any]:
 
 def _scaled(terms: Terms, factor: float | Tensor) -> Terms:
     return {name: term * factor for name, term in terms.items()}
+
+
+def _align_state(optimizer: Optimizer) -> None:
+    """Bring what an optimizer keeps of each parameter into its order in memory."""
+    for parameter, state in optimizer.state.items():
+        state |= {key: aligned(value, parameter) for key, value in state.items() if isinstance(value, Tensor)}
 
 
 def _average_gradients(parameters: list[nn.Parameter]) -> None:

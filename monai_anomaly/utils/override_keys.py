@@ -24,9 +24,9 @@ PATH_KEYS = frozenset(
 """Keys whose value is a path, or may be one."""
 SWITCHES = frozenset(
     (
-        *("adversarial", "amp", "bounded", "crop_region", "dicom", "feature_norm", "for_processing", "guard"),
-        *("input_guard", "lr_decay", "masks", "overlays", "per_position", "pool_check", "resume", "se", "se_in_critic"),
-        *("segmenter", "source_names", "uncalibrated", "use_pool", "verbose", "voi"),
+        *("adversarial", "amp", "bounded", "compile", "crop_region", "dicom", "feature_norm", "for_processing"),
+        *("guard", "input_guard", "keep_memory", "lr_decay", "masks", "overlays", "per_position", "pool_check"),
+        *("resume", "se", "se_in_critic", "segmenter", "source_names", "uncalibrated", "use_pool", "verbose", "voi"),
     )
 )
 """Keys whose value is True or False in a bundle of this package, so that the command knows that no path is theirs."""

@@ -9,11 +9,12 @@ import math
 import pytest
 import torch
 from ignite.engine import Events
+from monai.data import DataLoader
 from monai.engines.utils import IterationEvents
 from monai.handlers import EarlyStopHandler, LrScheduleHandler, StatsHandler, from_engine
 from torch import nn
 
-from monai_anomaly.engines.objectives.base import Update
+from monai_anomaly.engines.objectives.base import Objective, Update
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.exceptions import TrainingError
 from tests.helpers.two_players import TwoPlayers, make_trainer
@@ -183,3 +184,55 @@ def test_float16_scaling_off_the_accelerator_trains():
     after = objective.state_dict()
     assert all(torch.isfinite(v).all() for v in after.values())
     assert any(not torch.equal(before[k], after[k]) for k in before)
+
+
+class Convolutional(Objective):
+    """One convolution in channels_last, whose gradient lies in memory as the test wants it."""
+
+    def __init__(self, gradient_format=None):
+        super().__init__()
+        torch.manual_seed(0)
+        self.detector = nn.Conv2d(3, 4, 3)
+        self.gradient_format = gradient_format
+
+    def updates(self):
+        return [Update("generator", (self.detector,), self.terms, backward=self.backward)]
+
+    def terms(self, batch):
+        return {"rec": self.detector(batch["image"]).square().mean()}
+
+    def backward(self, terms):
+        terms["rec"].backward()
+        if self.gradient_format is not None:
+            self.detector.weight.grad = self.detector.weight.grad.to(memory_format=self.gradient_format)
+
+
+def convolutional_trainer(objective, epochs, *, fused=True):
+    torch.manual_seed(2)
+    data = [{"image": image} for image in torch.rand(8, 3, 6, 6)]
+    optimizers = {"generator": torch.optim.Adam(objective.parameters(), lr=0.1, fused=fused)}
+    return ObjectiveTrainer("cpu", epochs, DataLoader(data, batch_size=4), objective, optimizers)
+
+
+@pytest.mark.parametrize("gradient_format", [torch.contiguous_format, torch.channels_last])
+def test_a_fused_step_is_that_of_the_plain_optimizer_however_gradients_lie(gradient_format):
+    plain, fused = Convolutional(), Convolutional(gradient_format)
+    convolutional_trainer(plain, 3, fused=False).run()
+    convolutional_trainer(fused, 3).run()
+    assert fused.detector.weight.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(fused.state_dict(), plain.state_dict(), rtol=1e-5, atol=1e-6)
+
+
+def test_a_resumed_optimizer_whose_state_lies_otherwise_goes_on_as_it_would_have():
+    once, resumed = Convolutional(), Convolutional()
+    convolutional_trainer(once, 3).run()
+    first = convolutional_trainer(resumed, 2)
+    first.run()
+    state = first.optimizers["generator"].state_dict()
+    for kept in state["state"].values():  # as a checkpoint has it whose network lay otherwise
+        kept |= {key: value.contiguous() for key, value in kept.items() if value.dim() == 4}
+    second = convolutional_trainer(resumed, 3)
+    second.optimizers["generator"].load_state_dict(state)
+    second.state.epoch, second.state.iteration = 2, 4
+    second.run()
+    torch.testing.assert_close(resumed.state_dict(), once.state_dict(), rtol=0, atol=0)

@@ -88,6 +88,14 @@ class Objective(nn.Module, ABC):
         """Return a prediction for the trainer's output where it costs next to nothing, else ``None``."""
         return None
 
+    def compilable(self) -> Sequence[nn.Module]:
+        """Return the networks that ``torch.compile`` may translate: all that updates train, if not overridden.
+
+        A network whose own methods are called, not itself, gains nothing; one with a gradient penalty cannot be
+        translated, since compiled functions have no second derivative.
+        """
+        return list(dict.fromkeys(module for update in self.updates() for module in update.modules))
+
     def augmented(self, image: Tensor) -> Tensor:
         """Return the images ``(B, C, H, W)`` as a step is to see them."""
         return image if self.augment is None else self.augment(image)

@@ -125,6 +125,10 @@ class OCADObjective(Objective):
             return [generator]
         return [Update("critic", (self.critic,), self.critic_terms), generator]
 
+    def compilable(self) -> list[nn.Module]:
+        """Return encoder, decoder and critic; the bottleneck between them is called by its methods."""
+        return [self.detector.encoder, self.detector.decoder, self.critic]
+
     # ---- the schedule --------------------------------------------------------------------------------------------
 
     def begin_epoch(self, epoch: int) -> None:

@@ -112,6 +112,10 @@ class SAGANObjective(Objective):
             return [generator]
         return [Update("critic", (self.critic,), self.critic_terms, repeats=self.n_critic), generator]
 
+    def compilable(self) -> list[nn.Module]:
+        """Return the generator; the critic has a gradient penalty."""
+        return [self.detector.generator]
+
     def critic_terms(self, batch: Batch) -> Terms:
         """Return the critic's losses for a batch with `image` and `unlabeled`, both ``(B, C, S, S)``."""
         with torch.no_grad():  # the critic alone is trained here

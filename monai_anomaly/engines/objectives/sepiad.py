@@ -117,6 +117,10 @@ class SEPIADObjective(Objective):
         critics = Update("critics", (self.image_critic, self.latent_critic), self.critic_terms, repeats=self.n_critic)
         return [critics, generator]
 
+    def compilable(self) -> list[nn.Module]:
+        """Return encoder, decoder and features; the critics have a gradient penalty."""
+        return [self.detector.encoder, self.detector.decoder, self.detector.features]
+
     # ---- losses --------------------------------------------------------------------------------------------------
 
     def critic_terms(self, batch: Batch) -> Terms:

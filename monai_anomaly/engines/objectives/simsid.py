@@ -102,6 +102,10 @@ class SimSIDObjective(Objective):
             Update("generator", (self.detector.generator, self.teacher), self.generator_terms),
         ]
 
+    def compilable(self) -> list[nn.Module]:
+        """Return the generator's parts, since it is called by its methods, teacher and discriminator."""
+        return [*self.detector.generator.children(), self.teacher, self.detector.discriminator]
+
     def discriminator_terms(self, batch: Batch) -> Terms:
         """Return the discriminator's loss for a batch `image` ``(B, C, H, W)``."""
         x = self._signal(batch)

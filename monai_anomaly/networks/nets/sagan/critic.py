@@ -8,9 +8,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from monai_anomaly.networks.blocks.small_map_conv import SmallMapConv2d
+
 __all__ = ["SAGANCritic"]
 
 _LEAKY_SLOPE = 0.01
+_SMALL_MAP = 2  # positions a side
 
 
 class SAGANCritic(nn.Module):
@@ -36,6 +39,9 @@ class SAGANCritic(nn.Module):
         torch.Size([2, 1])
     """
 
+    memory_format = torch.contiguous_format
+    """Its wide kernels on few positions, with a gradient penalty, take 1.2 to 1.5 times as long in channels_last."""
+
     def __init__(self, image_size: int, in_channels: int = 1, *, channels: int = 64, depth: int = 6) -> None:
         super().__init__()
         if min(image_size, in_channels, channels) < 1:
@@ -49,9 +55,9 @@ class SAGANCritic(nn.Module):
             )
         widths = [in_channels, *(channels << i for i in range(depth))]
         layers: list[nn.Module] = []
-        for before, after in pairwise(widths):
-            conv = nn.Conv2d(before, after, 4, stride=2, padding=1)
-            layers += [conv, nn.LeakyReLU(_LEAKY_SLOPE, inplace=True)]
+        for number, (before, after) in enumerate(pairwise(widths), 1):
+            kind = SmallMapConv2d if image_size >> number <= _SMALL_MAP else nn.Conv2d
+            layers += [kind(before, after, 4, stride=2, padding=1), nn.LeakyReLU(_LEAKY_SLOPE, inplace=True)]
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 1, 3, padding=1, bias=False))
         self.image_shape = [in_channels, image_size, image_size]
 
@@ -62,4 +68,4 @@ class SAGANCritic(nn.Module):
                 f"image must have shape (B, C, H, W) with (C, H, W) = {self.image_shape}, got {list(image.shape)}; "
                 "set in_channels and image_size."
             )
-        return self.layers(image).float().mean(dim=[2, 3])
+        return self.layers(image.contiguous()).float().mean(dim=[2, 3])
