@@ -18,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest --numprocesses 2 --dist worksteal
 FAST := $(addprefix tests/,calibration data/arrays data/dicom data/lists data/sets docs engines handlers losses metrics \
 	networks/blocks report transforms utils bundles/test_generated.py)
 
-.PHONY: compiled demo node bundles style check test commands slow label deploy docs timings benchmark ratios clean
+.PHONY: compiled demo node bundles style check test commands slow label deploy ray docs timings benchmark ratios clean
 
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -90,6 +90,9 @@ label: $(VENV)/installed-dev  # MONAI Label's server; makes its environment in .
 
 deploy: $(VENV)/installed-dev  # MONAI Deploy's SDK; makes its environment in .venv-deploy, or in MONAI_ANOMALY_DEPLOY_ENV
 	OMP_NUM_THREADS=1 $(PY) -m pytest -m deploy
+
+ray: $(VENV)/installed-dev  # Ray's commands, workers and nodes are killed
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m ray
 
 docs: $(VENV)/installed-docs
 	rm -rf docs/_build docs/api

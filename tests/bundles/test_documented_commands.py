@@ -219,6 +219,8 @@ def execute_python(text: str) -> None:
 @pytest.mark.parametrize("block", PYTHON, ids=str)
 def test_the_python_runs(block, place, cache):
     folder, text = place("sepiad"), "\n".join(block.lines)
+    if "SCORED/" in text:
+        execute("monai-anomaly predict NEW SCORED --bundle sepiad --engine ray --workers 1", folder, cache)
     if "OUT/" in text:
         execute("monai-anomaly predict NEW OUT --bundle sepiad", folder, cache)
     result = run_fresh(execute_python, text, folder=folder)

@@ -30,7 +30,8 @@ USER_GUIDE = ROOT / "docs" / "user_guide.md"
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
 """Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
-TOOLS |= {"images", "minutes", "phantoms", "postgres", "workers"}  # of measurements
+TOOLS |= {"head"}  # of ray start
+TOOLS |= {"core_hour", "files", "images", "minutes", "phantoms", "postgres", "workers"}  # of measurements
 MONAI_LABEL = {"app", "conf", "download", "host", "name", "output", "port", "studies"}
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}

@@ -45,7 +45,7 @@ class Journal:
 
     def enter(self, phase: str) -> None:
         """Write that a phase begins."""
-        self._place.write(self._name, json.dumps({"phase": phase, "deaths": self._deaths}).encode())
+        self._place.note(self._name, json.dumps({"phase": phase, "deaths": self._deaths}).encode())
 
     def remove(self) -> None:
         """Forget all: the shard is done, or its worker ends in order."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,16 @@ class ResultPlace:
             self._system.pipe_file(f"{self._root}/{name}", content)
         else:
             atomic_write(self._target(self.folder, name), content)
+
+    def note(self, name: str, content: bytes) -> None:
+        """Write a file that has to survive the process and not the machine, which on a drive takes a tenth as long."""
+        if self.folder is None:
+            self.write(name, content)
+        else:
+            target = self._target(self.folder, name)
+            temporary = target.with_name(f".{target.name}{TEMPORARY_MARK}{os.getpid()}")
+            temporary.write_bytes(content)
+            os.replace(temporary, target)
 
     def put(self, name: str, path: Path) -> None:
         """Write what is in a file here, whole or not at all."""

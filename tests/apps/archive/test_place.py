@@ -32,8 +32,11 @@ def test_what_is_written_is_there(place, tmp_path):
     with place.open("records/b") as file:
         file.seek(3)
         assert file.read(1) == b"a"
-    place.remove("records/a")
-    place.remove("records/a")
+    place.note("records/c", b"once")
+    place.note("records/c", b"more")
+    assert place.names("records") == {"a", "b", "c"} and place.read("records/c") == b"more"
+    for name in ("records/a", "records/a", "records/c"):
+        place.remove(name)
     assert place.names("records") == {"b"}
     place.clear("records")
     place.clear("records")

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import zipfile
 
-from tests.helpers.ray_runs import LIMIT, await_that, descendants, kill_a_worker, lives, predict, rows_of
+from measurements.archive.processes import descendants, kill_a_worker, lives
+from tests.helpers.ray_runs import LIMIT, await_that, predict, rows_of
 
 
 def test_a_killed_worker_costs_nothing(model, pictures, tmp_path):

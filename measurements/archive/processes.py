@@ -1,0 +1,110 @@
+# SPDX-FileCopyrightText: 2026 monai_anomaly contributors
+# SPDX-License-Identifier: Apache-2.0
+
+"""The processes below a process, and the end of one of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["WORKER", "CpuLog", "descendants", "kill_a_worker", "lives"]
+
+WORKER = "ShardScorer"
+"""Is in the command line of those that score, as Ray calls them."""
+
+
+def descendants(process: int) -> Iterator[tuple[int, str]]:
+    """Yield the processes below a process, with their command lines."""
+    parents: dict[int, int] = {}
+    names: dict[int, str] = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            names[int(folder.name)] = (folder / "cmdline").read_text(errors="replace")
+        except OSError:  # it has ended
+            continue
+    below = [process]
+    while below:
+        parent = below.pop()
+        children = [child for child, of in parents.items() if of == parent]
+        below += children
+        yield from ((child, names[child]) for child in children if child in names)
+
+
+def kill_a_worker(process: int) -> int:
+    """End one of the processes that score, as the system does when memory runs out, and return its number.
+
+    Args:
+        process: that they are below.
+    """
+    worker = next(child for child, name in descendants(process) if WORKER in name)
+    os.kill(worker, signal.SIGKILL)
+    return worker
+
+
+def lives(process: int) -> bool:
+    """Return whether a process runs; one that ended may have its number until somebody asks how."""
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes() != b""
+    except OSError:
+        return False
+
+
+class CpuLog:
+    """Notes from time to time how much the processes below one have computed: those that score, and Ray's others.
+
+    Args:
+        process: that they are below.
+    """
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._notes: list[tuple[float, float, float]] = []
+        self._seconds: dict[int, tuple[bool, float]] = {}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> CpuLog:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def between(self, start: float, end: float) -> tuple[float, float]:
+        """Return the seconds of computing of those that score, with their decoders, and of the others.
+
+        Args:
+            start: as of :func:`time.time`.
+            end: the same.
+        """
+        within = [note for note in self._notes if start <= note[0] <= end]
+        if len(within) < 2:
+            return float("nan"), float("nan")
+        share = (end - start) / (within[-1][0] - within[0][0])
+        return share * (within[-1][1] - within[0][1]), share * (within[-1][2] - within[0][2])
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            scoring: set[int] = set()
+            for process, name in descendants(self._process):
+                if WORKER in name:
+                    scoring |= {process, *(child for child, _ in descendants(process))}
+                self._seconds[process] = (process in scoring, _computed(process, self._seconds.get(process)))
+            sums = [sum(used for scores, used in self._seconds.values() if scores is which) for which in (True, False)]
+            self._notes.append((time.time(), sums[0], sums[1]))
+
+
+def _computed(process: int, before: tuple[bool, float] | None) -> float:
+    """Return the seconds that a process has computed; what was known of one that has ended."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0 if before is None else before[1]
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
