@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 import simplejpeg
 
 from monai_anomaly.data.errors import ImageReadError
@@ -22,7 +23,7 @@ from monai_anomaly.data.jpeg_stream import (
 )
 from monai_anomaly.data.jpeg_tables import lost_in_zeros
 
-__all__ = ["check_jpeg"]
+__all__ = ["check_jpeg", "decode_checked"]
 
 PROCESSES = {
     **{0xC0: "sequential", 0xC1: "sequential", 0xC2: "progressive", LOSSLESS: "lossless"},
@@ -51,6 +52,29 @@ def check_jpeg(code: bytes) -> tuple[str, ...]:
     Raises:
         ImageReadError: ``truncated``, ``decode_failed``, ``budget`` or ``unsupported``.
     """
+    return _look_through(code, None)[0]
+
+
+def decode_checked(code: bytes, factor: int) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Return what :func:`check_jpeg` does, and the picture at a part of its size; its codes are read once for both.
+
+    The cosine transform gives the part itself: at an eighth, each pixel is the mean of a block of 8 x 8.
+
+    Args:
+        code: as of :func:`check_jpeg`.
+        factor: 2, 4 or 8, by which rows and columns become fewer; what is left over makes one more.
+
+    Returns:
+        The notes; and uint8 ``(H, W, 1)`` or RGB ``(H, W, 3)``, or None for a JPEG without a cosine transform, of other
+        colors, or of which something was tolerated.
+
+    Raises:
+        ImageReadError: as :func:`check_jpeg`.
+    """
+    return _look_through(code, factor)
+
+
+def _look_through(code: bytes, factor: int | None) -> tuple[tuple[str, ...], np.ndarray | None]:
     parts = list(walk_jpeg(code))
     header, body = _frame_header(code, parts)
     scans = [part for part in parts if part.marker == SCAN]
@@ -59,17 +83,18 @@ def check_jpeg(code: bytes) -> tuple[str, ...]:
     if process == "lossless":  # simplejpeg knows 8 bits; how much data there are does not depend on that
         code = code[:body] + b"\x08" + code[body + 1 :]
     code = code[: parts[-1].end]
-    warning = _decode(code, header)
+    warning, pixels = _decode(code, header, factor)
     if "extraneous" in warning:
         code = _without_padding(code, scans[-1])
-        warning = _decode(code, header)
+        warning, pixels = _decode(code, header, factor)
     if "remature" in warning:
         raise ImageReadError("truncated", f"the JPEG ends before its last pixel; {CURE}.")
     if warning and not warning.startswith(HARMLESS):
         raise ImageReadError("decode_failed", f"the compressed data of the JPEG are damaged; {CURE}.")
-    if header.marker not in ARITHMETIC and lost_in_zeros(code, process):
+    if header.marker not in ARITHMETIC and lost_in_zeros(code, parts, process):
         raise ImageReadError("decode_failed", f"a part of the JPEG is lost, with zeros in its place; {CURE}.")
-    return ("the JPEG departs from its standard, so that damage could not be looked for",) if warning else ()
+    notes = ("the JPEG departs from its standard, so that damage could not be looked for",) if warning else ()
+    return notes, pixels
 
 
 def _frame_header(code: bytes, parts: Iterable[Part]) -> tuple[FrameHeader, int]:
@@ -106,14 +131,22 @@ def _without_padding(code: bytes, scan: Part) -> bytes:
     return code[: scan.end] + code[scan.end : scan.behind].rstrip(b"\0") + bytes((0xFF, END))
 
 
-def _decode(code: bytes, header: FrameHeader) -> str:
-    """Return the first warning of libjpeg about a JPEG, empty without one; at an eighth of its size where it can."""
-    colors = {3: "RGB", 4: "CMYK"}.get(len(header.components), "GRAY")
+def _decode(code: bytes, header: FrameHeader, factor: int | None) -> tuple[str, np.ndarray | None]:
+    """Return the first warning of libjpeg about a JPEG, empty without one, and the picture where it is wanted.
+
+    Where it is not, it is decoded at an eighth of its size, and without its colors.
+    """
+    colors = {1: "GRAY", 3: "RGB", 4: "CMYK"}.get(len(header.components), "")
+    wanted = factor is not None and header.marker != LOSSLESS and colors in ("GRAY", "RGB")
+    least = {"min_height": 1, "min_width": 1}
+    if header.marker == LOSSLESS:
+        least = {}
+    elif wanted and factor:
+        least = {"min_height": -(-header.rows // factor), "min_width": -(-header.columns // factor)}
+    elif colors == "RGB":
+        colors = "GRAY"
     try:
-        if header.marker == LOSSLESS:
-            simplejpeg.decode_jpeg(code, colors)
-        else:
-            simplejpeg.decode_jpeg(code, "GRAY" if colors == "RGB" else colors, min_height=1, min_width=1)
+        pixels = simplejpeg.decode_jpeg(code, colors or "GRAY", **least)
     except ValueError as error:
-        return str(error) or "unknown"
-    return ""
+        return str(error) or "unknown", None
+    return "", pixels if wanted else None

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from monai_anomaly.data.jpeg_stream import HUFFMAN, SCAN, walk_jpeg
+from collections.abc import Iterable
+
+from monai_anomaly.data.jpeg_stream import HUFFMAN, SCAN, Part
 
 __all__ = ["lost_in_zeros"]
 
@@ -15,7 +17,7 @@ SYMBOLS = 17
 FREQUENCIES = 0x10
 
 
-def lost_in_zeros(code: bytes, process: str) -> bool:
+def lost_in_zeros(code: bytes, parts: Iterable[Part], process: str) -> bool:
     """Return whether compressed data hold a run of zeros that no picture gives.
 
     The shortest code of a table is made of zeros. Where it ends a block, a black background is a run of zeros; in the
@@ -23,10 +25,11 @@ def lost_in_zeros(code: bytes, process: str) -> bool:
 
     Args:
         code: a whole JPEG with Huffman codes.
+        parts: its parts.
         process: ``"sequential"``, ``"progressive"``, whose scans hold single frequencies and bits, or ``"lossless"``.
     """
     meaning: dict[int, int] = {}  # of the code of zeros, in each table for brightness and then for frequencies
-    for part in walk_jpeg(code):
+    for part in parts:
         if part.marker == HUFFMAN:
             meaning |= _meanings(code[part.body : part.end])
         elif part.marker == SCAN and code.find(ZEROS, part.end, part.behind) >= 0:

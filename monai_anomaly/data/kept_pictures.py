@@ -36,7 +36,7 @@ class KeptPictures:
         with self._lock:
             self._drop((path, picture.frame))
             self._kept[path, picture.frame] = picture
-            self._bytes += picture.pixels.nbytes
+            self._bytes += picture.values.nbytes
             while self._bytes > self._max_bytes:
                 self._drop(next(iter(self._kept)))
 
@@ -52,5 +52,5 @@ class KeptPictures:
 
     def _drop(self, key: _Key) -> DecodedImage | None:
         picture = self._kept.pop(key, None)
-        self._bytes -= 0 if picture is None else picture.pixels.nbytes
+        self._bytes -= 0 if picture is None else picture.values.nbytes
         return picture

@@ -93,9 +93,11 @@ class _ArraySource:
     def decode(self, index: int) -> DecodedImage:
         """Return the array, scaled; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
         with boundary("scaling the array"):
-            pixels = scale(self._values, *self._range)
-            notes = small_range(pixels, self._bits, "give value_range=(black, white)")
-        return DecodedImage(pixels=pixels, kind="array", frame=index, warnings=notes)
+            values = self._values
+            if values.dtype != np.uint8 or self._range != RANGES["uint8"]:
+                values = scale(values, *self._range)
+            notes = small_range(values, self._bits, "give value_range=(black, white)")
+        return DecodedImage(values=values, kind="array", frame=index, warnings=notes)
 
 
 class _PillowSource:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 __all__ = ["PICTURE_FACTS", "PICTURE_FORMAT", "PICTURE_HASHES", "PICTURE_ORIGIN", "PICTURE_PLACE", "picture_facts"]
 
@@ -32,9 +33,12 @@ PICTURE_ORIGIN: dict[str, str | int] = {**PICTURE_HASHES, **PICTURE_FORMAT}
 
 COLORED_DIFFERENCE = 0.1
 SAMPLED_SIDE = 512
+WHITE = 255
+LEVELS = (np.arange(WHITE + 1, dtype=np.float32) / np.float32(WHITE)).astype(np.float64)
+"""The values of a picture of 8 bits, as float32 has them."""
 
 
-def picture_facts(pixels: np.ndarray) -> dict[str, int | float]:
+def picture_facts(values: np.ndarray) -> dict[str, int | float]:
     """Return plain numbers by name, as :data:`PICTURE_FACTS` has them.
 
     ``colored`` is the share of pixels, 0 to 1, whose channels differ by more than 0.1: more than JPEG makes of gray. Of
@@ -45,19 +49,44 @@ def picture_facts(pixels: np.ndarray) -> dict[str, int | float]:
     all of them, and of the same pixels; for ``gray_step`` whole rows are looked at.
 
     Args:
-        pixels: float32 ``(C, H, W)`` in [0, 1], after the crop, C 1 or 3.
+        values: ``(C, H, W)``, after the crop, C 1 or 3: float32 in [0, 1], or uint8 from 0 to 255, whose numbers are
+            counted, which takes a fifth of the time.
     """
-    channels, rows, columns = pixels.shape
-    lines = pixels[:, :: -(-rows // SAMPLED_SIDE)]
+    channels, rows, columns = values.shape
+    lines = values[:, :: -(-rows // SAMPLED_SIDE)]
     few = lines[:, :, :: -(-columns // SAMPLED_SIDE)]
     highest = few.max(0)
-    colored = float((highest - few.min(0) > COLORED_DIFFERENCE).mean()) if channels > 1 else 0.0
+    least = WHITE * COLORED_DIFFERENCE if values.dtype == np.uint8 else COLORED_DIFFERENCE
+    mean, std = _mean_and_std(few)
     return {
         "rows": int(rows),
         "columns": int(columns),
-        "colored": colored,
-        "gray_mean": float(few.mean(dtype=np.float64)),
-        "gray_std": float(few.std(dtype=np.float64)),
+        "colored": float((highest - few.min(0) > least).mean()) if channels > 1 else 0.0,
+        "gray_mean": mean,
+        "gray_std": std,
         "gray_zero": float((highest == 0).mean()),
-        "gray_step": float(np.abs(np.diff(lines, axis=2)).mean(dtype=np.float64)) if columns > 1 else 0.0,
+        "gray_step": _step(lines) if columns > 1 else 0.0,
     }
+
+
+def _mean_and_std(values: np.ndarray) -> tuple[float, float]:
+    if values.dtype != np.uint8:
+        return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+    shares = _shares(values)
+    mean = float(shares @ LEVELS)
+    return mean, float(np.sqrt(shares @ (LEVELS - mean) ** 2))
+
+
+def _step(lines: np.ndarray) -> float:
+    """Return the mean difference of neighbors in a row."""
+    left, right = lines[:, :, :-1], lines[:, :, 1:]
+    if lines.dtype != np.uint8:
+        return float(np.abs(right - left).mean(dtype=np.float64))
+    return float(_shares(np.maximum(left, right) - np.minimum(left, right)) @ LEVELS)
+
+
+def _shares(values: np.ndarray) -> np.ndarray:
+    """Return the share of pixels that has each of the 256 values."""
+    numbers = torch.from_numpy(np.array(values).reshape(-1))  # a copy: PyTorch takes none that may only be read
+    counts = torch.bincount(numbers, minlength=WHITE + 1)  # NumPy's takes thrice as long
+    return counts.numpy() / values.size

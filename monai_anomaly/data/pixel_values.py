@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["ROUNDING", "check_finite", "scale", "small_range", "unit_range"]
+__all__ = ["ROUNDING", "check_finite", "scale", "small_range", "unit", "unit_range"]
 
 ROUNDING = 1e-6
 """How far beyond 0 and 1 real numbers may lie and still be taken for 0 to 1, e.g. 255 times a 32-bit 1/255."""
@@ -55,7 +55,7 @@ def small_range(pixels: np.ndarray, bits: int, cure: str, visible: np.ndarray | 
     fewer may be dark; one of a single value has a warning of its own.
 
     Args:
-        pixels: in [0, 1], the range of the bits.
+        pixels: in [0, 1], the range of the bits; others of 8 bits and fewer are not looked at.
         bits: bits of a number.
         cure: what to do, for the message.
         visible: the pixels that are looked at, of the shape of ``pixels``; None for all.
@@ -68,6 +68,15 @@ def small_range(pixels: np.ndarray, bits: int, cure: str, visible: np.ndarray | 
     if low == high or (high - low) * SMALL >= 1:
         return []
     return [f"the picture uses a small part of its range, less than an eighth of {bits} bits; {cure}"]
+
+
+def unit(values: np.ndarray) -> np.ndarray:
+    """Return values that are float32 in [0, 1] as they are, and whole ones from 0 to 255 as such.
+
+    Args:
+        values: float32 or uint8.
+    """
+    return scale(values, 0, 255) if values.dtype == np.uint8 else values
 
 
 def unit_range(values: np.ndarray) -> np.ndarray:

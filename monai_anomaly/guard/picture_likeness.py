@@ -97,8 +97,8 @@ class PictureLikeness:
         """Return of each image what is unlike the normals, or an empty text.
 
         An image's reason does not depend on the others. A few are looked at together, so that what lies between stays
-        in the processor's cache; and one alone, where it is large, as if there were two of it, as PyTorch shares out the
-        sum of a single large image among its threads in another way.
+        in the processor's cache; and one alone, where it is large, as if there were two of it, as PyTorch shares out
+        the sum of a single large image among its threads in another way.
 
         Args:
             images: float32 ``(B, C, H, W)``, finite.

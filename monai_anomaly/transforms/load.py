@@ -15,6 +15,7 @@ from monai.config.type_definitions import KeysCollection
 from monai.transforms.transform import MapTransform, Transform
 
 from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.frame_source import cut_out
 from monai_anomaly.data.image_reader import ClinicalImageReader, Readable
 from monai_anomaly.data.picture_facts import (
     PICTURE_FACTS,
@@ -39,12 +40,23 @@ class LoadClinicalImage(Transform):
         channels: 1 for gray, 3 for RGB, None to keep what the file has.
         crop_region: crop an ultrasound screen to its picture where the region tags can be trusted.
         min_size: smallest height and width, after the crop, that is accepted.
+        enough: rows and columns with which a large JPEG may be decoded; see
+            :meth:`~monai_anomaly.data.image_reader.ClinicalImageReader.read`.
         **reader: further arguments of the reader.
     """
 
-    def __init__(self, channels: int | None = 1, crop_region: bool = True, *, min_size: int = 1, **reader: Any) -> None:
+    def __init__(
+        self,
+        channels: int | None = 1,
+        crop_region: bool = True,
+        *,
+        min_size: int = 1,
+        enough: int | None = None,
+        **reader: Any,
+    ) -> None:
         self.reader = ClinicalImageReader(channels, crop_region, **reader)
         self.min_size = min_size
+        self.enough = enough
 
     def __call__(self, data: Readable, frame: int | None = None) -> torch.Tensor:
         """Return the image, float32 ``(C, H, W)`` in [0, 1].
@@ -61,13 +73,15 @@ class LoadClinicalImage(Transform):
     def load(self, path: Readable, frame: int | None = None) -> tuple[torch.Tensor, dict[str, Any]]:
         """Return the image and the reader's allow-listed meta data; arguments and errors as in the call.
 
-        The meta data has the :mod:`~monai_anomaly.data.picture_facts` too.
+        The meta data has the :mod:`~monai_anomaly.data.picture_facts` too; of a JPEG that was decoded at a part of its
+        size they are those of the part, but for the picture's own rows and columns.
         """
-        decoded = self.reader.read(path, frame)
+        decoded = self.reader.read(path, frame, enough=self.enough)
         pixels, meta = self.reader.get_data(decoded)
         x0, y0, x1, y1 = meta["box"]
-        meta.update(picture_facts(decoded.pixels[:, y0:y1, x0:x1]))  # before the color is gone
-        rows, columns = pixels.shape[1:]
+        rows, columns = y1 - y0, x1 - x0
+        facts = picture_facts(cut_out(decoded, meta["box"]))  # before the color is gone
+        meta.update(facts, rows=rows, columns=columns)
         if min(rows, columns) < self.min_size:
             raise ImageReadError(
                 "too_small",
@@ -92,6 +106,7 @@ class LoadClinicalImaged(MapTransform):
         channels: as in :class:`LoadClinicalImage`.
         crop_region: as in :class:`LoadClinicalImage`.
         min_size: as in :class:`LoadClinicalImage`.
+        enough: as in :class:`LoadClinicalImage`; masks are read whole.
         mask_key: key of the mask that belongs to the first image; items without it are left without a mask.
         meta_key: where to put the first image's meta data; None leaves them out.
         allow_missing_keys: do not fail when an image key is missing.
@@ -105,13 +120,14 @@ class LoadClinicalImaged(MapTransform):
         crop_region: bool = True,
         *,
         min_size: int = 1,
+        enough: int | None = None,
         mask_key: str = "mask",
         meta_key: str | None = None,
         allow_missing_keys: bool = False,
         **reader: Any,
     ) -> None:
         super().__init__(keys, allow_missing_keys)
-        self.loader = LoadClinicalImage(channels, crop_region, min_size=min_size, **reader)
+        self.loader = LoadClinicalImage(channels, crop_region, min_size=min_size, enough=enough, **reader)
         self.mask_key = mask_key
         self.meta_key = meta_key
 

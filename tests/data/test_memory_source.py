@@ -183,7 +183,7 @@ def test_the_reader_takes_a_dataset_as_its_file_with_all_that_is_said_of_it(tmp_
     for frame in (None, 4):
         ours, theirs = reader.read(dataset, frame), reader.read(path, frame)
         np.testing.assert_array_equal(ours.pixels, theirs.pixels)
-        assert replace(ours, pixels=None) == replace(theirs, pixels=None) and ours.identifiers
+        assert replace(ours, values=None) == replace(theirs, values=None) and ours.identifiers
     loaded = (LoadClinicalImage(decode_limit=limit)(data, 4) for data in (dataset, path))
     assert torch.equal(*loaded)
     prepared = (Preprocessing(32, decode_limit=limit)({"image": data}) for data in (dataset, path))

@@ -37,6 +37,20 @@ def test_gray_values_are_those_of_numpy():
     assert picture_facts(pixels[..., :1])["gray_step"] == 0
 
 
+@pytest.mark.parametrize("shape", [(1, 256, 256), (3, 60, 90), (1, 1, 1), (3, 1, 9), (1, 9, 1), (3, 700, 1100)])
+def test_facts_of_eight_bits_are_those_of_their_real_numbers(shape):
+    random = np.random.default_rng(0)
+    values = random.integers(0, 256, shape, np.uint8) * random.integers(0, 2, shape[1:], np.uint8)
+    for picture in (values, values[:, ::-1]):  # as a picture that was turned is a view
+        real = picture_facts(picture.astype(np.float32) / np.float32(255))
+        facts = picture_facts(picture)
+        assert list(facts) == list(real)
+        assert facts == pytest.approx(real, rel=1e-6, abs=1e-9)
+        exact = ("rows", "columns", "colored", "gray_zero")
+        assert [facts[name] for name in exact] == [real[name] for name in exact]
+    assert picture_facts(np.array([[[25, 26]], [[0, 0]], [[0, 0]]], np.uint8))["colored"] == 0.5  # more than 0.1
+
+
 @pytest.mark.parametrize("shape", [(1500, 40), (513, 513), (3, 2000)])
 def test_large_pictures_are_sampled_evenly(shape):
     pixels = np.zeros((3, *shape), np.float32)

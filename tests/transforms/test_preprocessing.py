@@ -172,3 +172,12 @@ def test_sharpness_leaves_the_mask(path, tmp_path):
 
 def test_list_of_items(path):
     assert [item["label"] for item in Preprocessing(16)([{"image": path, "label": n} for n in range(2)])] == [0, 1]
+
+
+@pytest.mark.parametrize("intensity", ["none", "zscore", "percentile"])
+@pytest.mark.parametrize("blur", [None, 0.3])
+def test_gray_becomes_rgb_after_resizing_as_if_it_were_before(path, tmp_path, intensity, blur):
+    Image.fromarray(PICTURE).convert("RGB").save(tmp_path / "c.png")
+    transform = Preprocessing(32, 3, intensity=intensity, sharpness=blur)
+    gray, color = (transform({"image": str(name)})["image"] for name in (path, tmp_path / "c.png"))
+    assert torch.equal(gray, color) and gray.is_contiguous()

@@ -19,6 +19,8 @@ __all__ = ["Members"]
 
 OWN = ("image_size", "channels", "intensity")
 """Arguments of a preprocessing in which members may differ: their part of the consensus sees to it."""
+VERSION = "version"
+"""Members may differ in it, too: what the lowest reads has all pixels that the others need."""
 OF_DATA = ("frames", "split_seed", "split_shares", "abnormal_folders")
 
 
@@ -70,12 +72,13 @@ class Members:
     def preprocessing_args(self) -> dict[str, Any]:
         """Arguments of the one preprocessing: the largest size, the most channels, pixels as they were read."""
         each = [member.preprocessing.spec for member in self.trained]
-        shared = {key: self._shared(key, [spec[key] for spec in each]) for key in each[0] if key not in OWN}
+        shared = {key: self._shared(key, [spec[key] for spec in each]) for key in each[0] if key not in (*OWN, VERSION)}
         size = max(spec["image_size"] for spec in each)
         if shared["sharpness"] is not None:
             self._shared("image_size", [spec["image_size"] for spec in each], " where sharpness is set")
         channels = max(spec["channels"] for spec in each)
-        return {"image_size": size, "channels": channels, "intensity": "none", **shared}
+        version = min(spec[VERSION] for spec in each)
+        return {"image_size": size, "channels": channels, "intensity": "none", **shared, VERSION: version}
 
     @cached_property
     def data(self) -> dict[str, Any]:

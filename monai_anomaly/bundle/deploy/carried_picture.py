@@ -20,7 +20,7 @@ PICTURE = "monai_anomaly_picture"
 
 def picture_meta(picture: DecodedImage) -> dict[str, Any]:
     """Return the metadata of an ``Image`` whose array is the picture's pixels ``(C, rows, columns)``."""
-    return {PICTURE: {key: value for key, value in vars(picture).items() if key != "pixels"}}
+    return {PICTURE: {key: value for key, value in vars(picture).items() if key != "values"}}
 
 
 class CarriedPicture:
@@ -34,7 +34,7 @@ class CarriedPicture:
     frames = 1
 
     def __init__(self, pixels: np.ndarray, meta: Mapping[str, Any]) -> None:
-        self._picture = DecodedImage(pixels=pixels, **meta)
+        self._picture = DecodedImage(values=pixels, **meta)
 
     def decode(self, index: int) -> DecodedImage:
         """Return the picture; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""

@@ -84,7 +84,7 @@ class ItkSource:
             frame = volume[index].transpose(2, 0, 1)
             pixels, notes = scale_values(frame, header.dtype, self._range)
         return DecodedImage(
-            pixels=pixels,
+            values=pixels,
             kind=self._kind,
             frames=self.frames,
             frame=index,

@@ -112,7 +112,7 @@ class NiftiSource:
                 self._range = choose_range(self._option, self._declared, dtype=dtype, extremes=self._extremes)
             pixels, more = scale_values(values, dtype, self._range)
         return DecodedImage(
-            pixels=pixels,
+            values=pixels,
             kind="nifti",
             frames=self.frames,
             frame=index,

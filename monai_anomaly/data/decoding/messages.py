@@ -21,7 +21,7 @@ __all__ = ["pack_answer", "pack_message", "read_answer", "read_message", "write_
 Read = Callable[[memoryview], int]
 """Fills the start of a buffer and returns how many bytes it wrote; 0 at the end."""
 
-TYPES = ("float32", "bool")
+TYPES = ("float32", "uint8", "bool")
 _SIZE = struct.Struct("<I")
 
 
@@ -49,8 +49,8 @@ def pack_answer(answer: DecodedImage | np.ndarray | int | ImageReadError) -> tup
         return pack_message({"count": answer}), memoryview(b"")
     facts = None
     if isinstance(answer, DecodedImage):
-        facts = {name: value for name, value in vars(answer).items() if name != "pixels"}
-        answer = answer.pixels
+        facts = {name: value for name, value in vars(answer).items() if name != "values"}
+        answer = answer.values
     array = np.ascontiguousarray(answer)
     head = {"facts": facts, "shape": array.shape, "dtype": array.dtype.name}
     return pack_message(head), array.reshape(-1).view(np.uint8).data
@@ -74,8 +74,8 @@ def read_answer(read: Read) -> DecodedImage | np.ndarray | int:
     _fill(read, array.reshape(-1).view(np.uint8).data)
     if head["facts"] is None:
         return array
-    image = DecodedImage(pixels=array, **head["facts"])
-    return replace(image, box=_to_tuple(image.box), spacing=_to_tuple(image.spacing))
+    image = DecodedImage(values=array, **head["facts"])
+    return replace(image, **{name: _to_tuple(getattr(image, name)) for name in ("reduced_from", "box", "spacing")})
 
 
 def write_all(file: IO[bytes], data: bytes | memoryview) -> None:

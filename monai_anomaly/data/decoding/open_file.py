@@ -35,6 +35,7 @@ class ReadRules:
     frames_axis: int | None = None
     value_range: tuple[float, float] | None = None
     limits: ReadLimits = field(default_factory=ReadLimits)
+    enough: int | None = None
 
 
 def tell_kind(path: PathLike | str) -> str:
@@ -87,7 +88,7 @@ def open_mask(path: PathLike | str, kind: str, rules: ReadRules) -> Iterator[Mas
 
 def _make_source(kind: str, stream: BinaryIO, rules: ReadRules, key: bytes | None) -> FrameSource:
     if kind == "raster":
-        return RasterSource(stream, rules.limits)
+        return RasterSource(stream, rules.limits, rules.enough)
     if kind == "tiff":
         return TiffSource(stream, rules.limits)
     if kind == "dicom":

@@ -99,7 +99,7 @@ class DicomSource:
         if header.photometric == "RGB" != colors:
             notes = (*notes, COLORS_OF_JPEG)
         return DecodedImage(
-            pixels=pixels,
+            values=pixels,
             kind="dicom",
             file_format=f"DICOM, {header.syntax.name}",
             modality=modality_code(word(header.dataset, "Modality")) or "other",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -13,11 +14,12 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.frame_source import DecodedImage
-from monai_anomaly.data.pixel_values import check_finite, scale, small_range, unit_range
+from monai_anomaly.data.pixel_values import check_finite, scale, small_range, unit, unit_range
 from monai_anomaly.data.rasters.bounds import check_parts
 from monai_anomaly.data.rasters.orientation import turn_upright
 from monai_anomaly.data.rasters.png_depth import PngDepth, read_depth
-from monai_anomaly.data.rasters.whole import check_whole
+from monai_anomaly.data.rasters.reduction import reduction
+from monai_anomaly.data.rasters.whole import WholeFile, check_whole
 from monai_anomaly.data.read_limits import ReadLimits, check_budget
 
 __all__ = ["SPREAD", "RasterSource", "decode_picture", "find_orientation", "load_picture", "open_picture"]
@@ -35,6 +37,7 @@ class RasterSource:
     Args:
         stream: the open file, at its start; stays open until the picture is decoded.
         limits: checked on the header.
+        enough: rows and columns that are enough, with which a large JPEG may be decoded; None decodes all of them.
 
     Raises:
         ImageReadError: whatever is wrong with the header.
@@ -42,21 +45,22 @@ class RasterSource:
 
     frames = 1
 
-    def __init__(self, stream: BinaryIO, limits: ReadLimits) -> None:
+    def __init__(self, stream: BinaryIO, limits: ReadLimits, enough: int | None = None) -> None:
         self._stream = stream
         self._limits = limits
         self._image = open_picture(stream, limits)
+        self._enough = enough
 
     def decode(self, index: int) -> DecodedImage:
         """Decode the picture; see :class:`~monai_anomaly.data.frame_source.FrameSource`."""
-        notes = check_whole(self._stream)
-        image = load_picture(self._image, self._limits)
-        return decode_picture(image, depth=read_depth(self._stream), notes=notes)
+        image, whole = self._load(self._enough)
+        if whole.reduced is not None:
+            return _reduced_picture(image, whole)
+        return decode_picture(image, depth=read_depth(self._stream), notes=whole.notes)
 
     def decode_mask(self, index: int) -> np.ndarray:
         """Return where it is not black; see :class:`~monai_anomaly.data.rasters.lesion_mask.MaskSource`."""
-        check_whole(self._stream)
-        image = load_picture(self._image, self._limits)
+        image, _ = self._load()
         with boundary("decoding the mask"):
             lossy = image.format == "JPEG"
             orientation = find_orientation(image)
@@ -65,6 +69,19 @@ class RasterSource:
             values = np.asarray(image)
             mask = np.asarray(values >= 128 if lossy else values != 0)
             return turn_upright(mask if mask.ndim == 2 else np.asarray(mask.any(axis=2)), orientation)
+
+    def _load(self, enough: int | None = None) -> tuple[Image.Image, WholeFile]:
+        """Return the picture, loaded unless it could be had with fewer pixels, and what is known of its file."""
+        image = self._image
+        may_be_less = image.format == "JPEG" and image.mode in ("L", "RGB")
+        whole = check_whole(self._stream, reduction((image.height, image.width), enough) if may_be_less else 1)
+        if whole.reduced is not None:
+            if whole.reduced.min() != whole.reduced.max():
+                return image, whole
+            whole = whole._replace(reduced=None)  # whether every pixel has the same value, all of them say
+        if whole.code is not None:
+            image = open_picture(io.BytesIO(whole.code), self._limits)
+        return load_picture(image, self._limits), whole
 
 
 def decode_picture(image: Image.Image, *, depth: PngDepth | None = None, notes: Iterable[str] = ()) -> DecodedImage:
@@ -90,14 +107,31 @@ def decode_picture(image: Image.Image, *, depth: PngDepth | None = None, notes: 
             image, more = _convert(image)
         warnings += more
     with boundary("decoding the image"):
-        pixels, more = _to_unit(np.asarray(image), depth)
+        values, more = _to_values(np.asarray(image), depth)
     return DecodedImage(
-        pixels=pixels,
+        values=values,
         kind="raster",
         file_format=file_format,
         photometric=mode,
         orientation=orientation,
         warnings=[*warnings, *more],
+    )
+
+
+def _reduced_picture(image: Image.Image, whole: WholeFile) -> DecodedImage:
+    """Return a JPEG that was decoded at a part of its size; its header says the rest."""
+    assert whole.reduced is not None
+    with boundary("turning the image upright"):
+        orientation = find_orientation(image)
+        values = np.ascontiguousarray(turn_upright(whole.reduced, orientation).transpose(2, 0, 1))
+    return DecodedImage(
+        values=values,
+        kind="raster",
+        reduced_from=(image.width, image.height) if orientation >= 5 else (image.height, image.width),
+        file_format="JPEG",
+        photometric=image.mode,
+        orientation=orientation,
+        warnings=list(whole.notes),
     )
 
 
@@ -149,12 +183,12 @@ def _convert(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return image.convert("L" if gray else "RGB"), notes
 
 
-def _to_unit(values: np.ndarray, depth: PngDepth | None) -> tuple[np.ndarray, list[str]]:
-    """Scale decoded values by the nominal range of their type; return float32 ``(C, H, W)``, and warnings."""
+def _to_values(values: np.ndarray, depth: PngDepth | None) -> tuple[np.ndarray, list[str]]:
+    """Return decoded values ``(C, H, W)`` as :class:`.DecodedImage` has them, and warnings."""
     values = np.ascontiguousarray(values.transpose(2, 0, 1)) if values.ndim == 3 else values[None]
     if values.dtype == np.uint8:
-        pixels = scale(values, 0, 255)
-        return pixels, small_range(pixels, depth.stored if depth else 8, SPREAD)
+        wide = depth is not None and depth.stored > 8  # of colors of 16 bits Pillow keeps the upper 8
+        return values, small_range(unit(values), depth.stored, SPREAD) if depth and wide else []
     if values.dtype == np.uint16:
         white = depth.white(values) if depth else 65535
         pixels = scale(values, 0, white)

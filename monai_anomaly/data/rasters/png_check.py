@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["PNG_START", "check_png"]
+__all__ = ["PNG_START", "check_png", "unpack_png"]
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
@@ -23,6 +23,8 @@ ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (
 """First row and column of each pass of an interlaced picture, and the steps between its rows and columns."""
 PIECE = 2**20
 MAX_PARTS = 200_000
+MOST_UNPACKED = 2**24
+"""Bytes of pixels up to which they are held beside the file."""
 CURE = "copy or export the file again"
 
 
@@ -40,24 +42,50 @@ def check_png(data: bytes) -> tuple[str, ...]:
     Raises:
         ImageReadError: ``truncated``, ``decode_failed`` or ``budget``.
     """
+    return unpack_png(data)[0]
+
+
+def unpack_png(data: bytes) -> tuple[tuple[str, ...], bytes]:
+    """Return what :func:`check_png` does, and the same PNG with its pixels as they are before their compression.
+
+    They have been inflated to be counted, and Pillow takes longer for that than Python does. The PNG is returned as it
+    is where its pixels have more than 16 MiB, or are in parts with others in between, after which Pillow stops.
+
+    Args:
+        data: as of :func:`check_png`.
+
+    Raises:
+        ImageReadError: as :func:`check_png`.
+    """
     header, compressed = b"", []
-    for kind, body in _parts(data):
+    start = end = 0
+    for kind, at, body in _parts(data):
         if kind == b"IHDR":
             header = body
         elif kind == b"IDAT":
+            start, end = start or at, at + 12 + len(body)
             compressed.append(body)
     if len(header) != 13 or header[9] not in CHANNELS:
         raise ImageReadError("decode_failed", f"the header of the PNG is damaged; {CURE}.")
     expected = _expected_bytes(header)
-    held, rest = _inflate(b"".join(compressed), expected)
+    pieces: list[bytes] | None = [] if expected <= MOST_UNPACKED else None
+    held, rest = _inflate(b"".join(compressed), expected, pieces)
     if held != expected:
         more = "more" if held > expected else "fewer"
         raise ImageReadError("decode_failed", f"the PNG holds {more} pixels than its header says; {CURE}.")
-    return ("the PNG has bytes behind its last pixel",) if rest else ()
+    notes = ("the PNG has bytes behind its last pixel",) if rest else ()
+    if pieces is None or end - start != sum(12 + len(body) for body in compressed):
+        return notes, data
+    return notes, data[:start] + _part(b"IDAT", zlib.compress(b"".join(pieces), 0)) + data[end:]
 
 
-def _parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield type and content of each part up to the end."""
+def _part(kind: bytes, body: bytes) -> bytes:
+    checksum = zlib.crc32(body, zlib.crc32(kind))
+    return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)))
+
+
+def _parts(data: bytes) -> Iterator[tuple[bytes, int, bytes]]:
+    """Yield type, place and content of each part up to the end."""
     at = len(PNG_START)
     for _ in range(MAX_PARTS):
         if at + 12 > len(data):
@@ -69,7 +97,7 @@ def _parts(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if zlib.crc32(memoryview(data)[at + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise ImageReadError("decode_failed", f"a checksum of the PNG is wrong; {CURE}.")
         kind = data[at + 4 : at + 8]
-        yield kind, data[at + 8 : end]
+        yield kind, at, data[at + 8 : end]
         if kind == b"IEND":
             return
         at = end + 4
@@ -88,14 +116,22 @@ def _expected_bytes(header: bytes) -> int:
     return total
 
 
-def _inflate(compressed: bytes, most: int) -> tuple[int, bytes]:
-    """Return how many bytes there are, at most a piece above ``most``, and what comes behind their checksum."""
+def _inflate(compressed: bytes, most: int, pieces: list[bytes] | None) -> tuple[int, bytes]:
+    """Return how many bytes there are, at most a piece above ``most``, and what comes behind their checksum.
+
+    Args:
+        compressed: the bytes.
+        most: how many there should be.
+        pieces: gets them; None for what is not to be held.
+    """
     inflater = zlib.decompressobj()
     held = 0
     try:
         while not inflater.eof and held <= most:
             piece = inflater.decompress(compressed, PIECE)
             held += len(piece)
+            if pieces is not None:
+                pieces.append(piece)
             compressed = inflater.unconsumed_tail
             if not piece and not compressed and not inflater.eof:
                 raise _cut_off()

@@ -56,7 +56,7 @@ class TiffSource:
             layout, stored, notes = self._read(index)
             pixels, more = _to_unit(stored, directory, layout)
         return DecodedImage(
-            pixels=np.ascontiguousarray(pixels.transpose(2, 0, 1)),
+            values=np.ascontiguousarray(pixels.transpose(2, 0, 1)),
             kind="raster",
             file_format="TIFF",
             photometric=layout.colors,

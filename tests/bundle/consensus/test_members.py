@@ -57,6 +57,12 @@ def test_their_guards_travel(paths):
     assert list(refusals) == ["sagan_2"] and "the 12 training normals" in refusals["sagan_2"]
 
 
+def test_the_lowest_version_of_the_preprocessing_reads_for_all(paths, tmp_path):
+    newer = save(tmp_path / "2.pt", 2, version=2)
+    assert Members([newer, paths[0]]).preprocessing_args["version"] == 1
+    assert Members([newer, save(tmp_path / "3.pt", 3, version=2)]).preprocessing_args["version"] == 2
+
+
 def test_what_cannot_be_joined_is_named(paths, tmp_path):
     for wrong, told in {
         (paths[0],): "names 1",

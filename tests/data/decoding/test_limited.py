@@ -52,7 +52,7 @@ def _answer(reader: ClinicalImageReader, path: Path) -> tuple[object, ...]:
         image = reader.read(path)
     except ImageReadError as error:
         return error.args
-    facts = {name: value for name, value in vars(image).items() if name != "pixels"}
+    facts = {name: value for name, value in vars(image).items() if name != "values"}
     kinds = [type(value) for value in vars(image).values()]
     return image.pixels.tobytes(), image.pixels.dtype, image.pixels.shape, facts, kinds, reader.count_frames(path)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from monai_anomaly.data.errors import ImageReadError
-from monai_anomaly.data.rasters.png_check import PNG_START, check_png
+from monai_anomaly.data.rasters.png_check import MOST_UNPACKED, PNG_START, check_png, unpack_png
 from tests.helpers.dicom_files import refusal as refusal_of_file
 from tests.helpers.pictures import encode, make_gray
 
@@ -105,3 +106,30 @@ def test_a_bomb_is_not_inflated_beyond_the_header():
 
 def test_parts_are_bounded():
     assert refusal(CODE[:LAST] + chunk(b"tEXt", b"") * 200_001 + CODE[LAST:]) == "budget"
+
+
+def decoded(code: bytes) -> tuple[str, dict[object, object], np.ndarray]:
+    with Image.open(io.BytesIO(code)) as image:
+        image.load()
+        return image.mode, image.info, np.asarray(image)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_unpacked_png_is_the_same_picture_without_compression(name: str):
+    notes, code = unpack_png(WHOLE[name])
+    assert notes == () and code != WHOLE[name]
+    ours, theirs = decoded(code), decoded(WHOLE[name])
+    assert ours[:2] == theirs[:2]
+    np.testing.assert_array_equal(ours[2], theirs[2])
+    assert unpack_png(code) == ((), code)
+
+
+def test_a_large_png_and_one_whose_parts_are_scattered_stay_as_they_are():
+    rows = MOST_UNPACKED // 4000
+    large = make_png(4000, rows, lines(rows, 4000))
+    assert unpack_png(large) == ((), large)
+    packed = zlib.compress(lines(30, 20))
+    scattered = chunk(b"IDAT", packed[:9]) + chunk(b"tEXt", b"a\0b") + chunk(b"IDAT", packed[9:])
+    code = CODE[:33].replace(CODE[8:33], chunk(b"IHDR", struct.pack(">2I5B", 20, 30, 8, 0, 0, 0, 0)))
+    code += scattered + chunk(b"IEND", b"")
+    assert unpack_png(code) == ((), code)
