@@ -19,21 +19,32 @@ WORKER = "ShardScorer"
 
 
 def descendants(process: int) -> Iterator[tuple[int, str]]:
-    """Yield the processes below a process, with their command lines."""
+    """Yield the processes below a process, with their command lines; those below another one come after it."""
+    parents, names = _all_processes()
+    for child in _below(process, parents):
+        yield child, names[child]
+
+
+def _all_processes() -> tuple[dict[int, int], dict[int, str]]:
+    """Return each process' parent and command line."""
     parents: dict[int, int] = {}
     names: dict[int, str] = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
             names[int(folder.name)] = (folder / "cmdline").read_text(errors="replace")
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:  # it has ended
             continue
-    below = [process]
-    while below:
-        parent = below.pop()
+    return parents, names
+
+
+def _below(process: int, parents: dict[int, int]) -> Iterator[int]:
+    rest = [process]
+    while rest:
+        parent = rest.pop()
         children = [child for child, of in parents.items() if of == parent]
-        below += children
-        yield from ((child, names[child]) for child in children if child in names)
+        rest += children
+        yield from children
 
 
 def kill_a_worker(process: int) -> int:
@@ -91,11 +102,12 @@ class CpuLog:
         return share * (within[-1][1] - within[0][1]), share * (within[-1][2] - within[0][2])
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.5):
+        while not self._ended.wait(1):
+            parents, names = _all_processes()
             scoring: set[int] = set()
-            for process, name in descendants(self._process):
-                if WORKER in name:
-                    scoring |= {process, *(child for child, _ in descendants(process))}
+            for process in _below(self._process, parents):
+                if WORKER in names[process]:
+                    scoring |= {process, *_below(process, parents)}
                 self._seconds[process] = (process in scoring, _computed(process, self._seconds.get(process)))
             sums = [sum(used for scores, used in self._seconds.values() if scores is which) for which in (True, False)]
             self._notes.append((time.time(), sums[0], sums[1]))

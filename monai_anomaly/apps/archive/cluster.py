@@ -24,8 +24,8 @@ from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["count_gpus", "ray_session"]
 
-PREFIX = "monai-anomaly-"
-LONGEST_FOLDER = 40
+PREFIX = "maray-"
+LONGEST_FOLDER = 15
 """Letters of the folder for temporary files, beyond which the names of Ray's sockets are too long for the system."""
 
 TRIES = 3
@@ -69,7 +69,7 @@ def ray_session(options: RunOptions, threads: int) -> Iterator[str | None]:
             address="local",
             include_dashboard=False,
             object_store_memory=options.object_store_mib * 2**20,
-            _temp_dir=str(folder),
+            _temp_dir=str(folder / "ray"),  # which Ray opens to everybody; nobody gets through the folder above
             **cores,
         ):
             _require_loopback()
