@@ -17,7 +17,7 @@ from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.pool_checking import compare_pool, write_pool_check
 from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
 from monai_anomaly.bundle.settings import scoring_settings
-from monai_anomaly.bundle.system import expand_user, has_file, local_device
+from monai_anomaly.bundle.system import expand_user, has_file, local_device, readers
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
 from monai_anomaly.bundle.verbosity import set_verbosity
 from monai_anomaly.utils.bundle_folders import find_bundle_root
@@ -47,6 +47,7 @@ __all__ = [
     "prepare_features",
     "prepare_locator",
     "read_calibration",
+    "readers",
     "run_details",
     "scoring_settings",
     "set_earlier_aside",

@@ -9,7 +9,7 @@ import os
 
 import torch
 
-__all__ = ["expand_user", "has_file", "local_device"]
+__all__ = ["expand_user", "has_file", "local_device", "readers"]
 
 
 def expand_user(path: str | os.PathLike[str], *parts: str) -> str:
@@ -30,3 +30,11 @@ def has_file(path: str | os.PathLike[str]) -> bool:
 def local_device() -> torch.device:
     """Return the GPU of this process among those that ``torchrun`` started on one machine, or the CPU without one."""
     return torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if torch.cuda.is_available() else "cpu")
+
+
+def readers(device: str | torch.device) -> int:
+    """Return how many threads are to read files for a network: one beside a CPU, up to eight beside an accelerator.
+
+    Each has a process that decodes, half a second to start and 80 MiB, so that there are no more than it takes.
+    """
+    return 1 if torch.device(device).type == "cpu" else min(8, os.cpu_count() or 1)

@@ -7,18 +7,21 @@ import pytest
 import torch
 
 from monai_anomaly.engines.image_inferer import ImageInferer
+from monai_anomaly.networks.nets.detector import Detector
 from tests.helpers.detectors import SMALL, small_detector, small_images
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_on_the_cpu_no_bit_of_a_map_depends_on_the_batch(name):
     detector = small_detector(name).to(memory_format=torch.channels_last)
-    images = small_images(detector, 9)
+    images = small_images(detector, 19)
     with torch.inference_mode():
-        alone = torch.cat([detector(image[None]) for image in images])
-        for size in (2, 4, 9):
+        alone = torch.cat([ImageInferer()(image[None], detector) for image in images])
+        for size in (2, 7, 8, 19):
             maps = torch.cat([ImageInferer()(batch, detector) for batch in images.split(size)])
             assert torch.equal(maps, alone)
+        backwards = ImageInferer()(images.flip(0), detector).flip(0)
+        assert torch.equal(backwards, alone)  # nor does the place in the batch matter
         torch.testing.assert_close(detector(images), alone, rtol=1e-3, atol=1e-4)
 
 
@@ -29,10 +32,18 @@ def test_an_empty_batch_is_the_networks():
 def test_elsewhere_the_batch_goes_through_at_once():
     sizes = []
 
-    def network(images: torch.Tensor) -> torch.Tensor:
-        sizes.append(len(images))
-        return images
+    class Network(Detector):
+        def anomaly_map(self, image):
+            sizes.append(len(image))
+            return image
 
+        def check_image(self, image):
+            pass
+
+    network = Network(4, 1)
     ImageInferer()(torch.zeros(3, 1, 4, 4, device="meta"), network)
-    ImageInferer()(torch.zeros(3, 1, 4, 4), network)
-    assert sizes == [3, 1, 1, 1]
+    ImageInferer()(torch.zeros(11, 1, 4, 4), network)
+    ImageInferer()(torch.zeros(2, 1, 129, 128), network)
+    assert sizes == [3, 8, 8, 1, 1]
+    ImageInferer()(torch.zeros(2, 1, 4, 4), lambda images: network(images))
+    assert sizes[5:] == [1, 1]  # of a function nobody knows

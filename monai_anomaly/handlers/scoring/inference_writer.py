@@ -9,7 +9,7 @@ import logging
 import math
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from monai_anomaly.scoring.result import judge
 from monai_anomaly.scoring.source_pictures import SourcePictures
 from monai_anomaly.scoring.study import Study, StudyCollector
 from monai_anomaly.utils.atomic import atomic_write
+from monai_anomaly.utils.one_by_one import OneByOne
 
 __all__ = ["InferenceWriter"]
 
@@ -92,8 +93,9 @@ class InferenceWriter:
     ``run.json`` has the settings that decided about all of them.
 
     While the run goes on, all of this is made in a folder ``partial-N`` of ``output_dir``, with the records in
-    ``records.jsonl.partial``, each handed to the system before the next image, so that a crash at file 900 leaves 899
-    records. When every input file has its record, and what is on the disk is what was made, the results take the place
+    ``records.jsonl.partial``, those of a batch handed to the system at once, whole or not at all, after its maps and
+    overlays, so that a crash in batch 29 leaves the records of the batches before. A thread does it while the network
+    is at the next batch; it is at most two batches behind, and what goes wrong in it ends the run. When every input file has its record, and what is on the disk is what was made, the results take the place
     of those of an earlier run; see :class:`monai_anomaly.handlers.scoring.result_folder.ResultFolder`. So
     ``records.jsonl`` is in ``output_dir`` only with the results of one complete run, and a run that fails leaves the
     earlier ones. What such a run made is used by one with ``earlier``, and removed by any other.
@@ -181,6 +183,7 @@ class InferenceWriter:
         self._pictures = PictureFiles(maps=maps, overlays=overlays, sources=sources, map_range=self.map_range)
         self._gallery_size = gallery
         self._folder = inference_folder(self.output_dir)
+        self._thread = OneByOne(behind=2)
         self._reset(self.output_dir)
 
     def _reset(self, folder: Path) -> None:
@@ -208,6 +211,8 @@ class InferenceWriter:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
         engine.add_event_handler(Events.COMPLETED, self.finish)
+        engine.add_event_handler(Events.TERMINATE, self._settle)
+        engine.add_event_handler(Events.EXCEPTION_RAISED, self._settle_and_raise)
 
     def start(self, engine: Engine) -> None:
         """Make the run's own folder.
@@ -230,16 +235,36 @@ class InferenceWriter:
         self._records.start()
 
     def write(self, engine: Engine) -> None:
-        """Write the files and the records of one batch."""
-        items = evaluated_items(engine)
-        for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
-            self._n_items += 1
-            study = self._studies.add(item, refusal)
-            if study is not None:
-                self._n_studies += 1
-                index = int(study.top.get("index", self.counts.total()))
-                self._keep(self._kept.before(index, self.counts.total()))
-                self._records.append(self._record(study, index))
+        """Have the files and the records of one batch written.
+
+        Raises:
+            OSError: when those of an earlier batch could not be written.
+        """
+        self._thread.do(self._write, evaluated_items(engine))
+
+    def _settle(self, engine: Engine) -> None:
+        """Wait until what was scored is written."""
+        self._thread.settle()
+
+    def _settle_and_raise(self, engine: Engine, error: Exception) -> None:
+        """Write what was scored before the error, and let that end the run."""
+        try:
+            self._thread.settle()
+        finally:
+            raise error
+
+    def _write(self, items: Sequence[dict[str, Any]]) -> None:
+        try:
+            for item, refusal in zip(items, check_frames(self.guard, items), strict=True):
+                self._n_items += 1
+                study = self._studies.add(item, refusal)
+                if study is not None:
+                    self._n_studies += 1
+                    index = int(study.top.get("index", self.counts.total()))
+                    self._keep(self._kept.before(index, self.counts.total()))
+                    self._records.append(self._record(study, index))
+        finally:
+            self._records.flush()  # also those before an image that ends the run
 
     def _keep(self, records: Iterable[tuple[int, dict[str, Any]]]) -> None:
         """Write records of an earlier run."""
@@ -277,6 +302,7 @@ class InferenceWriter:
             RuntimeError: when what is on the disk is not what was made, or does not add up to the data set, or nothing
                 was scored because the network failed on every image. Earlier results are where they were.
         """
+        self._thread.settle()
         n_in, n_out = count_inputs(engine, self._n_items), self._n_items
         if n_in != n_out:
             raise RuntimeError(
@@ -285,6 +311,7 @@ class InferenceWriter:
             )
         self._studies.require_complete()
         self._keep(self._kept.rest(self.counts.total()))
+        self._records.flush()
         check_on_disk(self._records.partial, self.counts, self._n_studies + self._kept.count)
         if self.counts["failed"] and not self.counts["scored"]:
             raise RuntimeError(

@@ -53,6 +53,14 @@ class Detector(nn.Module):
         weights = state_dict["model"] if {"model", "spec"} <= state_dict.keys() else state_dict
         return super().load_state_dict(weights, strict=strict, assign=assign)
 
+    def exact_together(self) -> bool:
+        """Return whether an image's map is the same, bit for bit, at any place in batches of one size on the CPU.
+
+        It is with one thread. With several, convolutions are, and matrix products of many rows are not, as the threads
+        share the rows; a method without these says so.
+        """
+        return torch.get_num_threads() == 1
+
     def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)``, whose shape is right, to anomaly map ``(B, 1, S, S)``; what a method writes."""
         raise NotImplementedError("a detector must have anomaly_map.")

@@ -20,8 +20,9 @@ from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.engines.evaluator import isolate_failures
 from monai_anomaly.handlers.scoring import inference_writer
 from monai_anomaly.handlers.scoring.inference_writer import InferenceWriter
+from monai_anomaly.handlers.scoring.output_folder import OutputFolder
 from monai_anomaly.utils.exceptions import CalibrationError
-from tests.helpers.stub_evaluator import make_evaluator, make_items
+from tests.helpers.stub_evaluator import StubDetector, make_evaluator, make_items
 
 TOO_LARGE = 200.0
 """A value on which the stub's forward pass raises."""
@@ -131,14 +132,54 @@ def test_only_rejected_files_are_no_error(tmp_path):
     assert _infer(tmp_path, items)[0]["status"] == "rejected"
 
 
-def test_records_are_on_disk_before_the_next_batch(tmp_path):
+def test_records_are_on_disk_at_most_two_batches_later(tmp_path):
     counts = []
     writer = InferenceWriter(tmp_path)
-    evaluator = make_evaluator(_items([0.1] * 7), [writer])
+    evaluator = make_evaluator(_items([0.1] * 16), [writer])
     evaluator.add_event_handler(Events.ITERATION_COMPLETED, lambda: counts.append(len(_read(tmp_path / PARTIAL))))
     evaluator.run()
-    assert counts == [3, 6, 7]
-    assert sorted(os.listdir(tmp_path)) == ["index.html", "maps", "predictions.csv", "records.jsonl", "run.json"]
+    assert len(counts) == 6 and all(count >= 3 * (batch - 1) for batch, count in enumerate(counts))
+
+
+def _stop(engine):
+    if engine.state.iteration == 3:
+        engine.terminate(skip_completed=True)
+
+
+def test_a_run_that_is_stopped_has_written_all_that_it_scored(tmp_path):
+    evaluator = make_evaluator(_items([0.1] * 16), [InferenceWriter(tmp_path)])
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, _stop)
+    evaluator.run()
+    assert len(_read(tmp_path / PARTIAL)) == len(os.listdir(tmp_path / "partial-1" / "maps")) == 9
+
+
+def test_a_run_that_ends_in_an_error_has_written_all_that_it_scored(tmp_path):
+    def fail(engine):
+        if engine.state.iteration == 3:
+            raise KeyError("a defect")
+
+    evaluator = make_evaluator(_items([0.1] * 16), [InferenceWriter(tmp_path)])
+    evaluator.add_event_handler(Events.ITERATION_COMPLETED, fail)
+    with pytest.raises(KeyError, match="a defect"):
+        evaluator.run()
+    assert len(_read(tmp_path / PARTIAL)) == len(os.listdir(tmp_path / "partial-1" / "maps")) == 9
+
+
+def test_what_goes_wrong_in_the_writing_thread_ends_the_run(tmp_path, monkeypatch):
+    """The disk is full at the fifth map: the four before it have their records, and nothing comes after."""
+    whole = OutputFolder.write
+
+    def full(folder, number, *words):
+        if number == 4:
+            raise OSError(28, "No space left on device")
+        return whole(folder, number, *words)
+
+    monkeypatch.setattr(OutputFolder, "write", full)
+    network = StubDetector()
+    with pytest.raises(OSError, match="No space left"):
+        make_evaluator(_items([0.1] * 60), [InferenceWriter(tmp_path)], network).run()
+    assert [record["image"] for record in _read(tmp_path / PARTIAL)] == [f"test/case_{n}.dcm" for n in range(4)]
+    assert network.n_forward <= 5  # not all the twenty batches
 
 
 def test_a_crash_leaves_the_records_so_far_under_another_name(tmp_path):

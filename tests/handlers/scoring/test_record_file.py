@@ -18,6 +18,8 @@ def test_records_are_read_back_as_they_are(tmp_path):
     file.start()
     for number, record in enumerate(RECORDS):
         file.append(record)
+        assert list(read_records(file.partial)) == RECORDS[:number]
+        file.flush()
         assert list(read_records(file.partial)) == RECORDS[: number + 1]
     assert dict(file.counts) == {"scored": 1, "rejected": 1} and not file.path.exists()
     file.finish()
@@ -26,11 +28,13 @@ def test_records_are_read_back_as_they_are(tmp_path):
     assert os.listdir(tmp_path) == ["records.jsonl.partial"] and not file.counts
 
 
-def test_a_disk_that_is_full_within_a_record_leaves_the_whole_ones(tmp_path, monkeypatch):
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_disk_that_is_full_within_a_batch_leaves_the_batches_before(tmp_path, monkeypatch, batch):
     """A disk that takes half of a line, and nothing after it, as ENOSPC does."""
     file = RecordFile(tmp_path / "records.jsonl")
     file.start()
     file.append(RECORDS[0])
+    file.flush()
     plain_open = builtins.open
 
     def full(path, *args, **options):
@@ -39,9 +43,14 @@ def test_a_disk_that_is_full_within_a_record_leaves_the_whole_ones(tmp_path, mon
 
     monkeypatch.setattr(builtins, "open", full)
     with pytest.raises(OSError, match="No space left"):
-        file.append(RECORDS[1])
+        for record in RECORDS[2 - batch :]:
+            file.append(record)
+        file.flush()
     monkeypatch.undo()
     assert list(read_records(file.partial)) == RECORDS[:1] and file.counts.total() == 1
+    file.append(RECORDS[1])  # when there is room again, it goes on behind them
+    file.flush()
+    assert list(read_records(file.partial)) == RECORDS
 
 
 class _FullDisk:
