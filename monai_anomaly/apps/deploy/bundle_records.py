@@ -64,3 +64,4 @@ class BundleRecords:
     def _append(self, item: Mapping[str, Any], status: str, **said: Any) -> None:
         empty = dict.fromkeys(("score", "p_value", "decision", "map", "overlay", "code", "reason"))
         self._run.records.append({"image": item["name"], "status": status, **empty, **said})
+        self._run.records.flush()

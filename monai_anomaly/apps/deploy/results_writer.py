@@ -54,6 +54,7 @@ class ResultsWriter:
             self._pictures.write(result, number, number).add_to(record)
         record |= write_objects(self._objects, self._run.path, number, source, result)
         self._run.records.append(record)
+        self._run.records.flush()
 
     def finish(self, expected: int) -> None:
         """Put the results in the place of earlier ones; see :meth:`.RunFolder.finish`."""

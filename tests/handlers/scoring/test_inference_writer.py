@@ -194,7 +194,6 @@ def test_a_map_that_cannot_be_written_ends_the_run_with_no_half_file(tmp_path, m
 
     def full_disk(path, data):
         if path.name.startswith("000001"):
-            assert len(_read(tmp_path / PARTIAL)) == 1  # record 0 is out before map 1
             write_bytes(path, data[:10])
             raise OSError(28, "No space left on device")
         return write_bytes(path, data)

@@ -18,6 +18,7 @@ def _table(folder, *records):
     file.start()
     for record in records:
         file.append(dict.fromkeys(COLUMNS) | {"status": "scored"} | record)
+    file.flush()
     file.finish()
     write_predictions(file.path, folder / "predictions.csv")
     with open(folder / "predictions.csv", encoding="utf-8", newline="") as table:
