@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 from monai.data.dataloader import DataLoader
 from torch.utils.data import Dataset
@@ -52,7 +52,7 @@ class ReadAhead(DataLoader):
 
     def _ahead(self) -> Iterator[Any]:
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader")
-        numbers = iter(self.batch_sampler)
+        numbers: Iterator[list[int]] = iter(cast(Any, self.batch_sampler))
         try:
             read: deque[list[Future[Any]]] = deque(self._start(pool, batch) for batch in islice(numbers, 1))
             while read:

@@ -95,8 +95,9 @@ class InferenceWriter:
     While the run goes on, all of this is made in a folder ``partial-N`` of ``output_dir``, with the records in
     ``records.jsonl.partial``, those of a batch handed to the system at once, whole or not at all, after its maps and
     overlays, so that a crash in batch 29 leaves the records of the batches before. A thread does it while the network
-    is at the next batch; it is at most two batches behind, and what goes wrong in it ends the run. When every input file has its record, and what is on the disk is what was made, the results take the place
-    of those of an earlier run; see :class:`monai_anomaly.handlers.scoring.result_folder.ResultFolder`. So
+    is at the next batch; it is at most two batches behind, and what goes wrong in it ends the run. When every input
+    file has its record, and what is on the disk is what was made, the results take the place of those of an earlier
+    run; see :class:`monai_anomaly.handlers.scoring.result_folder.ResultFolder`. So
     ``records.jsonl`` is in ``output_dir`` only with the results of one complete run, and a run that fails leaves the
     earlier ones. What such a run made is used by one with ``earlier``, and removed by any other.
 

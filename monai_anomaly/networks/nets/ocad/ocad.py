@@ -136,10 +136,6 @@ class OCAD(StandardizedDetector):
 
     # ---- scoring -------------------------------------------------------------------------------------------------
 
-    def exact_together(self) -> bool:
-        """Return True: all but a few numbers of an image come from convolutions."""
-        return True
-
     def anomaly_map(self, image: Tensor) -> Tensor:
         """Image ``(B, C, S, S)`` to anomaly map ``(B, 1, S, S)``, float32; its spatial mean is the score."""
         error, distance = self.judge(image)
