@@ -56,7 +56,7 @@ def run_archive(source: str, output: str, options: ArchiveOptions, run: RunOptio
     with lock, _ended_in_order(place), ExitStack() as until_end:
         if run.address is not None:  # before the manifest, which knows of GPUs
             until_end.enter_context(ray_session(run, options.threads))
-        device = options.device or ("cuda" if count_gpus() else "cpu")
+        device = options.device or ("cuda" if run.gpus_per_worker != 0 and count_gpus() else "cpu")
         detector = open_detector(options, "cpu")
         RequireTrained(detector.trained).warn()
         settings = archive_settings(detector, options, device)

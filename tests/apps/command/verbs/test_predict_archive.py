@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import pytest
 
+from monai_anomaly.apps.archive import run_archive
 from monai_anomaly.apps.archive.options import ArchiveOptions, RunOptions
 from monai_anomaly.apps.command.main import main
 from monai_anomaly.apps.command.verbs import predict_archive
+from monai_anomaly.data.errors import DataListError
+from monai_anomaly.utils import stop_signals
 from tests.helpers.doors import calibrate, write_model
 from tests.helpers.repository import ROOT
 
@@ -82,6 +85,38 @@ def test_a_line_that_makes_no_sense_is_one_sentence(model, runs, words, code, se
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1 and sentence in error
     assert runs == []
+
+
+@pytest.mark.parametrize(
+    ("status", "decision", "code", "sentence"),
+    [
+        (
+            {"scored": 7, "rejected": 2},
+            {"normal": 4, "not_applicable": 3},
+            0,
+            "9 files = 7 scored + 2 rejected + 0 failed",
+        ),
+        ({"rejected": 9}, {}, 0, "9 files = 0 scored + 9 rejected + 0 failed"),
+        ({"failed": 8, "rejected": 1}, {}, 1, "nothing was scored: the network failed on every image"),
+    ],
+)
+def test_what_came_out_is_said(status, decision, code, sentence, model, monkeypatch, tmp_path, capsys):
+    summary = {"files": 9, "shards": 1, "status": status, "decision": decision}
+    monkeypatch.setattr(run_archive, "run_archive", lambda *_: summary)
+    monkeypatch.setattr(stop_signals, "watch_signals", lambda: None)
+    assert ray(model, str(tmp_path), str(tmp_path / "out")) == code
+    printed = "".join(capsys.readouterr())
+    assert sentence in printed and ("3 not applicable" in printed) == bool(decision)
+
+
+def test_what_ends_a_run_is_one_sentence(model, monkeypatch, tmp_path, capsys):
+    def fail(*_):
+        raise DataListError("there are no files below the URL to score; correct it.")
+
+    monkeypatch.setattr(run_archive, "run_archive", fail)
+    monkeypatch.setattr(stop_signals, "watch_signals", lambda: None)
+    assert ray(model, "memory://nothing", str(tmp_path / "out")) == 1
+    assert capsys.readouterr().err == "error: there are no files below the URL to score; correct it.\n"
 
 
 def test_another_engine_is_refused(model, capsys):
