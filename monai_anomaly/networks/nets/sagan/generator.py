@@ -14,6 +14,7 @@ from monai_anomaly.networks.blocks.attention_gate import AttentionGate
 from monai_anomaly.networks.blocks.instance_norm import InstanceNorm
 from monai_anomaly.networks.blocks.patch_grid import PatchGrid
 from monai_anomaly.networks.blocks.position_condition import PositionCondition
+from monai_anomaly.networks.blocks.winograd_conv import WinogradConv2d
 
 __all__ = ["SAGANGenerator"]
 
@@ -28,7 +29,10 @@ _LEAST_PATCH = 16
 
 def _conv(before: int, after: int, kernel: int, padding: _Padding, maps: int, *, relu: bool = True) -> nn.Sequential:
     """Convolution that keeps the size, instance normalization, and a ReLU or none."""
-    conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False, padding_mode=padding)
+    if kernel == 3 and padding == "zeros":
+        conv: nn.Conv2d = WinogradConv2d(before, after, bias=False)
+    else:
+        conv = nn.Conv2d(before, after, kernel, padding=kernel // 2, bias=False, padding_mode=padding)
     return nn.Sequential(conv, InstanceNorm(after, maps=maps), nn.ReLU(inplace=True) if relu else nn.Identity())
 
 
