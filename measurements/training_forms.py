@@ -3,8 +3,8 @@
 
 """What a training's settings save: its iteration in several forms, in turn, within one process.
 
-``python -m measurements.training_forms`` trains as a bundle does and, in turn with its iterations, does the same work
-with a copy in other forms. ``earlier`` is the arithmetic as it was: all weights in channels_last, plain convolutions,
+``python -m measurements.training_forms`` trains as a bundle does, and does the work of an iteration, in turn, as it is
+and in other forms. ``earlier`` is the arithmetic as it was: all weights in channels_last, plain convolutions,
 optimizers that are not fused, and memory that goes back to the system when it is freed. ``bfloat16`` and ``compile``
 are the keys `amp` and `compile`; the first round, in which networks are translated, does not count.
 
@@ -28,7 +28,7 @@ from torch import nn
 
 from measurements.bundle_config import read_config, run_training
 from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
-from measurements.comparison import Comparison, format_table, write_numbers
+from measurements.comparison import Comparison, write_numbers
 from measurements.compute_floor import ComputeFloor
 from measurements.epoch_timer import EpochTimer
 from monai_anomaly.apps.arguments import count
@@ -38,7 +38,7 @@ from monai_anomaly.networks.blocks.small_map_conv import SmallMapConv2d
 from monai_anomaly.networks.blocks.winograd_conv import WinogradConv2d
 from monai_anomaly.networks.memory_format import aligned
 from monai_anomaly.utils.kept_memory import keep_freed_memory
-from monai_anomaly.utils.stopwatch import Stopwatch
+from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
 __all__ = ["main", "time_forms", "train_forms"]
 
@@ -79,28 +79,38 @@ FORMS: dict[str, Callable[[ComputeFloor], None]] = {"earlier": _earlier, "bfloat
 
 
 class _Timer(EpochTimer):
-    """Times each form's iterations behind the trainer's; the first epoch is to warm up."""
+    """Times iterations as they are and in each form behind the trainer's own; the first epoch is to warm up."""
 
     def __init__(self, forms: Sequence[str], iterations: int) -> None:
         super().__init__()
         self.comparisons = {form: Comparison(form, bar=1.0, per=iterations) for form in forms}
+        self._per = iterations
         self._sides: dict[str, ComputeFloor] = {}
 
     def time_others(self, trainer: ObjectiveTrainer) -> None:
-        """Time the other forms."""
-        first = not self._sides
-        for form, comparison in self.comparisons.items():
-            if first:
-                self._sides[form] = ComputeFloor(trainer)
+        """Time all forms."""
+        if not self._sides:
+            self._sides = {form: ComputeFloor(trainer) for form in ("", *self.comparisons)}
+            for form in self.comparisons:
                 FORMS[form](self._sides[form])
-            keep_freed_memory(form != "earlier")
-            watch = Stopwatch(trainer.state.device)
-            for _ in range(comparison.per):
                 self._sides[form].step()
-            if not first:
-                comparison.floor.append(watch.read())
-                comparison.ours.append(self.iterations)
-            keep_freed_memory()
+            return
+        ours = self._time("")
+        for form, comparison in self.comparisons.items():
+            comparison.ours.append(ours)
+            comparison.floor.append(self._time(form))
+
+    def _time(self, form: str) -> Span:
+        """Time a form, after a step in which its memory settles."""
+        side = self._sides[form]
+        keep_freed_memory(form != "earlier")
+        side.step()
+        watch = Stopwatch(side.amp["device_type"])
+        for _ in range(self._per):
+            side.step()
+        span = watch.read()
+        keep_freed_memory()
+        return span
 
 
 def time_forms(
@@ -113,7 +123,7 @@ def time_forms(
     train: Mapping[str, Any] | None = None,
     json_path: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Measure the bundle's iteration against each form and print them as a table.
+    """Measure what an iteration of the bundle computes, as it is and in each form, and print them.
 
     Args:
         bundle: the bundle's folder.
@@ -125,23 +135,23 @@ def time_forms(
         json_path: where to write the numbers, if anywhere.
 
     Returns:
-        The numbers, as written to the file; "floor" is the form, "ours" the bundle's iteration.
+        The numbers, as written to the file; "floor" is the form, "ours" the iteration as it is.
 
     Raises:
         ConfigError: when `bundle` is no bundle, or it does not know an override.
     """
     timer = _Timer(forms, iterations)
-    settings = {"max_epochs": rounds + 1, "epoch_length": iterations, "val_interval": rounds + 2}
+    settings = {"max_epochs": rounds + 1, "epoch_length": 1, "val_interval": rounds + 2, "save_interval": rounds + 2}
     with tempfile.TemporaryDirectory(prefix="monai_anomaly-forms-") as folder, redirect_stdout(sys.stderr):
         config = read_config(bundle, "train", {**settings, **_folders(folder)}, train, overlays)
         config.get_parsed_content("initialize")
         run_training(config, lambda: timer.attach(config.get_parsed_content("train#trainer")))
-    print(format_table(list(timer.comparisons.values())))
     for form, comparison in timer.comparisons.items():
-        cpu = statistics.median(comparison.ratios("cpu"))
+        ours, theirs = (statistics.median(span.cpu for span in side) for side in (comparison.ours, comparison.floor))
+        ratio = statistics.median(comparison.ratios("cpu"))
         print(
-            f"as it is, {1.0 / cpu:.2f} times as fast as '{form}' by processor time, "
-            f"{1.0 / comparison.ratio:.2f} by the clock"
+            f"an iteration in processor time: as it is {ours / iterations:.3f} s, {form} {theirs / iterations:.3f} s, "
+            f"{1.0 / ratio:.2f} times as much"
         )
     result: dict[str, Any] = {form: comparison.summary() for form, comparison in timer.comparisons.items()}
     result["environment"] = {"threads": torch.get_num_threads(), "torch": torch.__version__}
