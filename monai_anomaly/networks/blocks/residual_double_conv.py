@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from monai_anomaly.networks.blocks.winograd_conv import WinogradConv2d
 
 __all__ = ["ResidualDoubleConv"]
 
@@ -13,9 +17,12 @@ __all__ = ["ResidualDoubleConv"]
 def _convolution(in_channels: int, out_channels: int, stride: int = 1, activation: bool = True) -> Convolution:
     """3x3 convolution with bias, batch normalization, and a ReLU or none."""
     act = ("relu", {"inplace": True}) if activation else None
-    return Convolution(
+    layer = Convolution(
         2, in_channels, out_channels, strides=stride, kernel_size=3, adn_ordering="NA", act=act, norm="batch"
     )
+    if stride == 1:
+        layer.conv = WinogradConv2d.in_place_of(cast("nn.Conv2d", layer.conv))
+    return layer
 
 
 class ResidualDoubleConv(nn.Module):

@@ -15,6 +15,7 @@ _TILE = 4  # output positions of a tile, a side; it sees two more and takes as m
 _SEEN = _TILE + 2
 _LEAST_WIDTH = 128
 _LEAST_TILES = 64
+_MOST_SIDE = 32  # on larger maps the transforms take what the products save
 
 # Transforms of input, weights and output for the points 0, 1, -1, 2, -2 and infinity.
 _INPUT = (
@@ -60,6 +61,14 @@ class WinogradConv2d(nn.Conv2d):
         super().__init__(in_channels, out_channels, 3, padding=1, bias=bias)
         self.wide = min(in_channels, out_channels) >= _LEAST_WIDTH
 
+    @classmethod
+    def in_place_of(cls, conv: nn.Conv2d) -> WinogradConv2d:
+        """Return one with the parameters of a 3x3 convolution that keeps the size; no random number is drawn."""
+        with torch.device("meta"):
+            made = cls(conv.in_channels, conv.out_channels, bias=conv.bias is not None)
+        made.weight, made.bias = conv.weight, conv.bias
+        return made
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, K, H, W)``."""
         if not torch.jit.is_scripting():  # alone in its line, so that nothing below is translated
@@ -69,7 +78,7 @@ class WinogradConv2d(nn.Conv2d):
 
     def _pays(self, x: Tensor) -> bool:
         tiles = x.shape[0] * x.shape[2] * x.shape[3] // _TILE**2
-        whole = x.shape[2] % _TILE == 0 and x.shape[3] % _TILE == 0
+        whole = x.shape[2] % _TILE == 0 and x.shape[3] % _TILE == 0 and max(x.shape[2], x.shape[3]) <= _MOST_SIDE
         plain = x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
         return plain and whole and tiles >= _LEAST_TILES
 

@@ -39,7 +39,9 @@ def test_it_is_the_convolution_with_its_derivatives(size, memory_format, bias):
 
 
 @pytest.mark.parametrize(
-    "shape", [(64, 128, 4, 6), (64, 128, 2, 2), (8, 128, 4, 4)], ids=["no tiles", "no tile", "too few"]
+    "shape",
+    [(64, 128, 4, 6), (64, 128, 2, 2), (8, 128, 4, 4), (2, 128, 4, 36)],
+    ids=["no tiles", "no tile", "too few", "large"],
 )
 def test_what_makes_no_tiles_is_the_plain_convolution(shape):
     assert _is_plain(_conv(), torch.randn(shape))
@@ -65,3 +67,13 @@ def test_scripted_and_with_the_state_of_the_plain_convolution():
     conv.load_state_dict(plain.state_dict())
     assert torch.equal(torch.jit.script(conv)(x), plain(x))
     assert torch.equal(torch.jit.script(conv.eval())(x), plain(x))
+
+
+def test_in_place_of_a_convolution_it_has_its_parameters_and_draws_nothing():
+    plain = nn.Conv2d(128, 136, 3, padding=1)
+    state = torch.random.get_rng_state()
+    conv = WinogradConv2d.in_place_of(plain)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert conv.weight is plain.weight and conv.bias is plain.bias
+    assert all(p.device.type == "cpu" for p in conv.parameters())
+    assert WinogradConv2d.in_place_of(nn.Conv2d(4, 4, 3, padding=1, bias=False)).bias is None
