@@ -91,7 +91,7 @@ nitpick_ignore_regex = [
     ("py:.*", r"(abc|argparse|collections|contextlib|datetime|enum|io|json|multiprocessing|os|pathlib)\..*"),
     ("py:.*", r"(socket|ssl|types|typing|zipfile)\..*"),
     ("py:.*", r"(ignite|itk|jinja2|markupsafe|monai|nibabel|np|numpy|npt|PIL|pydicom)\..*"),
-    ("py:.*", r"(scipy|skimage|sklearn|torch|torchvision)\..*"),
+    ("py:.*", r"(fsspec|pa|pyarrow|ray|scipy|skimage|sklearn|torch|torchvision)\..*"),
     ("py:.*", r"(_orm|_schema|evt|fastapi|highdicom|monailabel|pynetdicom|requests|sqlalchemy|starlette)\..*"),
     # Names that a module has for itself, and so no page; a NamedTuple's signature has all names as they are written.
     ("py:.*", r"monai_anomaly\..*\._\w+"),
