@@ -3,7 +3,7 @@
 
 """What a bundle's training and scoring cost beyond the network's own arithmetic.
 
-``python -m measurements.timings --bundle bundles/sepiad`` measures both.
+``python -m measurements.timings --bundle bundles/sepiad`` measures both, and ``--bundle bundles/*`` those of all.
 A profiler says where time goes; these two ratios say how much of it the arithmetic does not need, on any machine. Both
 sides of a ratio are timed in turn within one process, because the machines that this runs on are shared and noisy.
 """
@@ -11,10 +11,8 @@ sides of a ratio are timed in turn within one process, because the machines that
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
-import shutil
 import statistics
 import sys
 import tempfile
@@ -24,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser
-from torch import Tensor
 
 from measurements.bundle_config import read_config, run_training
 from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, add_rounds, run_measurement
@@ -33,27 +29,27 @@ from measurements.comparison import Comparison, format_table, write_numbers
 from measurements.compute_floor import ComputeFloor
 from measurements.epoch_timer import EpochTimer
 from measurements.pictures import write_pictures
+from measurements.scoring_timing import compare_scoring
 from monai_anomaly.apps.arguments import count
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.stopwatch import Stopwatch
 
-__all__ = ["SCORING_BAR", "TRAINING_BAR", "compare_scoring", "compare_training", "main", "time_bundle"]
+__all__ = ["TRAINING_BAR", "compare_training", "main", "time_bundle", "time_bundles"]
 
 TRAINING_BAR = 1.25
-SCORING_BAR = 1.5
 
 
 def time_bundle(
     bundle: str | os.PathLike[str],
     *,
-    images: int = 1000,
+    images: int = 500,
     rounds: int = 8,
     iterations: int = 25,
     train: Mapping[str, Any] | None = None,
     inference: Mapping[str, Any] | None = None,
     json_path: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
-    """Measure both ratios of a bundle and print them as a table.
+    """Measure the ratios of a bundle and print them as a table.
 
     Everything is written into one temporary folder, which is removed at the end.
 
@@ -67,7 +63,8 @@ def time_bundle(
         json_path: where to write the numbers, if anywhere.
 
     Returns:
-        The numbers, as written to the file.
+        The numbers, as written to the file: ``training`` (None of a method that is solved and not descended), what
+        :func:`measurements.scoring_timing.compare_scoring` compares, and ``environment``.
 
     Raises:
         ConfigError: when `bundle` is no bundle with training and inference, or it does not know an override.
@@ -76,13 +73,13 @@ def time_bundle(
     load = os.getloadavg() if hasattr(os, "getloadavg") else (float("nan"),)
     with tempfile.TemporaryDirectory(prefix="monai_anomaly-timings-") as name, redirect_stdout(sys.stderr):
         folder = Path(name)
-        training = compare_training(bundle, folder, rounds=rounds, iterations=iterations, overrides=train)
+        training = _training(bundle, folder, rounds=rounds, iterations=iterations, overrides=train)
         write_pictures(folder / "pictures", images)
         model = folder / "models" / "model.pt"
         scoring = compare_scoring(bundle, folder, model, rounds=rounds, overrides=inference)
     result = {
-        "training": training.summary(),
-        "scoring": scoring.summary(),
+        "training": None if training is None else training.summary(),
+        **{key: comparison.summary() for key, comparison in scoring.items()},
         "environment": {
             "cores": os.cpu_count(),
             "threads": torch.get_num_threads(),
@@ -91,7 +88,8 @@ def time_bundle(
             "python": platform.python_version(),
         },
     }
-    print(format_table([training, scoring]))
+    print(Path(bundle).name)
+    print(format_table([*([] if training is None else [training]), *scoring.values()]))
     print(_remarks(result))
     write_numbers(json_path, result)
     return result
@@ -99,13 +97,35 @@ def time_bundle(
 
 def _remarks(result: Mapping[str, Any]) -> str:
     training, machine = result["training"], result["environment"]
-    return (
-        "ratio: median over the rounds of ours / floor on the clock; min: the smallest; cpu: by processor time.\n"
-        f"After an epoch, validation, checkpoint and pictures took {training['epoch_end_s']:.2f} s (mean; not in the "
-        f"ratio);\nin an epoch of the bundle's {training['epoch_length']:.0f} iterations they would make it "
-        f"{training['ratio_with_epoch_end']:.3f}.\n"
-        f"{machine['threads']} threads on {machine['cores']} cores; load average before: {machine['load_before']:.1f}."
+    remarks = (
+        "ratio: median over the rounds of ours / floor on the clock; min: the smallest; cpu: by processor time, with "
+        "that of\nthe processes that decode.\n"
     )
+    if training is not None:
+        remarks += (
+            f"After an epoch, validation, checkpoint and pictures took {training['epoch_end_s']:.2f} s (mean; not in "
+            f"the ratio);\nin an epoch of the bundle's {training['epoch_length']:.0f} iterations they would make it "
+            f"{training['ratio_with_epoch_end']:.3f}.\n"
+        )
+    load = f"load average before: {machine['load_before']:.1f}"
+    return f"{remarks}{machine['threads']} threads on {machine['cores']} cores; {load}."
+
+
+def time_bundles(
+    bundle: Sequence[str | os.PathLike[str]], *, json_path: str | os.PathLike[str] | None = None, **options: Any
+) -> dict[str, Any]:
+    """Do what :func:`time_bundle` does with one bundle, or with several, whose numbers stand under their names.
+
+    Args:
+        bundle: the bundles' folders.
+        json_path: where to write the numbers, if anywhere.
+        **options: of :func:`time_bundle`.
+    """
+    if len(bundle) == 1:
+        return time_bundle(bundle[0], json_path=json_path, **options)
+    result = {Path(each).name: time_bundle(each, **options) for each in bundle}
+    write_numbers(json_path, result)
+    return result
 
 
 # ---- training ----------------------------------------------------------------------------------------------------
@@ -152,6 +172,21 @@ def compare_training(
     return timer.finish(epoch_length)
 
 
+def _training(
+    bundle: str | os.PathLike[str], folder: Path, *, rounds: int, iterations: int, overrides: Mapping[str, Any] | None
+) -> Comparison | None:
+    """Return what :func:`compare_training` does; train a method that is solved, which has no iterations."""
+    if "epoch_length" in read_config(bundle, "train", {}, overrides):
+        return compare_training(bundle, folder, rounds=rounds, iterations=iterations, overrides=overrides)
+    settings = {"output_dir": str(folder / "output"), "ckpt_dir": str(folder / "models")}
+    config = read_config(bundle, "train", settings, overrides)
+    if "segmenter_steps" in config:
+        config["segmenter_steps"] = iterations
+    config.get_parsed_content("initialize")
+    run_training(config, lambda: None)
+    return None
+
+
 class _TrainingTimer(EpochTimer):
     """Times as many iterations of the floor as an epoch has.
 
@@ -187,77 +222,6 @@ class _TrainingTimer(EpochTimer):
         return self.comparison
 
 
-# ---- scoring -----------------------------------------------------------------------------------------------------
-
-
-def compare_scoring(
-    bundle: str | os.PathLike[str],
-    folder: Path,
-    model: Path,
-    *,
-    rounds: int,
-    overrides: Mapping[str, Any] | None = None,
-) -> Comparison:
-    """Return the bundle's inference on ``folder/pictures`` against the network's forward passes alone.
-
-    Ours is everything between the imports and the last record: reading the configuration and the checkpoint, listing
-    the folder, decoding, preprocessing, the forward passes, heat maps and records. The floor is the same network on the
-    same batches, preprocessed beforehand.
-
-    Args:
-        bundle: the bundle's folder.
-        folder: holds ``pictures``, and gets the results.
-        model: the detector's checkpoint.
-        rounds: how often both sides are timed, after one round that is not.
-        overrides: of ``inference.json``.
-
-    Raises:
-        ConfigError: as :func:`time_bundle`.
-        RuntimeError: when a picture was not scored.
-    """
-    results = folder / "results"
-    settings: dict[str, Any] = {"dataset_dir": str(folder / "pictures"), "output_dir": str(results)}
-    settings |= {"checkpoint": str(model), "uncalibrated": True}
-    device, network, batches = _prepared(read_config(bundle, "inference", settings, overrides))
-    count = sum(len(batch) for batch in batches)
-    comparison = Comparison(f"scoring {count} PNG", SCORING_BAR)
-    for number in range(rounds + 1):
-        watch = Stopwatch(device)
-        config = read_config(bundle, "inference", settings, overrides)
-        config.get_parsed_content("initialize")
-        config.get_parsed_content("run")
-        ours = watch.read()
-        _check_records(results / "records.jsonl", count)
-        shutil.rmtree(results)
-        watch = Stopwatch(device)
-        _forward(network, batches)
-        if number:
-            comparison.ours.append(ours)
-            comparison.floor.append(watch.read())
-    return comparison
-
-
-def _prepared(config: ConfigParser) -> tuple[torch.device, torch.nn.Module, list[Tensor]]:
-    """Return the device, the network and all its batches, preprocessed."""
-    device = config.get_parsed_content("device")
-    batches = [batch["image"].to(device) for batch in config.get_parsed_content("dataloader")]
-    return device, config.get_parsed_content("network").eval(), batches
-
-
-@torch.inference_mode()
-def _forward(network: torch.nn.Module, batches: list[Tensor]) -> None:
-    for batch in batches:
-        network(batch)
-
-
-def _check_records(path: Path, count: int) -> None:
-    """Refuse times of a run in which files were refused or failed."""
-    with open(path, encoding="utf-8") as file:
-        scored = sum(json.loads(line)["status"] == "scored" for line in file)
-    if scored != count:
-        raise RuntimeError(f"{scored} of {count} pictures were scored; the times of such a run mean nothing.")
-
-
 # ---- command line ------------------------------------------------------------------------------------------------
 
 
@@ -268,8 +232,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Time a training iteration and the scoring of a folder against the network's bare arithmetic.",
         epilog=THREADS_ADVICE,
     )
-    parser.add_argument("--bundle", default="bundles/sepiad", help="the bundle's folder (default: %(default)s)")
-    parser.add_argument("--images", type=count, default=1000, help="pictures to score (default: %(default)s)")
+    parser.add_argument(
+        "--bundle", nargs="+", default=["bundles/sepiad"], help="bundles' folders (default: bundles/sepiad)"
+    )
+    parser.add_argument("--images", type=count, default=500, help="pictures to score (default: %(default)s)")
     add_rounds(parser)
     parser.add_argument("--iterations", type=count, default=25, help="of training, a round (default: %(default)s)")
     for config in ("train", "inference"):
@@ -277,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add_json(parser)
     options = vars(parser.parse_args(arguments))
     overrides = {config: dict(options[config]) for config in ("train", "inference")}
-    return run_measurement(time_bundle, **{**options, **overrides})
+    return run_measurement(time_bundles, **{**options, **overrides})
 
 
 if __name__ == "__main__":

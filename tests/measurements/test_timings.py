@@ -40,13 +40,15 @@ def test_both_ratios_are_measured_and_nothing_is_left(phantom, temporary, tmp_pa
     assert main([f"--bundle={BUNDLE}", f"--json={path}", *sizes, *overrides]) == 0
 
     numbers = json.loads(path.read_text())
-    for name in ("training", "scoring"):
+    for name in ("training", "scoring", "scoring_files", "two_cores"):
         assert len(numbers[name]["ratios"]) == 2
         assert all(math.isfinite(r) and r > 0 for r in numbers[name]["ratios"])
         assert min(numbers[name]["ratios"]) == numbers[name]["ratio_min"]
     assert numbers["training"]["units_per_round"] == 2
     table = capsys.readouterr().out.splitlines()
-    assert [line.split("  ")[0] for line in table[1:3]] == ["training iteration", "scoring 5 PNG"]
+    rows = ["training iteration", "scoring 5 PNG, records alone", "scoring 5 PNG, with maps, overlays, page"]
+    assert table[0] == "sepiad" and [line.split("  ")[0] for line in table[2:5]] == rows
+    assert (numbers["scoring"]["bar"], numbers["scoring"]["bar_clock"]) == (1.4, "cpu")
     assert not any(line.startswith(("Inference:", "Records:")) for line in table)
     assert list(temporary.iterdir()) == []
 
