@@ -12,23 +12,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import multiprocessing
 import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any
 
-from measurements.bundle_config import read_config, run_training
 from measurements.command_line import add_json, run_measurement
 from measurements.comparison import write_numbers
-from measurements.epoch_timer import EpochTimer
+from measurements.requested_training import RequestedTraining
 from monai_anomaly.apps.arguments import count
-from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.waiting_threads import SPINS
 
 __all__ = ["BAR", "main", "measure_settings"]
@@ -68,7 +62,9 @@ def measure_settings(
     loops = [0, len(os.sched_getaffinity(0))] if competitors is None else list(competitors)
     result: dict[str, Any] = {}
     with contextlib.ExitStack() as stack:
-        trainings = {name: stack.enter_context(_Training(name, bundle, iterations)) for name in settings}
+        trainings = {
+            name: stack.enter_context(RequestedTraining(bundle, iterations, _variables(name))) for name in settings
+        }
         for training in trainings.values():
             training.seconds()  # to warm up
         for number in loops:
@@ -105,74 +101,10 @@ def _busy_loops(number: int, seconds: float) -> Iterator[list[subprocess.Popen[b
             loop.wait()
 
 
-class _Training:
-    """A training in a process with variables of its own, which goes on for some iterations when it is asked to."""
-
-    def __init__(self, setting: str, bundle: str | os.PathLike[str], iterations: int) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="monai_anomaly-busy-")
-        self._connection, other = multiprocessing.Pipe()
-        variables = {name: value for name, value in os.environ.items() if name not in CHOICES}
-        variables |= dict(pair.split("=", 1) for pair in setting.split(",") if pair)
-        self._process = _spawn(variables, other, os.fspath(bundle), self._folder.name, iterations)
-        other.close()
-
-    def __enter__(self) -> _Training:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.join()
-        self._folder.cleanup()
-
-    def seconds(self) -> float:
-        """Return how long some more iterations take on the clock."""
-        self._connection.send(True)
-        taken: float = self._connection.recv()
-        return taken
-
-
-def _spawn(variables: dict[str, str], *arguments: Any) -> BaseProcess:
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(variables)
-    try:
-        process = multiprocessing.get_context("spawn").Process(target=_train, args=arguments, daemon=True)
-        process.start()
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-    return process
-
-
-def _train(connection: Connection, bundle: str, folder: str, iterations: int) -> None:
-    os.dup2(2, 1)
-    seldom = 10**9
-    settings = {
-        "output_dir": f"{folder}/output",
-        "ckpt_dir": f"{folder}/models",
-        "epoch_length": iterations,
-        "device": "cpu",
-        **dict.fromkeys(("max_epochs", "val_interval", "save_interval"), seldom),
-    }
-    config = read_config(bundle, "train", settings, None)
-    config.parse()
-    timer = _OnRequest(connection)
-    run_training(config, lambda: timer.attach(config.get_parsed_content("train#trainer")))
-
-
-class _OnRequest(EpochTimer):
-    """Has an epoch wait until it is asked for, and answers with its seconds."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__()
-        self._connection = connection
-
-    def _start(self, trainer: ObjectiveTrainer) -> None:
-        self._connection.recv()
-        super()._start(trainer)
-
-    def time_others(self, trainer: ObjectiveTrainer) -> None:
-        self._connection.send(self.iterations.wall)
+def _variables(setting: str) -> dict[str, str]:
+    """Return the environment with a setting, and without the choices of who measures."""
+    kept = {name: value for name, value in os.environ.items() if name not in CHOICES}
+    return kept | dict(pair.split("=", 1) for pair in setting.split(",") if pair)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

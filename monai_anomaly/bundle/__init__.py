@@ -15,7 +15,7 @@ from monai_anomaly.bundle.features import check_weights, feature_layers, feature
 from monai_anomaly.bundle.locator import prepare_locator
 from monai_anomaly.bundle.next_commands import calibrate_command
 from monai_anomaly.bundle.pool_checking import compare_pool, write_pool_check
-from monai_anomaly.bundle.resuming import check_resumable, set_earlier_aside
+from monai_anomaly.bundle.resuming import check_resumable, goes_on_after_restart, set_earlier_aside
 from monai_anomaly.bundle.settings import scoring_settings
 from monai_anomaly.bundle.system import expand_user, has_file, local_device, readers
 from monai_anomaly.bundle.trained_detector import TrainedDetector, open_detector
@@ -39,6 +39,7 @@ __all__ = [
     "feature_layers",
     "feature_network",
     "find_bundle_root",
+    "goes_on_after_restart",
     "has_file",
     "keep_freed_memory",
     "local_device",

@@ -12,8 +12,9 @@ from typing import Any
 import ignite.distributed as idist
 
 from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, previous_path, set_aside
+from monai_anomaly.utils.launches import launch_id, was_restarted
 
-__all__ = ["check_resumable", "set_earlier_aside"]
+__all__ = ["check_resumable", "goes_on_after_restart", "set_earlier_aside"]
 
 
 def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -> None:
@@ -28,6 +29,24 @@ def check_resumable(ckpt_dir: str | os.PathLike[str], spec: Mapping[str, Any]) -
     """
     path = _checkpoint(ckpt_dir)
     check_spec(load_checkpoint(path)["spec"], spec, path)
+
+
+def goes_on_after_restart(ckpt_dir: str | os.PathLike[str]) -> bool:
+    """Return whether ``torchrun`` has started the processes again and there is a checkpoint of the time before.
+
+    A checkpoint of another launch is none to go on from: the failure may have come before this one's first. The
+    first process looks and tells the others, so all of them must ask, in a group that is initialized.
+
+    Args:
+        ckpt_dir: the folder of the checkpoint.
+
+    Raises:
+        CheckpointError: when there is a checkpoint that cannot be read.
+    """
+    goes_on = False
+    if idist.get_rank() == 0 and was_restarted() and os.path.isfile(_checkpoint(ckpt_dir)):
+        goes_on = load_checkpoint(_checkpoint(ckpt_dir)).get("trainer", {}).get("launch") == launch_id()
+    return bool(idist.broadcast(float(goes_on), src=0))
 
 
 def set_earlier_aside(ckpt_dir: str | os.PathLike[str]) -> None:

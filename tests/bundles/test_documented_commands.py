@@ -51,7 +51,7 @@ NOT_RUN = {
     r"monai-anomaly evaluate embedding --dataset_dir STUDIES": "of readers' verdicts, which these tests have not",
     r"eval |\. \.venv": "sets up the shell that it is typed into",
     r"sh integrations/deploy/|\.venv-deploy/": "of MONAI Deploy, whose apps tests with the mark deploy run",
-    r"torchrun ": "test_every_training runs these configurations in two processes",
+    r"torchrun |export TORCH_": "test_several_processes runs one of these lines, and the configurations of the others",
 }
 """Beginnings of commands that are not run, and why."""
 MORE_TINY: dict[str, dict[str, Any]] = {

@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,9 +17,7 @@ from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.sets.duplicates import fingerprint, pixel_hash
 from monai_anomaly.handlers.training.training_checkpoint import TrainingCheckpoint
 from monai_anomaly.transforms.preprocessing import Preprocessing
-from tests.helpers.processes import FreshProcess, run_module
 from tests.helpers.recipes import RECIPES, TINY
-from tests.helpers.repository import ROOT
 from tests.helpers.tiny_bundles import config, outputs, table, words
 from tests.helpers.trained_models import assert_same, load, spec_args
 
@@ -200,60 +193,3 @@ def test_another_network_does_not_resume(examples, sentence, tmp_path, bundle, w
     assert all(part in told for part in expected)
     assert {path.name: path.read_bytes() for path in (tmp_path / "models").iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["models"]
-
-
-# ---- several processes ---------------------------------------------------------------------------------------------
-
-
-def arguments_of(example: Any, names: list[str], folder: Path) -> list[str]:
-    """Return a training of several configurations on the command line, without the choice of a device."""
-    tiny = {key: value for key, value in TINY[example.bundle].items() if key != "device"}
-    files = str([config(name, example.bundle) for name in names])
-    overrides = words({**tiny, "dataset_dir": example.data, "cache_dir": folder / "cache"})
-    return ["run", "--config_file", files, *overrides, *outputs(folder)]
-
-
-def run_both(arguments: list[str]) -> None:
-    """Run two processes that know of each other, as ``torchrun`` starts them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        place = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(probe.getsockname()[1]), "WORLD_SIZE": "2"}
-    ranks = [os.environ | place | {"RANK": rank, "LOCAL_RANK": rank, "LOCAL_WORLD_SIZE": "2"} for rank in "01"]
-    started = [FreshProcess(run_module, "monai.bundle", *arguments, environment=rank) for rank in ranks]
-    for ended in [process.wait() for process in started]:
-        assert ended.returncode == 0, ended.stderr[-3000:]
-
-
-def run_torchrun(arguments: list[str]) -> None:
-    """Run two processes as a user does."""
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node=2",
-        "-m",
-        "monai.bundle",
-    ]
-    result = subprocess.run([*command, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300)
-    assert result.returncode == 0, result.stderr[-3000:]
-
-
-@pytest.mark.parametrize(
-    ("bundle", "names", "run_all"),
-    [
-        ("sepiad", ["train", "multi_gpu_train"], run_torchrun),
-        ("simsid", ["train", "squid", "multi_gpu_train"], run_both),  # whose memory all processes write
-        ("ocad", ["train", "multi_gpu_train"], run_both),
-        ("sagan", ["train", "multi_gpu_train"], run_both),
-        ("embedding", ["train", "multi_gpu_train"], run_both),
-    ],
-)
-def test_several_processes(examples, bundle, names, run_all, tmp_path):
-    run_all(arguments_of(examples(bundle), names, tmp_path))
-    content = load(tmp_path / "models" / "checkpoint.pt")
-    assert content["trainer"]["epoch"] == 3
-    sections = 3 if bundle in ("sagan", "embedding") else 2
-    assert len(list((tmp_path / "cache").iterdir())) == sections  # each made by one of the two
-    if bundle == "simsid":  # of 6 iterations, each stored 4 images of 2 processes in a ring of 10
-        assert content["model"]["generator.bottleneck.memory.pointer"] == 6 * 4 * 2 % 10

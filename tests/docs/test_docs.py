@@ -28,7 +28,8 @@ BUNDLES = sorted(folder.name for folder in (ROOT / "bundles").iterdir() if (fold
 BUNDLE_PAGES = {name: ROOT / "bundles" / name / "docs" / "README.md" for name in BUNDLES}
 USER_GUIDE = ROOT / "docs" / "user_guide.md"
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
-TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalone", "nproc_per_node"}
+TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalone", "nproc_per_node", "max_restarts"}
+TOOLS |= {"rdzv_id"}  # of torchrun, too
 """Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
 TOOLS |= {"head"}  # of ray start
 TOOLS |= {"core_hour", "files", "images", "minutes", "phantoms", "postgres", "workers"}  # of measurements

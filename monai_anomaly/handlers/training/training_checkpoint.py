@@ -19,6 +19,7 @@ from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.atomic import TEMPORARY_MARK
 from monai_anomaly.utils.checkpoint import check_spec, load_checkpoint, save_checkpoint
 from monai_anomaly.utils.exceptions import CheckpointError, TrainingError
+from monai_anomaly.utils.launches import launch_id
 from monai_anomaly.utils.stop_signals import advise
 
 __all__ = ["Stateful", "TrainingCheckpoint"]
@@ -40,8 +41,8 @@ class TrainingCheckpoint:
     """Saves what a run needs to go on.
 
     ``checkpoint.pt`` is written before the first epoch, after every `interval` epochs and at the end: the detector, the
-    objective with its critics and policies, the optimizers, the epoch and whatever else has a state. The one before it
-    stays as ``checkpoint.previous.pt``. It loads with `weights_only=True`.
+    objective with its critics and policies, the optimizers, the epoch, the word of ``torchrun`` for its launch and
+    whatever else has a state. The one before it stays as ``checkpoint.previous.pt``. It loads with `weights_only=True`.
     Attach it last but for the :class:`~monai_anomaly.handlers.training.detector_writer.DetectorWriter`, so that what it
     saves has passed the trainer's guards.
 
@@ -131,13 +132,14 @@ class TrainingCheckpoint:
         epoch = min(state.epoch, state.iteration // state.epoch_length)
         model = self.trainer.objective.detector.state_dict()
         _require_finite(model)
+        launch = {"launch": launch_id()} if launch_id() else {}
         return {
             "model": model,
             "spec": self.spec,
             "objective": self.trainer.objective.state_dict(),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.trainer.optimizers.items()},
             "others": {name: other.state_dict() for name, other in self.others.items()},
-            "trainer": {"epoch": epoch, "epoch_length": state.epoch_length},
+            "trainer": {"epoch": epoch, "epoch_length": state.epoch_length, **launch},
         }
 
     def _begin(self, engine: Engine) -> None:
