@@ -37,7 +37,7 @@ _DECODERS = (
     "simplejpeg",
 )
 _THREADS = ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-_EXTRAS = ("highdicom", "mlflow", "onnx", "onnxruntime")
+_EXTRAS = ("highdicom", "mlflow", "onnx", "onnxruntime", "pyarrow", "ray")
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
