@@ -54,7 +54,7 @@ def make_files(
     files["PNG, RGB, 256 x 256"] = [_recode(path, folder / f"rgb-{path.name}") for path in gray]
     files["JPEG, gray, 256 x 256"] = [_recode(path, folder / f"{path.stem}.jpg", "L") for path in gray]
     phantom = make_phantom(folder / "phantom", num_train=count, num_val=0, num_test=0, progress=False)
-    studies = sorted(Path(phantom).rglob("*.dcm"))
+    studies = [path for path in sorted(Path(phantom).rglob("*.dcm")) if _is_still(path)]
     files["DICOM, ultrasound"] = studies
     files["DICOM, ultrasound, JPEG"] = [_compress(path, folder / f"{path.stem}-jpeg.dcm") for path in studies]
     name = f"JPEG, RGB, {shape[0]} x {shape[1]}"
@@ -68,6 +68,10 @@ def _recode(path: Path, target: Path, mode: str = "RGB") -> Path:
     with Image.open(path) as picture:
         picture.convert(mode).save(target)
     return target
+
+
+def _is_still(path: Path) -> bool:
+    return int(dcmread(path, specific_tags=["NumberOfFrames"]).get("NumberOfFrames") or 1) == 1
 
 
 def _compress(path: Path, target: Path) -> Path:

@@ -82,7 +82,8 @@ def _step(lines: np.ndarray) -> float:
     left, right = lines[:, :, :-1], lines[:, :, 1:]
     if lines.dtype != np.uint8:
         return float(np.abs(right - left).mean(dtype=np.float64))
-    return float(_shares(np.maximum(left, right) - np.minimum(left, right)) @ LEVELS)
+    steps = np.maximum(left, right) - np.minimum(left, right)
+    return int(steps.sum(dtype=np.uint64)) / (WHITE * steps.size)
 
 
 def _shares(values: np.ndarray) -> np.ndarray:
