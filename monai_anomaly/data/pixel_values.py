@@ -9,7 +9,7 @@ import numpy as np
 
 from monai_anomaly.data.errors import ImageReadError
 
-__all__ = ["ROUNDING", "check_finite", "scale", "small_range", "unit", "unit_range"]
+__all__ = ["ROUNDING", "check_finite", "scale", "small_range", "unit", "unit_range", "whole_numbers"]
 
 ROUNDING = 1e-6
 """How far beyond 0 and 1 real numbers may lie and still be taken for 0 to 1, e.g. 255 times a 32-bit 1/255."""
@@ -77,6 +77,21 @@ def unit(values: np.ndarray) -> np.ndarray:
         values: float32 or uint8.
     """
     return scale(values, 0, 255) if values.dtype == np.uint8 else values
+
+
+def whole_numbers(values: np.ndarray) -> np.ndarray:
+    """Return as uint8 what :func:`unit` makes the values from; the values themselves where that is not possible.
+
+    Args:
+        values: ``(C, H, W)``, float32 in [0, 1], or uint8.
+    """
+    if values.dtype == np.uint8:
+        return values
+    for part in (values[:, ::16, ::16], values):  # a few of them answer it for nearly every picture of more bits
+        numbers = np.rint(part * np.float32(255)).astype(np.uint8)
+        if not np.array_equal(unit(numbers), part):
+            return values
+    return numbers
 
 
 def unit_range(values: np.ndarray) -> np.ndarray:

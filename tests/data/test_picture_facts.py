@@ -38,13 +38,17 @@ def test_gray_values_are_those_of_numpy():
 
 
 @pytest.mark.parametrize("shape", [(1, 256, 256), (3, 60, 90), (1, 1, 1), (3, 1, 9), (1, 9, 1), (3, 700, 1100)])
-def test_facts_of_eight_bits_are_those_of_their_real_numbers(shape):
+def test_facts_of_eight_bits_are_those_of_their_real_numbers(shape, monkeypatch):
     random = np.random.default_rng(0)
     values = random.integers(0, 256, shape, np.uint8) * random.integers(0, 2, shape[1:], np.uint8)
     for picture in (values, values[:, ::-1]):  # as a picture that was turned is a view
         real = picture_facts(picture.astype(np.float32) / np.float32(255))
         facts = picture_facts(picture)
         assert list(facts) == list(real)
+        assert facts == real
+        with monkeypatch.context() as other:
+            other.setattr("monai_anomaly.data.picture_facts.whole_numbers", lambda values: values)
+            real = picture_facts(picture.astype(np.float32) / np.float32(255))
         assert facts == pytest.approx(real, rel=1e-6, abs=1e-9)
         exact = ("rows", "columns", "colored", "gray_zero")
         assert [facts[name] for name in exact] == [real[name] for name in exact]
