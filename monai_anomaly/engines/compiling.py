@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch
+import torch._functorch.config as functorch_config
 from torch import Tensor, nn
 
 from monai_anomaly.utils.exceptions import ConfigError
@@ -23,6 +24,7 @@ def compile_networks(networks: Iterable[nn.Module], device: torch.device | str) 
     Raises:
         ConfigError: when this machine lacks what ``torch.compile`` needs for the device.
     """
+    functorch_config.donated_buffer = False  # an objective may take gradients of a graph more than once
     _try_compiler(device)
     for network in networks:
         network.compile()

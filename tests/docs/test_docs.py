@@ -32,7 +32,7 @@ TOOLS = {"version", "backend-store-uri", "cov", "editable", "logdir", "standalon
 TOOLS |= {"rdzv_id"}  # of torchrun, too
 """Options of monai-anomaly itself, pytest, pip, tensorboard and torchrun."""
 TOOLS |= {"head"}  # of ray start
-TOOLS |= {"core_hour", "files", "images", "minutes", "phantoms", "postgres", "workers"}  # of measurements
+TOOLS |= {"auc", "core_hour", "files", "images", "minutes", "phantoms", "postgres", "workers"}  # of measurements
 MONAI_LABEL = {"app", "conf", "download", "host", "name", "output", "port", "studies"}
 VERBS = {"run": run, "ckpt_export": ckpt_export, "onnx_export": onnx_export}
 TRACKING = {"tracking"}
