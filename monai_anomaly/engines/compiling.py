@@ -34,10 +34,11 @@ def _try_compiler(device: torch.device | str) -> None:
     try:
         torch.compile(_sample)(torch.zeros(8, device=device))
     except RuntimeError as error:  # every failure of torch.compile is one
-        reason = str(error).strip().splitlines()[0][:200]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = next((line for line in lines if not line.endswith("raised:")), type(error).__name__)[:200].rstrip(".")
         raise ConfigError(
             f"compile=True needs a C++ compiler (g++, or what CXX names) and Python's headers, on a GPU Triton, too; "
-            f"torch.compile says: {reason} Install them, or set compile to False."
+            f"torch.compile says: {reason}. Install them, or set compile to False."
         ) from error
 
 

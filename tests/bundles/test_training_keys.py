@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from monai_anomaly.utils.exceptions import ConfigError
+from tests.helpers.compilers import no_compiler
 from tests.helpers.trained_models import assert_same, load, load_trained
 
 pytestmark = pytest.mark.usefixtures("at_root")
@@ -57,13 +58,8 @@ def test_translated_networks_train_and_resume_bit_identical(examples, tmp_path, 
     assert_same(load(parts / "models" / "model.pt")["model"], load(whole / "models" / "model.pt")["model"])
 
 
-def test_without_a_compiler_a_training_ends_before_its_first_step(examples, tmp_path, monkeypatch):
-    import torch._inductor.config
-
-    torch.compiler.reset()
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
-    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
-    with pytest.raises(RuntimeError) as failure:  # MONAI's, of the step that failed
+def test_without_a_compiler_a_training_ends_before_its_first_step(examples, tmp_path):
+    with no_compiler(), pytest.raises(RuntimeError) as failure:  # MONAI's, of the step that failed
         examples("ocad").train(tmp_path, compile=True)
     assert isinstance(failure.value.__cause__, ConfigError) and "set compile to False" in str(failure.value.__cause__)
     assert not (tmp_path / "models" / "model.pt").exists()

@@ -12,6 +12,7 @@ import torch
 
 from monai_anomaly.engines.compiling import compile_networks
 from monai_anomaly.utils.exceptions import ConfigError
+from tests.helpers.compilers import no_compiler
 from tests.helpers.two_players import TwoPlayers, make_trainer
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="there is no g++")
@@ -33,11 +34,7 @@ def test_a_translated_training_is_near_the_plain_one_and_its_weights_have_the_sa
     plain.load_state_dict(translated.state_dict())
 
 
-def test_without_a_compiler_it_is_said_what_is_missing(monkeypatch):
-    import torch._inductor.config  # what CXX names was read when it was first imported
-
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", (None, "no-such-compiler"))
-    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
-    torch.compiler.reset()
-    with pytest.raises(ConfigError, match=r"C\+\+ compiler.*set compile to False"):
+def test_without_a_compiler_it_is_said_what_is_missing():
+    expected = r"C\+\+ compiler.*No working C\+\+ compiler found.*set compile to False"
+    with no_compiler(), pytest.raises(ConfigError, match=expected):
         compile_networks([], "cpu")
