@@ -48,7 +48,7 @@ def _measure(names: Sequence[str], short: bool) -> tuple[list[Figure], list[str]
     figures: list[Figure] = []
     failed = []
     for part in PARTS:
-        if part.name in names:
+        if part.name in names and (part.in_short or not short):
             try:
                 with tempfile.TemporaryDirectory(prefix="monai_anomaly-benchmark-") as folder:
                     figures += run_part(part, Path(folder), short)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +22,6 @@ from typing import Any, NamedTuple
 __all__ = ["PARTS", "Figure", "Part", "run_part"]
 
 BUNDLES = ("sepiad", "simsid", "sagan", "ocad", "embedding")
-SCORING_BARS = {"sepiad": 1.4, "simsid": 1.4, "sagan": 1.8, "ocad": 2.2, "embedding": 1.5}
 
 
 class Figure(NamedTuple):
@@ -50,6 +50,8 @@ class Part:
         short: further words of the short form.
         pick: from its numbers to figures.
         folder: whether it takes a folder to work in, as its first word.
+        model: whether its first word is a trained detector.
+        in_short: whether the short form has it, too.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Part:
     words: Sequence[str] = ()
     short: Sequence[str] = ()
     folder: bool = False
+    model: bool = False
+    in_short: bool = True
 
     def __str__(self) -> str:
         return " ".join((self.name, *self.words))
@@ -73,24 +77,38 @@ def run_part(part: Part, folder: Path, short: bool) -> list[Figure]:
     Raises:
         CalledProcessError: when it fails; it has said why.
     """
-    numbers = folder / "numbers.json"
-    words = [sys.executable, "-m", f"measurements.{part.name}", *([str(folder)] if part.folder else ()), *part.words]
-    words += [*(part.short if short else ()), "--json", str(numbers)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(words, check=True, stdout=sys.stderr, env=environment)
+    numbers, first = folder / "numbers.json", []
+    if part.folder:
+        first = [str(folder)]
+    if part.model:
+        first = [str(folder / "models" / "model.pt")]
+        training = ("--ckpt_dir", str(folder / "models"), "--output_dir", str(folder / "output"), "--max_minutes", "1")
+        _run("monai_anomaly", "train", "embedding", *training)
+    _run(f"measurements.{part.name}", *first, *part.words, *(part.short if short else ()), "--json", str(numbers))
     return part.pick(json.loads(numbers.read_text()))
 
 
+def _run(module: str, *words: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, "-m", module, *words], check=True, stdout=sys.stderr, env=environment)
+
+
 def _timings(bundle: str) -> Part:
+    names = {
+        "training": "training iteration over its arithmetic",
+        "scoring": "scoring over the forward pass, records alone",
+        "scoring_files": "scoring over the forward pass, with maps, overlays and page",
+    }
+
     def pick(numbers: Mapping[str, Any]) -> list[Figure]:
-        training, scoring = numbers["training"], numbers["scoring"]
+        known = {key: numbers[key] for key in names if numbers[key] is not None}  # embedding does not descend
         return [
-            Figure(f"{bundle}: training iteration over its arithmetic", training["cpu_ratio_median"], bar=1.25),
-            Figure(f"{bundle}: scoring over the forward pass", scoring["cpu_ratio_median"], bar=SCORING_BARS[bundle]),
+            Figure(f"{bundle}: {names[key]}", summary["cpu_ratio_median"], bar=summary["bar"])
+            for key, summary in known.items()
         ]
 
     words = ("--bundle", f"bundles/{bundle}", "--images", "500")
-    return Part("timings", pick, words, short=("--images", "100", "--rounds", "3", "--iterations", "5"))
+    return Part("timings", pick, words, short=("--images", "100", "--rounds", "2", "--iterations", "3"))
 
 
 def _caches(numbers: Mapping[str, Any]) -> list[Figure]:
@@ -113,9 +131,23 @@ def _exports(numbers: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
+def _starts(numbers: Mapping[str, Any]) -> list[Figure]:
+    return [
+        Figure(f"start: {name}", statistics.median(spent), "s", 6.0 if name.startswith("predict") else None)
+        for name, spent in numbers.items()
+    ]
+
+
+def _processes(numbers: Mapping[str, Any]) -> list[Figure]:
+    faster = statistics.median(numbers["ratio"])
+    return [Figure("training by two processes on two cores: an image's time over that of one", 1 / faster, bar=1 / 1.7)]
+
+
 PARTS = (
     *(_timings(bundle) for bundle in BUNDLES),
     Part("exports", _exports, short=("--passes", "4")),
     Part("large_training_set", _caches, ("--images", "4000"), short=("--images", "400", "--epochs", "1"), folder=True),
+    Part("start", _starts, short=("--rounds", "1", "--only", "predict PNG, .pt"), model=True),
+    Part("processes", _processes, in_short=False),
 )
 """In the order of the page."""

@@ -75,16 +75,23 @@ class TestParts:
             assert all(word in text for word in (*asked, "--json"))
 
     def test_names_are_of_one_figure_each(self):
-        timings = {"training": {"cpu_ratio_median": 1.1}, "scoring": {"cpu_ratio_median": 1.2}}
+        timings = {key: {"cpu_ratio_median": 1.1, "bar": None} for key in ("training", "scoring", "scoring_files")}
         names = [figure.name for part in PARTS if part.name == "timings" for figure in part.pick(timings)]
-        assert len(set(names)) == len(names) == 10
+        assert len(set(names)) == len(names) == 15
+
+    def test_a_method_that_does_not_descend_has_no_iteration(self):
+        timings = {"training": None} | {
+            key: {"cpu_ratio_median": 1.1, "bar": 1.5} for key in ("scoring", "scoring_files")
+        }
+        assert [figure.bar for figure in PARTS[0].pick(timings)] == [1.5, 1.5]
 
     def test_a_part_is_run_with_its_words(self, tmp_path, monkeypatch):
         asked = []
 
         def run(words, **options):
             asked.append((words, options["env"]["OMP_NUM_THREADS"]))
-            (tmp_path / "numbers.json").write_text(json.dumps({"value": 3.0}))
+            if "--json" in words:
+                (tmp_path / "numbers.json").write_text(json.dumps({"value": 3.0}))
 
         monkeypatch.setattr(subprocess, "run", run)
         part = Part("some", lambda numbers: [Figure("a", numbers["value"])], ("--x",), ("--y",), folder=True)
@@ -95,6 +102,17 @@ class TestParts:
         assert ends[0] == ["measurements.some", str(tmp_path), "--x", "--y", *numbers]
         assert ends[1] == ["measurements.some", str(tmp_path), "--x", *numbers]
         assert {threads for _, threads in asked} == {"1"}
+        asked.clear()
+        run_part(Part("some", lambda numbers: [], model=True), tmp_path, short=False)
+        made, used = (words[2:] for words, _ in asked)
+        assert made[:3] == ["monai_anomaly", "train", "embedding"] and str(tmp_path / "models") in made
+        assert used[:2] == ["measurements.some", str(tmp_path / "models" / "model.pt")]
+
+    def test_two_processes_and_starts(self):
+        picked = {part.name: part.pick for part in PARTS}
+        assert picked["processes"]({"1": [10.0], "ratio": [1.5, 2.0, 1.6]})[0].value == 1 / 1.6
+        starts = picked["start"]({"import torch": [1.0, 3.0, 2.0], "predict PNG": [5.0]})
+        assert starts == [Figure("start: import torch", 2.0, "s"), Figure("start: predict PNG", 5.0, "s", 6.0)]
 
 
 class TestCommand:
@@ -112,6 +130,11 @@ class TestCommand:
         assert [made.commit for made in read_history(history)] == ["old", "new"]
         assert len(read_history(history)[-1].figures) == len(PARTS) and "exports" in page.read_text()
         assert "old of" in capsys.readouterr().out
+
+    def test_the_short_form_leaves_out_what_needs_idle_cores(self, files, capsys):
+        history, page = files
+        assert benchmark.main([f"--history={history}", f"--page={page}", "--short"]) == 0
+        assert "processes" not in capsys.readouterr().out
 
     @pytest.mark.parametrize("words", [["--short"], ["--parts", "exports"]])
     def test_a_part_of_it_is_not_kept(self, files, words, capsys):
