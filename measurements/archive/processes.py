@@ -14,7 +14,7 @@ from pathlib import Path
 
 __all__ = ["WORKER", "CpuLog", "descendants", "kill_a_worker", "lives"]
 
-WORKER = "ShardScorer"
+WORKER = "ray::MapWorker"
 """Is in the command line of those that score, as Ray calls them."""
 
 
