@@ -27,7 +27,7 @@ def compile_networks(networks: Iterable[nn.Module], device: torch.device | str) 
     functorch_config.donated_buffer = False  # an objective may take gradients of a graph more than once
     _try_compiler(device)
     for network in networks:
-        network.compile()
+        network.compile(dynamic=False)  # the same kernels for a shape, whichever shapes came before
 
 
 def _try_compiler(device: torch.device | str) -> None:
