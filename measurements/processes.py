@@ -48,7 +48,7 @@ def measure_processes(
         The images a second of each round, by the number of processes, and their ``ratio``.
     """
     config = read_config(bundle, "train", {}, None)
-    images = iterations * config.get_parsed_content("batch_size") * config.get_parsed_content("steps_per_iteration")
+    images = iterations * config.get_parsed_content("train#dataloader#batch_size")
     variables = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (
         RequestedTraining(bundle, iterations, variables) as one,

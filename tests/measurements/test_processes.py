@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from measurements import processes, requested_training
 from measurements.processes import main
 from tests.helpers.tiny_bundles import bundle_root
@@ -25,9 +27,10 @@ class Training:
         return self.taken
 
 
-def test_rates_and_their_ratio(monkeypatch, capsys):
+@pytest.mark.parametrize("bundle", ["sepiad", "simsid"])
+def test_rates_and_their_ratio(monkeypatch, capsys, bundle):
     monkeypatch.setattr(processes, "RequestedTraining", Training)
-    assert main(["--bundle", str(bundle_root("simsid")), "--rounds", "3", "--iterations", "2"]) == 0
+    assert main(["--bundle", str(bundle_root(bundle)), "--rounds", "3", "--iterations", "2"]) == 0
     one, two, ratio, _ = capsys.readouterr().out.splitlines()
     rates = [float(line.split("median")[1].split()[0]) for line in (one, two, ratio)]
     assert rates[0] > 0 and rates[1] == 1.6 * rates[0] and rates[2] == 1.6
