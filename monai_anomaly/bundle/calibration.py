@@ -103,6 +103,7 @@ def read_calibration(
     frames: str,
     aggregate: str,
     false_alarm_rate: float | None = None,
+    precision: str = "float32",
 ) -> Calibration:
     """Return the calibration of a detector, for the rules and the false-alarm rate in use.
 
@@ -112,6 +113,7 @@ def read_calibration(
         frames: the frame rule in use.
         aggregate: the aggregation in use.
         false_alarm_rate: the rate that decisions are to have; None asks for none.
+        precision: that the network computes in.
 
     Raises:
         CalibrationError: when there is none, it is damaged or of something else, or has too few patients for the rate.
@@ -126,7 +128,7 @@ def read_calibration(
             "--uncalibrated True."
         )
     calibration = read_any_calibration(path)
-    calibration.require_match(trained.model_hash, trained.spec_hash, frames, aggregate)
+    calibration.require_match(trained.model_hash, trained.spec_hash, frames, aggregate, precision)
     if false_alarm_rate is not None:
         calibration.require_rate(false_alarm_rate)
     return calibration

@@ -159,7 +159,21 @@ class TrainedDetector:
     @cached_property
     def inferer(self) -> ImageInferer:
         """Makes maps of images with the detector."""
-        return ImageInferer() if self.member_guards is None else ConsensusInferer(self.member_guards)
+        return self.inferer_in("float32")
+
+    def inferer_in(self, precision: str) -> ImageInferer:
+        """Return what makes maps of images with the detector.
+
+        Args:
+            precision: as :class:`~monai_anomaly.engines.image_inferer.ImageInferer` takes it.
+
+        Raises:
+            ConfigError: when a consensus is to score in another precision than float32.
+            ValueError: for an unknown precision.
+        """
+        if self.member_guards is None:
+            return ImageInferer(precision)
+        return ConsensusInferer(self.member_guards, precision=precision)
 
     @cached_property
     def preprocessing(self) -> Preprocessing:

@@ -53,6 +53,7 @@ class Calibration:
         versions: of the packages that made the scores.
         date: when, in UTC, ISO 8601.
         counts: what else is to be known of the images, e.g. how many files could not be read.
+        precision: that the network computed in.
 
     Raises:
         CalibrationError: for scores that cannot calibrate: fewer than two patients, or not finite.
@@ -69,6 +70,7 @@ class Calibration:
     versions: Mapping[str, str] = field(default_factory=dict)
     date: str = ""
     counts: Mapping[str, int] = field(default_factory=dict)
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         check_frame_rule(self.frames)
@@ -166,21 +168,28 @@ class Calibration:
         self.require_rate(alpha)
         return "anomalous" if self.p_value(score) <= alpha else "normal"
 
-    def require_match(self, model_hash: str, spec_hash: str, frames: str, aggregate: str) -> None:
-        """Refuse to be used for another detector, another preprocessing or another rule.
+    def require_match(
+        self, model_hash: str, spec_hash: str, frames: str, aggregate: str, precision: str = "float32"
+    ) -> None:
+        """Refuse to be used for another detector, another preprocessing, another rule or another precision.
 
         Args:
             model_hash: of the checkpoint in use.
             spec_hash: of detector and preprocessing in use.
             frames: the frame rule in use.
             aggregate: the aggregation in use.
+            precision: that the network in use computes in.
 
         Raises:
             CalibrationError: naming every difference.
         """
         differences = [
             f"{what} {got!r} there and {wanted!r} here"
-            for what, got, wanted in (("frames is", self.frames, frames), ("aggregate is", self.aggregate, aggregate))
+            for what, got, wanted in (
+                ("frames is", self.frames, frames),
+                ("aggregate is", self.aggregate, aggregate),
+                ("precision is", self.precision, precision),
+            )
             if got != wanted
         ]
         if self.model_hash != model_hash:
@@ -227,7 +236,7 @@ class Calibration:
         try:
             if wanted != checksum(content):
                 raise CalibrationError("its checksum is not that of its content")
-            known = {k: content[k] for k in cls.__dataclass_fields__}
+            known = {k: content[k] for k in cls.__dataclass_fields__ if k != "precision" or k in content}
             calibration = cls(**{**known, "scores": tuple(known["scores"]), "groups": tuple(known["groups"])})
             if calibration._content() != content:
                 raise CalibrationError("its numbers do not follow from its scores")
@@ -254,6 +263,7 @@ class Calibration:
             "thresholds": {f"{alpha:g}": value for alpha, value in self.thresholds.items()},
             "frames": self.frames,
             "aggregate": self.aggregate,
+            **({} if self.precision == "float32" else {"precision": self.precision}),  # as files of before have it
             "counts": dict(self.counts),
             "model_hash": self.model_hash,
             "spec_hash": self.spec_hash,

@@ -14,6 +14,7 @@ from torch import Tensor
 from monai_anomaly.engines.image_inferer import ImageInferer
 from monai_anomaly.guard.member_guards import MemberGuards
 from monai_anomaly.networks.nets.consensus.consensus import Consensus
+from monai_anomaly.utils.exceptions import ConfigError
 
 __all__ = ["ConsensusInferer", "Said"]
 
@@ -40,9 +41,15 @@ class ConsensusInferer(ImageInferer):
         guards: the members'.
         held_out: whether to score a held-out normal of the consensus as if its patient had not been there, which a
             calibration asks for.
+        precision: ``"float32"`` only, as what the members say is computed once more, and in that.
+
+    Raises:
+        ConfigError: for another precision.
     """
 
-    def __init__(self, guards: MemberGuards, held_out: bool = False) -> None:
+    def __init__(self, guards: MemberGuards, held_out: bool = False, precision: str = "float32") -> None:
+        if precision != "float32":
+            raise ConfigError(f"a consensus scores in float32, not in {precision!r}; leave precision out.")
         super().__init__()
         self.guards = guards
         self.held_out = held_out

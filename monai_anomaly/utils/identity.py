@@ -88,15 +88,15 @@ def site_key() -> bytes:
     """
     named = os.environ.get(KEY_VARIABLE)
     if named:
-        return _read_key(Path(named))
+        return _read_key(named)
     folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return _read_or_make(Path(folder) / "monai_anomaly" / "identity.key")
+    return _read_or_make(os.path.join(folder, "monai_anomaly", "identity.key"))
 
 
 @lru_cache(maxsize=8)
-def _read_key(path: Path) -> bytes:
+def _read_key(path: str) -> bytes:  # a text: it is asked for with each file, and making a Path costs as much as hashing
     try:
-        key = path.read_bytes().strip()
+        key = Path(path).read_bytes().strip()
     except OSError as error:
         raise ConfigError(f"the key file of ${KEY_VARIABLE} cannot be read ({error.strerror}); correct it.") from None
     if len(key) < _LEAST_KEY:
@@ -105,10 +105,10 @@ def _read_key(path: Path) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def _read_or_make(path: Path) -> bytes:
-    if not path.is_file():
+def _read_or_make(path: str) -> bytes:
+    if not os.path.isfile(path):
         try:
-            _make(path)
+            _make(Path(path))
         except OSError as error:
             raise ConfigError(
                 f"no key for hashed identifiers can be kept in the user's configuration folder ({error.strerror}); "

@@ -216,3 +216,17 @@ def test_calibrating_without_a_detector_or_with_one_normal_is_refused(models, sm
     (models / "model.pt").unlink()
     assert "train first" in refusal(calibrate, models, small_phantom)
     assert not list(models.iterdir())
+
+
+def test_a_calibration_is_of_one_precision(models, own, tmp_path):
+    plain = calibrate(models, own)
+    rounded = calibrate(models, own, precision="bfloat16")
+    assert (plain.precision, rounded.precision) == ("float32", "bfloat16")
+    differences = np.abs(np.subtract(plain.scores, rounded.scores))
+    assert 0 < differences.max() < 0.1 * max(plain.scores)
+    sentence = refusal(infer, models, own, tmp_path / "out", false_alarm_rate=0.25)
+    assert "precision is 'bfloat16' there and 'float32' here" in sentence and "Run calibrate" in sentence
+    records = infer(models, own, tmp_path / "out", false_alarm_rate=0.25, precision="bfloat16")
+    scores = {record["score"] for record in records if record["decision"] is not None}
+    assert set(rounded.scores) <= scores  # a normal has its calibration's score in this precision, too
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["precision"] == "bfloat16"

@@ -119,6 +119,7 @@ def test_a_score_that_is_not_finite_gets_no_p_value(score):
         ({"spec_hash": "d" * 64}, "the preprocessing or the network's settings are others"),
         ({"frames": "all"}, "frames is 'middle' there and 'all' here"),
         ({"aggregate": "mean"}, "aggregate is 'max' there and 'mean' here"),
+        ({"precision": "bfloat16"}, "precision is 'float32' there and 'bfloat16' here"),
     ],
 )
 def test_a_calibration_of_something_else_is_refused(changes, sentence):

@@ -47,3 +47,19 @@ def test_elsewhere_the_batch_goes_through_at_once():
     assert sizes == [3, 8, 8, 1, 1]
     ImageInferer()(torch.zeros(2, 1, 4, 4), lambda images: network(images))
     assert sizes[5:] == [1, 1]  # of a function nobody knows
+
+
+def test_bfloat16_moves_a_map_a_little_and_stays_independent_of_the_batch():
+    detector = small_detector("SEPIAD").to(memory_format=torch.channels_last)
+    images = small_images(detector, 11)
+    with torch.inference_mode():
+        exact, rounded = ImageInferer()(images, detector), ImageInferer("bfloat16")(images, detector)
+        alone = torch.cat([ImageInferer("bfloat16")(image[None], detector) for image in images])
+    assert rounded.dtype == torch.float32 and torch.equal(rounded, alone)
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded.mean((1, 2, 3)), exact.mean((1, 2, 3)), rtol=0.05, atol=0.01)
+
+
+def test_another_precision_is_refused():
+    with pytest.raises(ValueError, match="one of float32, bfloat16, got 'float16'"):
+        ImageInferer("float16")

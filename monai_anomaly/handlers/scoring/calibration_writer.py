@@ -22,6 +22,7 @@ from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.calibration.conformal import patients_needed
 from monai_anomaly.data.frame_rule import check_frame_rule
 from monai_anomaly.data.sets.duplicates import find_duplicates, fingerprint, pixel_hash
+from monai_anomaly.engines.image_inferer import check_precision
 from monai_anomaly.handlers.scoring.calibration_records import CalibrationRecords, records_path
 from monai_anomaly.handlers.scoring.items import count_inputs, evaluated_items, require_single_process
 from monai_anomaly.metrics.study_score import check_aggregate
@@ -79,6 +80,7 @@ class CalibrationWriter:
         frames: the rule that took frames from a cine.
         aggregate: how the scores of a study's frames make its score.
         guard: says of the records which normals it refuses; the calibration is made of all. None refuses none.
+        precision: that the network computes in.
 
     Raises:
         ValueError: for an unknown rule.
@@ -92,12 +94,14 @@ class CalibrationWriter:
         frames: str,
         aggregate: str = "max",
         guard: Guard | None = None,
+        precision: str = "float32",
     ) -> None:
         self.path = Path(path).expanduser().absolute()
         self.identify = identify
         self.frames = check_frame_rule(frames)
         self.aggregate = check_aggregate(aggregate)
         self.guard = guard
+        self.precision = check_precision(precision)
 
     def attach(self, engine: Engine) -> None:
         """Attach the writer to an evaluator."""
@@ -204,6 +208,7 @@ class CalibrationWriter:
             data_hash=hashlib.sha256("\n".join(sorted(row.images for row in rows)).encode()).hexdigest(),
             frames=self.frames,
             aggregate=self.aggregate,
+            precision=self.precision,
             versions={**package_versions(_PACKAGES), "python": platform.python_version()},
             date=f"{datetime.now(timezone.utc):%Y-%m-%dT%H:%M:%SZ}",
             counts={"refused_files": self._refused.total(), "left_out_as_trained_on": left_out, "copies": copies},
