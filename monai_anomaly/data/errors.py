@@ -75,9 +75,7 @@ def boundary(what: str) -> Iterator[None]:
     except MemoryError:
         raise ImageReadError("budget", f"{what} ran out of memory; export a smaller file.") from None
     except RecursionError:
-        raise ImageReadError(
-            "budget", f"{what} went deeper than any image needs, into parts within parts; export the image again."
-        ) from None
+        raise _too_deep(what) from None
     except EOFError:
         raise ImageReadError("truncated", f"the file ended while {what}; copy or export it again.") from None
     except OSError as error:  # also of decoders, which set no number
@@ -91,5 +89,16 @@ def boundary(what: str) -> Iterator[None]:
         raise _failed(what, error) from None
 
 
+def _too_deep(what: str) -> ImageReadError:
+    return ImageReadError(
+        "budget", f"{what} went deeper than any image needs, into parts within parts; export the image again."
+    )
+
+
 def _failed(what: str, error: BaseException) -> ImageReadError:
+    cause = error.__context__
+    while cause is not None:  # pydicom makes an OSError of one that its innermost call ran into
+        if isinstance(cause, RecursionError):
+            return _too_deep(what)
+        cause = cause.__context__
     return ImageReadError("decode_failed", f"{what} failed ({type(error).__name__}); export the file again.")
