@@ -231,7 +231,5 @@ def test_a_calibration_is_of_one_precision(models, own, tmp_path):
     sentence = refusal(infer, models, tmp_path / "in", tmp_path / "out", false_alarm_rate=0.25)
     assert "precision is 'bfloat16' there and 'float32' here" in sentence and "Run calibrate" in sentence
     records = infer(models, tmp_path / "in", tmp_path / "out", false_alarm_rate=0.25, precision="bfloat16")
-    assert {record["score"] for record in records} == set(
-        rounded.scores
-    )  # a normal has its calibration's score in this precision, too
+    assert {record["score"] for record in records} == set(rounded.scores)  # bit for bit
     assert json.loads((tmp_path / "out" / "run.json").read_text())["precision"] == "bfloat16"
