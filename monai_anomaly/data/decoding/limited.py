@@ -4,8 +4,8 @@
 """Decoding in a process of its own, with limits on time and memory; a file that breaks it costs that file.
 
 A header says how large a picture is, and not how long its decoder takes: JPEG scans, tiles, chunks and nested sequences
-cost time that no header announces, and decoders are libraries in C. The process starts with the first file, in about
-half a second, and serves all readers; several threads have one each. It is started anew and never forked, so that it
+cost time that no header announces, and decoders are libraries in C. The process starts with the first file, in a fifth
+to half a second, and serves all readers; several threads have one each. It is started anew and never forked, so that it
 holds nothing of PyTorch.
 """
 

@@ -13,9 +13,9 @@ import signal
 from io import FileIO
 from typing import Any
 
-from monai_anomaly.data.arrays.itk_image import load_itk
 from monai_anomaly.data.decoding.jobs import Job, do_job
 from monai_anomaly.data.decoding.messages import pack_answer, pack_message, read_message, write_all
+from monai_anomaly.data.decoding.open_file import load_decoder
 from monai_anomaly.data.errors import ImageReadError
 
 __all__ = ["main"]
@@ -35,14 +35,16 @@ def main() -> None:
     questions, answers = _take_streams()
     _limit_memory()
     write_all(answers, pack_message({"ready": True}))
+    loaded: set[str] = set()
     while True:
         try:
             question = read_message(questions.readinto)
         except EOFError:
             return
         answer: Any
-        if question["kind"] in ("nrrd", "metaimage"):
-            load_itk()  # not the file's time and memory
+        if question["kind"] not in loaded:  # not the file's time and memory
+            _load(question["kind"])
+            loaded.add(question["kind"])
             _limit_memory()
         _limit_time(question.pop("seconds"))
         try:
@@ -53,6 +55,12 @@ def main() -> None:
         head, content = pack_answer(answer)
         write_all(answers, head)
         write_all(answers, content)
+
+
+def _load(kind: str) -> None:
+    module: Any = load_decoder(kind)
+    if kind in ("nrrd", "metaimage"):
+        module.load_itk()
 
 
 def _take_streams() -> tuple[FileIO, FileIO]:

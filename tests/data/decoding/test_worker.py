@@ -9,6 +9,8 @@ import gc
 import io
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from monai_anomaly.data.arrays import itk_image
 from monai_anomaly.data.decoding import worker
 from monai_anomaly.data.decoding.jobs import FRAME, Job, do_job
 from monai_anomaly.data.decoding.messages import pack_answer, pack_message, read_answer, read_message, write_all
@@ -89,19 +92,25 @@ def test_answers_are_those_of_the_job_and_nothing_stands_between_them(run, tmp_p
                 read_answer(answers.readinto)
     assert answers.read() == b""
     assert timers == [7.0, 0] * 3
-    ((soft, _),) = limits
-    assert soft > worker.MEMORY
+    assert len(limits) == 2  # at the start, and with the decoder of the first file
+    assert all(soft > worker.MEMORY for soft, _ in limits)
 
 
 def test_itk_is_loaded_before_the_limits_of_its_first_file(run, tmp_path, monkeypatch):
     loaded: list[int] = []
-    monkeypatch.setattr(worker, "load_itk", lambda: loaded.append(1))
+    monkeypatch.setattr(itk_image, "load_itk", lambda: loaded.append(1))
     (tmp_path / "a.nrrd").write_bytes(b"NRRD0004\n")
     answers, limits, _ = run(_question(tmp_path / "a.nrrd", "nrrd")[1])
     read_message(answers.readinto)
     with pytest.raises(ImageReadError):
         read_answer(answers.readinto)
     assert loaded == [1] and len(limits) == 2
+
+
+def test_a_process_that_decodes_pictures_imports_no_decoder_of_others():
+    program = "import sys; from monai_anomaly.data.decoding import worker as w; w.load_decoder('raster'); "
+    program += "print(*{'pydicom', 'nibabel', 'itk', 'torch', 'monai'} & sys.modules.keys())"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout == "\n"
 
 
 def test_a_question_that_is_cut_off_ends_it(run, tmp_path):
