@@ -23,7 +23,7 @@ def test_the_median_of_whole_processes_is_printed(monkeypatch, capsys):
 
 def test_the_processor_s_time_of_a_process_is_counted_and_not_its_sleep():
     loop = "import time\nwhile time.process_time() < 0.3: pass\ntime.sleep(0.5)"
-    assert start._cpu_seconds([sys.executable, "-S", "-c", loop]) >= 0.3
+    assert start._cpu_seconds([sys.executable, "-S", "-c", loop]) == pytest.approx(0.3, abs=0.15)  # it counts in ticks
 
 
 def test_a_command_that_fails_is_an_error_with_what_it_printed():
