@@ -104,8 +104,8 @@ timings: $(VENV)/installed
 benchmark: $(VENV)/installed  # what every bundle costs, beside the commits before; on an idle machine
 	$(PY) -m measurements.benchmark
 
-ratios: $(VENV)/installed  # the same in two minutes, with more noise; keeps nothing and fails on nothing
-	-$(PY) -m measurements.benchmark --short
+ratios: $(VENV)/installed  # the same in some minutes, ten at most, with more noise; keeps nothing and fails on nothing
+	-timeout 600 $(PY) -m measurements.benchmark --short
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/api *.egg-info

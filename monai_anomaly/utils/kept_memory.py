@@ -21,7 +21,7 @@ def keep_freed_memory(keep: bool = True) -> bool:
 
     By itself it gives large blocks back to the system at once, which has to clear each page of the next ones: half of
     the time of a step whose gradients are large. The process keeps the most that it ever needed until it ends. The
-    environment variables MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ do the same from outside.
+    environment variables ``MALLOC_MMAP_THRESHOLD_`` and ``MALLOC_TRIM_THRESHOLD_`` do the same from outside.
 
     Args:
         keep: or, if false, give back again what is beyond 128 KiB.

@@ -39,7 +39,9 @@ def open_detector(options: ArchiveOptions, device: str) -> AnomalyDetector:
 
 
 def archive_settings(detector: AnomalyDetector, options: ArchiveOptions, device: str) -> dict[str, Any]:
-    """Return the settings with which the same bytes have the same record and map; see :func:`.scoring_settings`.
+    """Return the settings with which the same bytes have the same record and map.
+
+    See :func:`monai_anomaly.bundle.settings.scoring_settings`.
 
     Args:
         detector: as :func:`open_detector` opens it.
