@@ -10,22 +10,14 @@ import pytest
 
 from measurements import busy_machine
 from measurements.busy_machine import OURS, SETTINGS, main
+from tests.helpers.fake_trainings import FakeTraining
 
 
-class Training:
+class Training(FakeTraining):
     """Takes a minute by default, and three seconds with A."""
 
     def __init__(self, bundle, iterations, variables):
-        self.taken = 3 if "A" in variables else 60
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def seconds(self):
-        return self.taken
+        super().__init__(3 if "A" in variables else 60)
 
 
 def test_means_are_compared_with_the_first_setting(monkeypatch, capsys):

@@ -7,24 +7,16 @@ import pytest
 
 from measurements import processes, requested_training
 from measurements.processes import main
+from tests.helpers.fake_trainings import FakeTraining
 from tests.helpers.tiny_bundles import bundle_root
 
 
-class Training:
+class Training(FakeTraining):
     """Two processes take a quarter longer than one."""
 
     def __init__(self, bundle, iterations, variables, processes=1):
         assert variables["OMP_NUM_THREADS"] == "1"
-        self.taken = 1.0 if processes == 1 else 1.25
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def seconds(self):
-        return self.taken
+        super().__init__(1.0 if processes == 1 else 1.25)
 
 
 @pytest.mark.parametrize("bundle", ["sepiad", "simsid"])

@@ -26,7 +26,7 @@ def fake_ray(monkeypatch, tmp_path):
         fake.started.append({**how, "token": os.environ.get("RAY_AUTH_TOKEN")})
         if fake.fails:
             fake.fails -= 1
-            raise TimeoutError("/tmp/a-path")
+            raise TimeoutError("/somewhere/a-path")
 
     def shutdown():
         fake.ended += 1
