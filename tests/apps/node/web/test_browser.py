@@ -79,19 +79,25 @@ def opened(served):
     assert said == []
 
 
+def follow(page, link):
+    """Click, and wait for the page behind it with all its pictures."""
+    with page.expect_navigation():
+        link.click()
+
+
 def test_filter_slide_and_verdict(served, opened):
     page = opened()
     assert page.locator(".cases li").count() == 50
     page.get_by_label("Decision").select_option("anomalous")
-    page.get_by_role("button", name="Show").click()
+    follow(page, page.get_by_role("button", name="Show"))
     assert page.locator(".cases .decision.anomalous").count() == page.locator(".cases li").count() > 0
-    page.locator(".cases a.open").first.click()
+    follow(page, page.locator(".cases a.open").first)
     page.get_by_label("Map over the picture").fill("80")
     assert page.locator(".stack .over").evaluate("e => getComputedStyle(e).opacity") == "0.8"
     assert page.locator(".stack img").evaluate_all("all => all.every(i => i.naturalWidth === 128)")
     page.get_by_label("disagree").check()
     page.get_by_label("Note").fill("<i>edge</i> of the probe")
-    page.get_by_role("button", name="Give the verdict").click()
+    follow(page, page.get_by_role("button", name="Give the verdict"))
     assert "<i>edge</i> of the probe" in page.locator(".history li").first.inner_text()
     with served.node.database.read() as session:
         assert session.scalars(select(Verdict.verdict)).all()[-1] == "disagree"
@@ -127,7 +133,7 @@ def test_with_the_keyboard_alone(served, opened):
 
 def test_without_script_there_are_three_mixtures(served, opened):
     page = opened(script=False)
-    page.locator(".cases a.open").first.click()
+    follow(page, page.locator(".cases a.open").first)
     assert not page.locator(".slide").is_visible()
     page.get_by_label("half").check()
     assert page.locator(".mix").is_visible()
