@@ -7,6 +7,9 @@
 begins a bundle's training on them, each in a process of its own: with an empty cache on disk, with a full one, with
 one of a quarter of the images (empty at first), in memory, and with none. An iteration is compared with the same one on
 batches that lie in memory, epoch by epoch in turn. From the two sizes it estimates what a million images would take.
+
+A bundle that is solved in one pass, such as the embedding, is trained whole: its iteration is a batch of that pass,
+which is compared with nothing, and what is done with all images before the pass belongs to the start.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
+from pydoc import locate
 from typing import Any
 
 import numpy as np
@@ -31,6 +35,7 @@ from measurements.command_line import THREADS_ADVICE, add_json, add_overrides, r
 from measurements.comparison import write_numbers
 from measurements.epoch_timer import EpochTimer
 from monai_anomaly.apps.arguments import count
+from monai_anomaly.engines.objectives.base import SolvedObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
@@ -102,6 +107,28 @@ class _Turns(EpochTimer):
         self.loaders.from_memory = not self.loaders.from_memory
         self.ended = Stopwatch()
 
+    def told(self) -> dict[str, float]:
+        """Return the processor time of an iteration, and of one from memory."""
+        ours, floor = ([span.cpu / len(self.loaders) for span in self.spans[kind]] for kind in (False, True))
+        return {
+            "iteration_cpu_s": float(np.median(ours)),
+            "floor_cpu_s": float(np.median(floor)),
+            "over_floor": float(np.median([a / b for a, b in zip(ours, floor, strict=True)])),
+        }
+
+
+class _OnePass(EpochTimer):
+    """Times the one pass of an objective that is solved at its end."""
+
+    def time_others(self, trainer: ObjectiveTrainer) -> None:
+        """Note the pass, behind the solution."""
+        self.cpu = self.iterations.cpu / (trainer.state.epoch_length or 1)
+        self.ended = Stopwatch()
+
+    def told(self) -> dict[str, float]:
+        """Return the processor time of an iteration of the pass."""
+        return {"iteration_cpu_s": self.cpu}
+
 
 def measure_training(bundle: str, folder: Path, settings: dict[str, Any], epochs: int) -> dict[str, float]:
     """Train in this process, and return what it took.
@@ -110,36 +137,41 @@ def measure_training(bundle: str, folder: Path, settings: dict[str, Any], epochs
         bundle: the bundle's folder.
         folder: where the training writes.
         settings: of its configuration.
-        epochs: that are timed, of each kind.
+        epochs: that are timed, of each kind; a bundle that is solved has one pass.
     """
-    written = {"output_dir": str(folder / "output"), "ckpt_dir": str(folder / "models"), "max_epochs": 2 * epochs + 2}
+    written: dict[str, Any] = {"output_dir": str(folder / "output"), "ckpt_dir": str(folder / "models")}
+    written["max_epochs"] = 2 * epochs + 2
     never = {"val_interval": 10**6, "save_interval": 10**6}
+    solved = _is_solved(bundle)
+    if solved:
+        written["max_epochs"] = 1
+        settings = {key: value for key, value in settings.items() if key != "epoch_length"}
     config = read_config(bundle, "train", {**written, **never, **settings}, None)
     config.get_parsed_content("initialize")
     before, start = peak_mib(), Stopwatch()
     result: dict[str, float] = {}
-    turns: list[_Turns] = []
+    timers: list[_Turns | _OnePass] = []
 
     def attach() -> None:
         result.update(start_s=start.read().wall, start_cpu_s=start.read().cpu, start_mib=peak_mib())
         trainer: ObjectiveTrainer = config.get_parsed_content("train::trainer")
-        loaders = _TwoLoaders(trainer.data_loader)
-        trainer.data_loader = loaders  # type: ignore[assignment]  # all that the engine asks of it is there
-        turns.append(_Turns(loaders))
-        turns[0].attach(trainer)
+        if solved:
+            timers.append(_OnePass())
+        else:
+            loaders = _TwoLoaders(trainer.data_loader)
+            trainer.data_loader = loaders  # type: ignore[assignment]  # all that the engine asks of it is there
+            timers.append(_Turns(loaders))
+        timers[0].attach(trainer)
 
     run_training(config, attach)
-    length = config.get_parsed_content("epoch_length")
-    ours, floor = ([span.cpu / length for span in turns[0].spans[kind]] for kind in (False, True))
-    return {
-        **result,
-        "before_mib": before,
-        "peak_mib": peak_mib(),
-        "iteration_cpu_s": float(np.median(ours)),
-        "floor_cpu_s": float(np.median(floor)),
-        "over_floor": float(np.median([a / b for a, b in zip(ours, floor, strict=True)])),
-        "end_s": turns[0].ended.read().wall,
-    }
+    end = timers[0].ended.read().wall
+    return {**result, "before_mib": before, "peak_mib": peak_mib(), **timers[0].told(), "end_s": end}
+
+
+def _is_solved(bundle: str) -> bool:
+    """Whether a bundle's training is one pass with a solution at its end."""
+    objective: Any = locate(read_config(bundle, "train", {}, None)["train::objective"]["_target_"])
+    return issubclass(objective, SolvedObjective)
 
 
 def peak_mib() -> float:
@@ -194,7 +226,7 @@ def compare_caches(
         done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
         numbers[case] = one = json.loads(done.stdout.splitlines()[-1])
         told = f"{one['start_s']:>8.1f} s{one['start_cpu_s']:>8.1f} s{one['peak_mib']:>8.0f} MiB"
-        told += f"{1e3 * one['iteration_cpu_s']:>9.0f} ms{one['over_floor']:>12.3f}{one['end_s']:>8.1f} s"
+        told += f"{1e3 * one['iteration_cpu_s']:>9.0f} ms{one.get('over_floor', np.nan):>12.3f}{one['end_s']:>8.1f} s"
         print(f"{case:<30}{told}", flush=True)
     million = _estimate(numbers, images)
     result = {"images": images, "size": size, "cases": numbers, "million": million}

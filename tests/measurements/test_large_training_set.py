@@ -73,3 +73,20 @@ def test_one_training_is_measured_as_it_is(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert 0 < told["before_mib"] <= told["start_mib"] <= told["peak_mib"]
     assert told["start_s"] > 0 and told["over_floor"] > 0 and len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_bundle_that_is_solved_has_one_pass_and_no_floor(tmp_path, capsys):
+    make_pictures(tmp_path, 12, 32)
+    tiny = {"location": None, "segmenter": False, "backbone": "resnet18", "backbone_weights": "random"}
+    stage = {"stages": ["stage1"], "statistics": ["mean"]}
+    settings = {
+        **{"dataset_dir": str(tmp_path / "all"), "allow_outside": str(tmp_path / "pictures"), "device": "cpu"},
+        **{"image_size": 32, "epoch_length": 1, "batch_size": 4, "use_pool": False},
+        **{"distances": [{"kind": "cosine", **stage}], "contrast": stage, **tiny},
+    }
+    words = [str(tmp_path), "--bundle", "bundles/embedding", "--epochs", "1", "--one", json.dumps(settings)]
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert 0 < told["before_mib"] <= told["start_mib"] <= told["peak_mib"] and told["iteration_cpu_s"] > 0
+    assert "over_floor" not in told
+    assert (tmp_path / "training" / "models" / "model.pt").is_file()

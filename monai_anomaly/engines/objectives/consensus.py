@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, tensor
+from torch import tensor
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.engines.objectives.base import Batch, SolvedObjective
-from monai_anomaly.engines.objectives.gathering import gathered
+from monai_anomaly.engines.objectives.gathering import RowTable
 from monai_anomaly.networks.nets.consensus.consensus import Consensus
 from monai_anomaly.utils.exceptions import TrainingError
 
@@ -45,7 +45,7 @@ class ConsensusObjective(SolvedObjective):
         self.detector = detector
         numbers = {group: number for number, group in enumerate(dict.fromkeys(groups))}
         self.patients = tensor([numbers[group] for group in groups])
-        self._collected: list[tuple[Tensor, Tensor]] = []
+        self._collected = RowTable(len(groups) + pool)
         self._numbers: dict[str, float] = {}
 
     def metrics(self) -> dict[str, float]:
@@ -54,11 +54,11 @@ class ConsensusObjective(SolvedObjective):
 
     def collect(self, batch: Batch) -> None:
         """Keep the members' scores of a batch with `image` ``(B, C, S, S)`` and `row` ``(B,)``."""
-        self._collected.append((batch["row"].cpu(), self.detector.raw_scores(batch["image"]).cpu()))
+        self._collected.add(batch["row"], self.detector.raw_scores(batch["image"]))
 
     def solve(self) -> None:
         """Fit the rule on all scores."""
-        rows, scores = gathered(self._collected, self.detector.evidence.center.device)
+        rows, scores = self._collected.gathered(self.detector.evidence.center.device)
         is_normal = rows < len(self.patients)
         normals, pool = scores[is_normal], scores[~is_normal]
         try:

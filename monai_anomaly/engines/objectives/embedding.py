@@ -13,7 +13,7 @@ from torch import Tensor
 
 from monai_anomaly.data.errors import DataListError
 from monai_anomaly.engines.objectives.base import Batch, SolvedObjective
-from monai_anomaly.engines.objectives.gathering import gathered
+from monai_anomaly.engines.objectives.gathering import RowTable
 from monai_anomaly.networks.nets.embedding.cross_fitting import cross_fitted
 from monai_anomaly.networks.nets.embedding.embedding import Embedding
 from monai_anomaly.utils.exceptions import TrainingError
@@ -66,7 +66,7 @@ class EmbeddingObjective(SolvedObjective):
         self.folds = folds
         self.seed = seed
         self.normal_scores: Tensor | None = None
-        self._collected: list[tuple[Tensor, Tensor]] = []
+        self._collected = RowTable(len(self.groups))
         self._numbers: dict[str, float] = {}
 
     def get_extra_state(self) -> dict[str, Any]:
@@ -83,13 +83,14 @@ class EmbeddingObjective(SolvedObjective):
 
     def collect(self, batch: Batch) -> None:
         """Keep the features of a batch with `image` ``(B, C, S, S)`` and `row` ``(B,)``."""
-        self._collected.append((batch["row"].cpu(), self.detector.features(batch["image"]).cpu()))
+        self._collected.add(batch["row"], self.detector.features(batch["image"]))
 
     @torch.no_grad()
     def solve(self) -> None:
         """Fit the heads on all features, and their scale and rule on scores of images that were left out."""
-        rows, features = gathered(self._collected, self.detector.score_mean.device)
-        normals, pool = features[rows < self.normals], features[rows >= self.normals]
+        rows, features = self._collected.gathered(self.detector.score_mean.device)
+        known = rows[rows < self.normals]
+        normals, pool = features[: len(known)], features[len(known) :]  # no copies: these are large
         try:
             scores, pool_scores = cross_fitted(
                 self.detector.heads,
@@ -107,7 +108,7 @@ class EmbeddingObjective(SolvedObjective):
         self.detector.fit_heads(normals, pool)
         joined, share = self.detector.fit_joining(scores, pool_scores)
         self.normal_scores = torch.full((self.normals,), torch.nan)
-        self.normal_scores[rows[rows < self.normals]] = joined
+        self.normal_scores[known] = joined
         self._numbers = {"normals": float(len(normals)), "pool": float(len(pool))}
         if share is not None:
             self._numbers["pool_share"] = share

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -10,7 +12,9 @@ from monai_anomaly.data.errors import DataListError
 from monai_anomaly.engines.objectives.embedding import EmbeddingObjective
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.embedding.embedding import Embedding
+from monai_anomaly.networks.nets.embedding.heads import Heads
 from monai_anomaly.utils.exceptions import TrainingError
+from tests.helpers.processes import run_fresh
 
 DISTANCES = [{"kind": "cosine", "stages": ["stage1"], "statistics": ["mean", "deviation"], "neighbors": 2}]
 CONTRAST = {"stages": ["stage2"], "statistics": ["mean"]}
@@ -58,6 +62,45 @@ def test_scores_of_normals_are_those_of_new_ones():
     assert float(own.mean()) < float(detector.score_mean[0]) and not objective.normal_scores.isnan().any()
     standardized = objective.normal_scores / objective.normal_scores.std(correction=0)
     assert float(standardized.mean()) == pytest.approx(0.0, abs=1e-4)
+
+
+def _peak_mib() -> float:
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1]) / 1024
+
+
+def _grow(normals: int) -> EmbeddingObjective:
+    """Solve made-up features of which each head looks at few, and print by how much memory grew once all were there."""
+    torch.set_num_threads(1)
+    objective = EmbeddingObjective(Embedding(32), [str(i) for i in range(normals)])
+    objective.detector.heads = Heads(
+        [range(60), range(50, 110)],
+        1500,
+        distances=[{"kind": "mahalanobis"}],
+        contrast={},
+    )
+    objective.detector.register_buffer("score_mean", torch.zeros(2))
+    objective.detector.register_buffer("score_std", torch.ones(2))
+    objective.detector.register_buffer("score_weights", torch.ones(2))
+    objective.detector.features = lambda batch: batch
+    for rows in torch.arange(normals).split(500):
+        objective.collect({"row": rows, "image": torch.rand(len(rows), 1500)})
+    before = _peak_mib()
+    objective.solve()
+    print(f"{_peak_mib() - before:.0f} MiB more")
+
+
+def _grow_twice() -> None:
+    _grow(50)  # imports what the solution needs
+    _grow(25_000)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell a process' peak")
+def test_a_solution_copies_no_features_but_those_that_a_head_looks_at():
+    ended = run_fresh(_grow_twice)
+    assert ended.returncode == 0, ended.stderr
+    grown = float(ended.stdout.splitlines()[-1].split()[0])
+    assert grown < 125  # all features are 143 MiB
 
 
 def test_a_pass_that_was_cut_short_is_solved_by_what_it_saw_and_too_little_is_one_sentence():

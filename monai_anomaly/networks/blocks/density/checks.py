@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from monai_anomaly.networks.blocks.density.moments import BLOCK
+
 __all__ = ["check_features", "check_positive"]
 
 
@@ -33,5 +35,7 @@ def check_features(features: Tensor, least: int, whose: str) -> None:
     Raises:
         ValueError: when there are fewer, or a feature is not finite.
     """
-    if len(features) < least or not bool(features.isfinite().all()):
+    if len(features) < least or not all(
+        bool(part.isfinite().all()) for part in features.split(BLOCK)
+    ):  # it copies them
         raise ValueError(f"at least {least} {whose} with finite features are needed, got {len(features)}.")

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from monai_anomaly.networks.blocks.density.checks import check_features, check_positive
+from monai_anomaly.networks.blocks.density.moments import BLOCK, moments
 
 __all__ = ["MahalanobisDistance"]
 
@@ -79,20 +80,16 @@ class MahalanobisDistance(nn.Module):
     def fit(self, normals: Tensor) -> None:
         """Take center and covariance from the features ``(N, D)`` of all training normals, in float64.
 
+        Those of more than 8,192 normals are taken in parts: the same but for rounding, in bounded memory.
+
         Raises:
             ValueError: with fewer than 2 normals, with features that are not finite, and where all normals are equal.
         """
-        from sklearn.covariance import ledoit_wolf_shrinkage  # its import takes longer than scoring an image
-
-        samples = normals.detach().cpu().double()
+        samples = normals.detach().cpu()
         check_features(samples, 2, "normals")
-        center = samples.mean(dim=0)
-        samples = samples - center
-        mean = float(samples.square().mean())
-        if mean <= 0.0:
-            raise ValueError("all normals have the same features; give different images.")
-        shrinkage = float(ledoit_wolf_shrinkage(samples.numpy(), assume_centered=True))
-        variance, axes = _principal_axes(samples, len(self.gain))
+        in_parts = len(samples) > max(BLOCK, samples.shape[1])
+        spectrum = _spectrum_in_parts if in_parts else _spectrum
+        center, mean, shrinkage, variance, axes = spectrum(samples, len(self.gain))
         # What the kept axes leave over, in each direction beside them alike; 0 where all are kept.
         beside = max(mean * len(center) - float(variance.sum()), 0.0) / max(len(center) - len(variance), 1)
         floor = max((1.0 - shrinkage) * beside + shrinkage * mean, _LEAST * mean)
@@ -103,6 +100,46 @@ class MahalanobisDistance(nn.Module):
         self.axes[: len(axes)] = axes.to(self.axes)
         self.gain[: len(axes)] = (1.0 / along - 1.0 / floor).to(self.gain)
         self.floor.fill_(1.0 / floor)
+
+
+class _Spectrum(NamedTuple):
+    """What the distance is made of, float64."""
+
+    center: Tensor
+    """``(D,)``."""
+    mean: float
+    """Mean variance of the features."""
+    shrinkage: float
+    variance: Tensor
+    """The largest ones ``(K,)``, largest last."""
+    axes: Tensor
+    """``(K, D)``."""
+
+
+def _spectrum(samples: Tensor, most: int) -> _Spectrum:
+    """Return the spectrum of samples ``(N, D)`` with at most so many axes."""
+    from sklearn.covariance import ledoit_wolf_shrinkage  # its import takes longer than scoring an image
+
+    samples = samples.double()
+    center = samples.mean(dim=0)
+    samples = samples - center
+    mean = _checked(float(samples.square().mean()))
+    shrinkage = float(ledoit_wolf_shrinkage(samples.numpy(), assume_centered=True))
+    return _Spectrum(center, mean, shrinkage, *_principal_axes(samples, most))
+
+
+def _spectrum_in_parts(samples: Tensor, most: int) -> _Spectrum:
+    """Return the same of samples ``(N, D)`` that are too many to be copied, and more than D."""
+    found = moments(samples)
+    mean = _checked(float(found.covariance.diagonal().mean()))
+    variance, vectors = torch.linalg.eigh(found.covariance)
+    return _Spectrum(found.center, mean, found.shrinkage, variance[-most:].clamp(min=0.0), vectors.T[-most:])
+
+
+def _checked(mean: float) -> float:
+    if mean <= 0.0:
+        raise ValueError("all normals have the same features; give different images.")
+    return mean
 
 
 def _principal_axes(samples: Tensor, most: int) -> tuple[Tensor, Tensor]:

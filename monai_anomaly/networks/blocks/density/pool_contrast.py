@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from monai_anomaly.networks.blocks.density.checks import check_features, check_positive
+from monai_anomaly.networks.blocks.density.moments import BLOCK, Moments, mean_and_spread, mean_of, moments
 
 __all__ = ["PoolContrast"]
 
@@ -85,29 +86,40 @@ class PoolContrast(nn.Module):
     def fit(self, normals: Tensor, pool: Tensor) -> None:
         """Learn from the features of all training normals ``(N, D)`` and of the pool ``(M, D)``.
 
+        Those of more than 8,192 normals are looked at in parts: the same but for rounding, in bounded memory. A
+        logistic regression needs a copy of all features, in float64.
+
         Raises:
             ValueError: with fewer than 2 normals, an empty pool, or features that are not finite.
         """
+        normals, pool = normals.detach().cpu(), pool.detach().cpu()
         check_features(normals, 2, "normals")
         check_features(pool, 1, "images of the pool")
-        known, unlabeled = (each.detach().cpu().double() for each in (normals, pool))
-        center, spread = known.mean(dim=0), known.std(dim=0, correction=0) + _LEAST
-        known, unlabeled = (((each - center) / spread).clamp(-self.limit, self.limit) for each in (known, unlabeled))
-        if self.inverse_penalty is None:
-            coefficients, intercept = _discriminant(known, unlabeled)
+        center, spread = mean_and_spread(normals)
+        spread = spread + _LEAST
+
+        def clipped(features: Tensor) -> Tensor:
+            return ((features.double() - center) / spread).clamp(-self.limit, self.limit)
+
+        if self.inverse_penalty is not None:
+            coefficients, intercept = _regression(clipped(normals), clipped(pool), self.inverse_penalty)
         else:
-            coefficients, intercept = _regression(known, unlabeled, self.inverse_penalty)
+            other = mean_of(map(clipped, pool.split(BLOCK)))
+            if len(normals) > max(BLOCK, len(center)):
+                coefficients, intercept = _discriminant_in_parts(moments(normals, clipped), other)
+            else:
+                coefficients, intercept = _discriminant(clipped(normals), other)
         self.center.copy_(center)
         self.spread.copy_(spread)
         self.coefficients.copy_(coefficients)
         self.intercept.fill_(intercept)
 
 
-def _discriminant(normals: Tensor, pool: Tensor) -> tuple[Tensor, float]:
+def _discriminant(normals: Tensor, other: Tensor) -> tuple[Tensor, float]:
     """Return Fisher's coefficients ``(D,)``, and the intercept that is 0 halfway between both means."""
     from sklearn.covariance import ledoit_wolf_shrinkage  # its import takes longer than scoring an image
 
-    mean, other = normals.mean(dim=0), pool.mean(dim=0)
+    mean = normals.mean(dim=0)
     samples, offset = normals - mean, other - mean
     shrinkage = float(ledoit_wolf_shrinkage(samples.numpy(), assume_centered=True))
     level = max(shrinkage * float(samples.square().mean()), _LEAST)
@@ -118,7 +130,19 @@ def _discriminant(normals: Tensor, pool: Tensor) -> tuple[Tensor, float]:
     else:
         covariance = gain * samples.T @ samples + level * torch.eye(samples.shape[1]).to(samples)
         coefficients = torch.linalg.solve(covariance, offset)
-    return coefficients, -float(coefficients @ (mean + other)) / 2.0
+    return coefficients, _halfway(coefficients, mean, other)
+
+
+def _discriminant_in_parts(found: Moments, other: Tensor) -> tuple[Tensor, float]:
+    """Return the same from the moments of normals that are too many to be copied."""
+    level = max(found.shrinkage * float(found.covariance.diagonal().mean()), _LEAST)
+    covariance = (1.0 - found.shrinkage) * found.covariance + level * torch.eye(len(other)).to(other)
+    coefficients = torch.linalg.solve(covariance, other - found.center)
+    return coefficients, _halfway(coefficients, found.center, other)
+
+
+def _halfway(coefficients: Tensor, mean: Tensor, other: Tensor) -> float:
+    return -float(coefficients @ (mean + other)) / 2.0
 
 
 def _regression(normals: Tensor, pool: Tensor, inverse_penalty: float) -> tuple[Tensor, float]:

@@ -16,6 +16,9 @@ from monai_anomaly.networks.nets.embedding.heads import Heads
 
 __all__ = ["cross_fitted"]
 
+SCORED = 2048
+"""Images that are scored together: a similarity to each of 20,000 normals is 160 MB of them."""
+
 
 @torch.no_grad()
 def cross_fitted(
@@ -24,7 +27,7 @@ def cross_fitted(
     """Score each training image by heads that were fitted without its patient.
 
     What a head was fitted on is nearer to it than a new image: distances of its own normals are too small, and its own
-    pool looks too much like a pool.
+    pool looks too much like a pool. The features are not copied but by the numbers that a head looks at.
 
     Args:
         heads: as they are to be fitted; they are not changed.
@@ -40,13 +43,15 @@ def cross_fitted(
     Raises:
         ValueError: when normals or pool are of a single patient.
     """
-    features = torch.cat([normals, pool])
-    scores = torch.zeros(len(features), heads.count)
-    for rest, part in _parts(len(normals), groups, folds, seed):
+    count = len(normals)
+    scores = torch.zeros(count + len(pool), heads.count)
+    for rest, part in _parts(count, groups, folds, seed):
         fitted = copy.deepcopy(heads).cpu()
-        fitted.fit(features[rest[rest < len(normals)]], features[rest[rest >= len(normals)]])
-        scores[part] = fitted(features[part])[0]
-    return scores[: len(normals)], scores[len(normals) :]
+        fitted.fit(normals, pool, (rest[rest < count], rest[rest >= count] - count))
+        for some in part.split(SCORED):
+            features = torch.cat([normals[some[some < count]], pool[some[some >= count] - count]])
+            scores[some] = fitted(features)[0]
+    return scores[:count], scores[count:]
 
 
 def _parts(normals: int, groups: Sequence[str], folds: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

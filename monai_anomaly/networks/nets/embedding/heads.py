@@ -40,6 +40,11 @@ class Columns(nn.Module):
         """All features ``(B, D)`` to those of the head ``(B, d)``."""
         return features.index_select(1, self.rows)
 
+    @torch.jit.unused
+    def of_rows(self, features: Tensor, rows: Tensor) -> Tensor:
+        """All features ``(N, D)`` to those of the head of some rows ``(M,)``, ``(M, d)``; copies nothing else."""
+        return features[rows[:, None], self.rows]
+
     @torch.jit.export
     def spread(self, weights: Tensor) -> Tensor:
         """Weights of the head's features ``(B, d)`` to those of all ``(B, D)``, 0 where the head does not look."""
@@ -87,16 +92,18 @@ class Heads(nn.Module):
         return torch.stack(scores, dim=1), weights
 
     @torch.jit.unused
-    def fit(self, normals: Tensor, pool: Tensor) -> None:
-        """Learn from features.
+    def fit(self, normals: Tensor, pool: Tensor, rows: tuple[Tensor, Tensor] | None = None) -> None:
+        """Learn from features, of which each head copies the numbers that it looks at.
 
         Args:
             normals: ``(N, D)``, of training normals.
             pool: ``(M, D)``, of unlabeled images; M may be 0, and the contrast is then left as it is.
+            rows: those of the normals and of the pool that are learned from; None for all.
         """
+        places = (torch.arange(len(normals)), torch.arange(len(pool))) if rows is None else rows
         *distances, contrast = zip(self.columns, self.scores, strict=True)
         for columns, distance in distances:
-            distance.fit(columns(normals))  # type: ignore[operator]
-        if len(pool):
+            distance.fit(columns.of_rows(normals, places[0]))  # type: ignore[operator]
+        if len(places[1]):
             columns, score = contrast
-            score.fit(columns(normals), columns(pool))  # type: ignore[operator]
+            score.fit(columns.of_rows(normals, places[0]), columns.of_rows(pool, places[1]))  # type: ignore[operator]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.covariance import LedoitWolf
 
+from monai_anomaly.networks.blocks.density import mahalanobis
 from monai_anomaly.networks.blocks.density.mahalanobis import MahalanobisDistance
 
 
@@ -23,6 +24,29 @@ def test_is_the_distance_of_ledoit_and_wolf(count: int, features: int):
     distance.fit(normals)
     expected = np.sqrt(LedoitWolf().fit(normals.double().numpy()).mahalanobis(others.double().numpy()))
     np.testing.assert_allclose(distance(others)[0].numpy(), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("axes", [30, 9])
+def test_very_many_normals_are_taken_in_parts_with_the_same_result(monkeypatch, axes: int):
+    normals, others = _samples(200, 30), _samples(9, 30, seed=1)
+    at_once, in_parts = MahalanobisDistance(30, axes=axes), MahalanobisDistance(30, axes=axes)
+    at_once.fit(normals)
+    monkeypatch.setattr(mahalanobis, "BLOCK", 199)
+    monkeypatch.setattr(mahalanobis, "_spectrum", None)
+    in_parts.fit(normals)
+    torch.testing.assert_close(in_parts(others), at_once(others))
+    if axes == 30:
+        expected = np.sqrt(LedoitWolf().fit(normals.double().numpy()).mahalanobis(others.double().numpy()))
+        np.testing.assert_allclose(in_parts(others)[0].numpy(), expected, rtol=1e-4)
+    with pytest.raises(ValueError, match="different images"):
+        in_parts.fit(torch.ones(200, 30))
+
+
+def test_up_to_8192_normals_and_fewer_than_features_are_taken_at_once(monkeypatch):
+    monkeypatch.setattr(mahalanobis, "_spectrum_in_parts", None)
+    MahalanobisDistance(3).fit(_samples(8192, 3))
+    monkeypatch.setattr(mahalanobis, "BLOCK", 4)
+    MahalanobisDistance(9).fit(_samples(8, 9))
 
 
 def test_is_the_sum_that_its_weights_say():

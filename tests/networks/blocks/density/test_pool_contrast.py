@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from monai_anomaly.networks.blocks.density import moments, pool_contrast
 from monai_anomaly.networks.blocks.density.pool_contrast import PoolContrast
 
 
@@ -34,6 +35,25 @@ def test_is_fishers_discriminant_with_the_shrunk_covariance_of_the_normals(count
     middle = (unlabeled.mean(0) + known.mean(0)) / 2
     expected = np.concatenate([known, unlabeled]) @ coefficients - coefficients @ middle
     np.testing.assert_allclose(contrast(torch.cat([normals, pool]))[0].numpy(), expected, rtol=1e-4, atol=1e-3)
+
+
+def test_very_many_normals_are_looked_at_in_parts_with_the_same_result(monkeypatch):
+    normals, pool = _normals_and_pool()
+    at_once, in_parts = PoolContrast(8, limit=1.5), PoolContrast(8, limit=1.5)
+    at_once.fit(normals, pool)
+    for module in (moments, pool_contrast):
+        monkeypatch.setattr(module, "BLOCK", 12)
+    monkeypatch.setattr(pool_contrast, "_discriminant", None)
+    in_parts.fit(normals, pool)
+    for name, value in at_once.state_dict().items():
+        torch.testing.assert_close(in_parts.state_dict()[name], value, msg=name)
+
+
+def test_up_to_8192_normals_and_fewer_than_features_are_looked_at_at_once(monkeypatch):
+    monkeypatch.setattr(pool_contrast, "_discriminant_in_parts", None)
+    PoolContrast(2).fit(torch.rand(8192, 2), torch.rand(3, 2))
+    monkeypatch.setattr(pool_contrast, "BLOCK", 4)
+    PoolContrast(9).fit(torch.rand(8, 9), torch.rand(3, 9))
 
 
 def test_normals_that_are_all_equal_have_a_discriminant_that_is_finite():

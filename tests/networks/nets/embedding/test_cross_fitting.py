@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from sklearn.model_selection import StratifiedGroupKFold
 
+from monai_anomaly.networks.nets.embedding import cross_fitting
 from monai_anomaly.networks.nets.embedding.cross_fitting import cross_fitted
 from monai_anomaly.networks.nets.embedding.heads import Heads
 
@@ -35,6 +38,30 @@ def test_scores_are_those_of_heads_without_one_part_at_a_time_and_the_heads_stay
         others.fit(torch.cat([features[:i], features[i + 1 :]]), features[:0])
         torch.testing.assert_close(scores[i], others(features[i : i + 1])[0][0])
     assert not fresh.scores[0].memory.any()
+
+
+def test_scores_are_to_the_bit_those_of_copies_of_all_features_of_a_part():
+    torch.manual_seed(0)
+    normals, pool = torch.randn(70, 6).exp(), torch.randn(31, 6).exp()
+    groups = [str(i // 2) for i in range(101)]
+    columns = [[0, 2, 3], [1, 2, 5], [0, 1, 2, 3, 4]]
+    kinds = [{"kind": "mahalanobis"}, {"kind": "cosine", "neighbors": 3}]
+    found = cross_fitted(Heads(columns, 6, distances=kinds, contrast={}), normals, pool, groups, seed=4)
+    is_pool, features = np.arange(101) >= 70, torch.cat([normals, pool])
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=4)
+    for rest, part in splitter.split(is_pool, is_pool, groups):
+        heads = Heads(columns, 6, distances=kinds, contrast={})
+        heads.fit(features[rest[rest < 70]], features[rest[rest >= 70]])
+        assert torch.equal(torch.cat(found)[part], heads(features[part])[0])
+
+
+def test_very_many_images_are_scored_in_parts(monkeypatch):
+    torch.manual_seed(0)
+    features, groups = torch.rand(30, 6), [str(i) for i in range(30)]
+    at_once = cross_fitted(heads(), features[:20], features[20:], groups)
+    monkeypatch.setattr(cross_fitting, "SCORED", 4)
+    for some, all_together in zip(cross_fitted(heads(), features[:20], features[20:], groups), at_once, strict=True):
+        torch.testing.assert_close(some, all_together)
 
 
 def test_a_pool_of_noise_is_not_told_apart_and_one_that_differs_is():
