@@ -143,8 +143,13 @@ class StudentStage(Objective):
         rows = first[-1].shape[0]  # of an image: 1, or its patches
         if sum(f.numel() * f.element_size() for f in first) * len(images) > self.cache_bytes:
             return False
-        parts = [self._encode(self.detector.signal(part.to(device))) for part in images.split(_CACHE_BATCH)]
-        self._cache = [torch.cat(maps).unflatten(0, (-1, rows)) for maps in zip(*parts, strict=True)]
+        # filled as it is computed: parts that are joined at the end would take the memory twice
+        cache = [f.new_empty((len(images) * rows, *f.shape[1:])) for f in first]
+        for number, part in enumerate(images.split(_CACHE_BATCH)):
+            start = number * _CACHE_BATCH * rows
+            for store, f in zip(cache, self._encode(self.detector.signal(part.to(device))), strict=True):
+                store[start : start + len(f)] = f
+        self._cache = [store.unflatten(0, (-1, rows)) for store in cache]
         return True
 
     def _features(self, x: Tensor, batch: Batch) -> list[Tensor]:
@@ -208,8 +213,10 @@ class DiscriminatorStage(Objective):
         if 4 * math.prod(images.shape) > self.cache_bytes:
             return False
         device = next(self.detector.parameters()).device
-        parts = [self._picture(self.detector.signal(part.to(device))) for part in images.split(_CACHE_BATCH)]
-        self._cache = torch.cat(parts)
+        self._cache = torch.empty(tuple(images.shape), device=device)
+        for number, part in enumerate(images.split(_CACHE_BATCH)):
+            pictures = self._picture(self.detector.signal(part.to(device)))
+            self._cache[number * _CACHE_BATCH : number * _CACHE_BATCH + len(pictures)] = pictures
         return True
 
     @torch.no_grad()

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import torch
 from ignite.engine import Engine, Events
 
 from monai_anomaly.handlers.training.epoch_events import every_epochs
+from monai_anomaly.utils.evenly_spaced import evenly_spaced
 from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["ScoreStatistics"]
@@ -62,11 +62,4 @@ class ScoreStatistics:
 
     def __call__(self, _: Engine) -> None:
         """Fit the statistics."""
-        self.network.fit_scores(*map(_few, self.images))
-
-
-def _few(images: ImageSequence) -> ImageSequence:
-    """Return the images, or evenly spaced ones of very many."""
-    if len(images) <= MOST_IMAGES:
-        return images
-    return images[torch.linspace(0, len(images) - 1, MOST_IMAGES).round().long()]
+        self.network.fit_scores(*(evenly_spaced(images, MOST_IMAGES) for images in self.images))

@@ -17,12 +17,15 @@ from monai_anomaly.networks.nets.ocad.autoencoder import AttentionEncoder, Bottl
 from monai_anomaly.networks.nets.ocad.residual_networks import ResidualDecoder
 from monai_anomaly.networks.nets.ocad.resnet_encoder import ResNetEncoder
 from monai_anomaly.networks.nets.standardized_detector import StandardizedDetector
+from monai_anomaly.utils.evenly_spaced import evenly_spaced
 from monai_anomaly.utils.image_sequence import ImageSequence
 
 __all__ = ["DECODERS", "ENCODERS", "OCAD"]
 
 ENCODERS = ("attention", "resnet18")
 DECODERS = ("conv", "residual")
+_LATENT_BYTES = 2**29
+"""Most memory of the latents that a Gaussian is taken from: 4,096 maps of 32 x 32 x 32, a million vectors of 128."""
 
 
 class OCAD(StandardizedDetector):
@@ -176,7 +179,9 @@ class OCAD(StandardizedDetector):
         """Take center and spread of the latents of normals, in evaluation mode.
 
         Args:
-            images: all training normals ``(N, C, S, S)``, preprocessed, not augmented, on any device.
+            images: all training normals ``(N, C, S, S)``, preprocessed, not augmented, on any device. If their latents
+                would take more than 512 MiB, as many as take that, evenly spaced: maps of very many images do, whose
+                every position is a latent.
             descriptor: what to fit: the detector's own, or one that a training holds fixed for some epochs.
             batch_size: images per forward pass.
 
@@ -185,7 +190,9 @@ class OCAD(StandardizedDetector):
         """
         device = self.score_mean.device
         with eval_mode(self):  # without gradients, too
-            descriptor.fit(torch.cat([self.encode(part.to(device)) for part in images.split(batch_size)]))
+            first = self.encode(images[:1].to(device))
+            some = evenly_spaced(images, max(2, _LATENT_BYTES // (first.numel() * first.element_size())))
+            descriptor.fit(torch.cat([self.encode(part.to(device)) for part in some.split(batch_size)]))
 
     @torch.jit.unused
     def fit_scores(self, images: ImageSequence, held_out: ImageSequence, batch_size: int = 32) -> None:  # type: ignore[override]

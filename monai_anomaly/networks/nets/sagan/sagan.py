@@ -155,8 +155,11 @@ class SAGAN(StandardizedDetector):
         if self.per_position and self.pooling != "mean":
             device = self.score_mean.device
             with eval_mode(self):
-                parts = [self._smooth(self._change(part.to(device))) for part in images.split(batch_size)]
-            self._fit_positions(torch.cat(parts))
+                changes = torch.empty(len(images), 1, *images.shape[2:], device=device)
+                for number, part in enumerate(images.split(batch_size)):
+                    start = number * batch_size  # parts that are joined at the end would take the memory twice
+                    changes[start : start + len(part)] = self._smooth(self._change(part.to(device)))
+            self._fit_positions(changes)
         super().fit_statistics(images, batch_size)
 
     def _fit_positions(self, changes: Tensor) -> None:

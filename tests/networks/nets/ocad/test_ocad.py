@@ -13,6 +13,7 @@ from sklearn.covariance import LedoitWolf
 from torch import nn
 
 from monai_anomaly.networks.blocks.gaussian_descriptor import GaussianDescriptor, saturating
+from monai_anomaly.networks.nets.ocad import ocad
 from monai_anomaly.networks.nets.ocad.ocad import OCAD
 from tests.helpers.ocad_detectors import (
     MAP,
@@ -370,3 +371,17 @@ def test_state_dict_carries_everything_that_scoring_needs(name):
 def test_refuses_arguments_out_of_range(arguments, message):
     with pytest.raises(ValueError, match=message):
         OCAD(**{"image_size": SIZE, **VECTOR, **arguments})
+
+
+def test_a_gaussian_of_latents_that_would_take_too_much_memory_is_that_of_evenly_spaced_normals(monkeypatch):
+    detector = make_detector(MAP, spread="diagonal")
+    images = make_images(detector, 9)
+    channels = detector.descriptor.channels
+    some, expected, everything = (GaussianDescriptor(channels) for _ in range(3))
+    detector.fit_descriptor(images[::2], expected)
+    detector.fit_descriptor(images, everything)
+    size = detector.eval().encode(images[:1]).numel() * 4
+    monkeypatch.setattr(ocad, "_LATENT_BYTES", 5 * size + 3)
+    detector.fit_descriptor(images, some)
+    assert torch.equal(some.center, expected.center) and torch.equal(some.variance, expected.variance)
+    assert not torch.equal(some.center, everything.center)
