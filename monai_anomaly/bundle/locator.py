@@ -14,6 +14,7 @@ from torch import Tensor
 from monai_anomaly.engines.trainer import ObjectiveTrainer
 from monai_anomaly.networks.nets.embedding.embedding import Embedding
 from monai_anomaly.utils.image_sequence import ImageSequence
+from monai_anomaly.utils.kept_memory import give_back_freed_memory
 
 __all__ = ["prepare_locator"]
 
@@ -39,6 +40,7 @@ def prepare_locator(network: Embedding, images: ImageSequence, segmenter_trainer
         segmenter_trainer.run()
     network.eval()
     network.locator.fit(_Stages(network, images), network.image_size)
+    give_back_freed_memory()  # of the segmenter's gradients; the pass fills one large table instead
     logger.info("the shown map has its scale from %d training normals", len(images))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import logging
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["give_back_freed_memory", "keep_freed_memory"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,3 +36,18 @@ def keep_freed_memory(keep: bool = True) -> bool:
         return False
     threshold = _MOST if keep else _LEAST
     return bool(mallopt(_TRIM_THRESHOLD, threshold)) and bool(mallopt(_MMAP_THRESHOLD, threshold))
+
+
+def give_back_freed_memory() -> bool:
+    """Give the system what is free now, where what comes next has no use for blocks of such sizes.
+
+    Returns:
+        whether that was possible: it is with glibc.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library
+        logger.info("the C library has no malloc_trim: it keeps freed memory as it is used to")
+        return False
+    trim(0)
+    return True

@@ -6,7 +6,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["LIMIT", "coreset"]
+__all__ = ["LIMIT", "coreset", "coreset_rows"]
 
 LIMIT = 20_000
 """How many normals neighbors are looked for among: 100 MB of EfficientNet-Lite0's deepest features."""
@@ -32,10 +32,18 @@ def coreset(features: Tensor, limit: int = LIMIT, seed: int = 0) -> Tensor:
     Raises:
         ValueError: on a limit below 1.
     """
+    rows = coreset_rows(len(features), limit, seed)
+    return features if len(rows) == len(features) else features[rows.to(features.device)]
+
+
+def coreset_rows(count: int, limit: int = LIMIT, seed: int = 0) -> Tensor:
+    """Return the rows ``(min(count, limit),)`` that :func:`coreset` keeps of so many features, in order.
+
+    Raises:
+        ValueError: on a limit below 1.
+    """
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}.")
-    count = len(features)
     if count <= limit:
-        return features
-    drawn = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:limit]
-    return features[drawn.sort().values.to(features.device)]
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:limit].sort().values

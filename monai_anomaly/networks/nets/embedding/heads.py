@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from monai_anomaly.networks.blocks.density.checks import check_features
+from monai_anomaly.networks.blocks.density.coreset import coreset_rows
 from monai_anomaly.networks.blocks.density.cosine_distance import CosineDistance
 from monai_anomaly.networks.blocks.density.mahalanobis import MahalanobisDistance
 from monai_anomaly.networks.blocks.density.pool_contrast import PoolContrast
@@ -99,11 +101,18 @@ class Heads(nn.Module):
             normals: ``(N, D)``, of training normals.
             pool: ``(M, D)``, of unlabeled images; M may be 0, and the contrast is then left as it is.
             rows: those of the normals and of the pool that are learned from; None for all.
+
+        Raises:
+            ValueError: without normals, or with features of one that are not finite; as each head says.
         """
         places = (torch.arange(len(normals)), torch.arange(len(pool))) if rows is None else rows
         *distances, contrast = zip(self.columns, self.scores, strict=True)
+        check_features(normals, 1, "normals")
         for columns, distance in distances:
-            distance.fit(columns.of_rows(normals, places[0]))  # type: ignore[operator]
+            kept = places[0]
+            if isinstance(distance, CosineDistance):  # the others are not even copied
+                kept = kept[coreset_rows(len(kept), distance.limit)]
+            distance.fit(columns.of_rows(normals, kept))  # type: ignore[operator]
         if len(places[1]):
             columns, score = contrast
             score.fit(columns.of_rows(normals, places[0]), columns.of_rows(pool, places[1]))  # type: ignore[operator]

@@ -55,6 +55,29 @@ def test_scores_are_to_the_bit_those_of_copies_of_all_features_of_a_part():
         assert torch.equal(torch.cat(found)[part], heads(features[part])[0])
 
 
+def test_heads_of_rows_learn_what_those_of_copies_do_and_from_the_same_neighbors_where_there_is_a_limit():
+    torch.manual_seed(0)
+    normals, pool = torch.randn(40, 6).exp(), torch.randn(9, 6).exp()
+    rows = torch.arange(40)[torch.arange(40) % 3 > 0], torch.tensor([1, 4, 5])
+    kinds = [{"kind": "mahalanobis"}, {"kind": "cosine", "neighbors": 3, "limit": 7}]
+    of_rows, of_copies = (Heads([[0, 2, 3], [1, 2, 5], [0, 4]], 6, distances=kinds, contrast={}) for _ in range(2))
+    of_rows.fit(normals, pool, rows)
+    of_copies.scores[0].fit(normals[rows[0]][:, [0, 2, 3]])
+    of_copies.scores[1].fit(normals[rows[0]][:, [1, 2, 5]])
+    of_copies.scores[2].fit(normals[rows[0]][:, [0, 4]], pool[rows[1]][:, [0, 4]])
+    assert of_rows.scores[1].memory.shape == (7, 3)
+    for one, other in zip(of_rows.state_dict().values(), of_copies.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_features_that_are_not_finite_are_refused_whether_they_are_kept_or_not():
+    features = torch.rand(30, 6)
+    features[17] = torch.nan
+    few = Heads([range(6), range(6)], 6, distances=[{"kind": "cosine", "neighbors": 1, "limit": 1}], contrast={})
+    with pytest.raises(ValueError, match="finite"):
+        few.fit(features, features[:0])
+
+
 def test_very_many_images_are_scored_in_parts(monkeypatch):
     torch.manual_seed(0)
     features, groups = torch.rand(30, 6), [str(i) for i in range(30)]
