@@ -18,7 +18,7 @@ from torch import Tensor
 
 from measurements.bundle_config import read_config
 from measurements.comparison import Comparison
-from monai_anomaly.data.decoding.limited import end_decoders
+from monai_anomaly.data.decoding.process import end_decoders
 from monai_anomaly.utils.stopwatch import Span, Stopwatch
 
 __all__ = ["SCORING_BARS", "TWO_CORES_BAR", "compare_scoring"]

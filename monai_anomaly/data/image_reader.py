@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeAlias, cast
@@ -20,14 +20,15 @@ from pydicom import Dataset
 from monai_anomaly.data.channels import convert_channels
 from monai_anomaly.data.dataset_source import LentFile, dataset_bytes
 from monai_anomaly.data.decoding.jobs import COUNT, FRAME, MASK, Job, do_job
-from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited
+from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited, decoding_ahead
 from monai_anomaly.data.decoding.open_file import ReadRules, open_dicom, open_file, tell_kind
-from monai_anomaly.data.errors import boundary
+from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import SUFFIXES
 from monai_anomaly.data.frame_rule import check_frame_rule, choose_frame, select_frames
 from monai_anomaly.data.frame_source import DecodedImage, FrameSource, cut_out
 from monai_anomaly.data.kept_pictures import KeptPictures
 from monai_anomaly.data.read_limits import ReadLimits
+from monai_anomaly.utils.exceptions import ConfigError
 from monai_anomaly.utils.identity import site_key
 
 __all__ = ["ClinicalImageReader", "Readable"]
@@ -138,6 +139,22 @@ class ClinicalImageReader(ImageReader):
         with boundary("reading the picture"):
             return source.decode(choose_frame(frame, source.frames))
 
+    @contextmanager
+    def reading_ahead(self, pictures: Iterable[tuple[Any, int | None]], *, enough: int | None = None) -> Iterator[None]:
+        """Have files decoded one after the other while the caller, in this block, is busy with those before.
+
+        It changes nothing of what :meth:`read` returns, and does nothing without ``decode_limit``.
+
+        Args:
+            pictures: what this thread will read, in this order: the file and the frame.
+            enough: as of :meth:`read`.
+        """
+        if self.decode_limit is None:
+            yield
+            return
+        with decoding_ahead(self._jobs_ahead(pictures, enough), self.decode_limit):
+            yield
+
     def keep_pictures(self, max_bytes: int) -> None:
         """Keep the pictures of files that are read from now on for :meth:`read_again`.
 
@@ -205,23 +222,31 @@ class ClinicalImageReader(ImageReader):
             return LentFile(content, self._ask)
         key = site_key()
         with boundary("reading the Dataset"):
-            return open_dicom(io.BytesIO(content), self._rules, key)
+            return open_dicom(io.BytesIO(content), self._rules(), key)
 
     def _ask(
         self, task: str, path: PathLike | str, frame: int | None = None, frames: int = 1, enough: int | None = None
     ) -> Any:
         """Return the answer to a question about a file, from this process or from one with limits."""
-        job = self._make_job(task, path)
-        job = replace(job, frame=frame, frames=frames, rules=replace(job.rules, enough=enough))
+        job = self._make_job(task, path, frame, frames, enough)
         return do_job(job) if self.decode_limit is None else decode_limited(job, self.decode_limit)
 
-    def _make_job(self, task: str, path: PathLike | str) -> Job:
+    def _jobs_ahead(self, pictures: Iterable[tuple[Any, int | None]], enough: int | None) -> Iterator[Job]:
+        """Yield the questions about files; what is wrong already will be said when the file is read."""
+        for data, frame in pictures:
+            path = _one_path(data)
+            if isinstance(path, (str, PathLike)):
+                with suppress(ImageReadError, ConfigError):
+                    yield self._make_job(FRAME, path, frame, enough=enough)
+
+    def _make_job(
+        self, task: str, path: PathLike | str, frame: int | None = None, frames: int = 1, enough: int | None = None
+    ) -> Job:
         kind = tell_kind(path)
         key = site_key() if kind == "dicom" and task != MASK else b""  # its error is the site's, not the file's
-        return Job(task, os.path.abspath(path), self._rules, kind, key)
+        return Job(task, os.path.abspath(path), self._rules(enough), kind, key, frame, frames)
 
-    @property
-    def _rules(self) -> ReadRules:
+    def _rules(self, enough: int | None = None) -> ReadRules:
         return ReadRules(
             voi=self.voi,
             masks=self.masks,
@@ -229,6 +254,7 @@ class ClinicalImageReader(ImageReader):
             frames_axis=self.frames_axis,
             value_range=self.value_range,
             limits=self.limits,
+            enough=enough,
         )
 
     def get_data(self, img: DecodedImage) -> tuple[np.ndarray, dict[str, Any]]:

@@ -66,7 +66,7 @@ def picture_facts(values: np.ndarray) -> dict[str, int | float]:
         "colored": float((highest - few.min(0) > least).mean()) if channels > 1 else 0.0,
         "gray_mean": mean,
         "gray_std": std,
-        "gray_zero": float((highest == 0).mean()),
+        "gray_zero": (highest.size - int(np.count_nonzero(highest))) / highest.size,
         "gray_step": _step(lines) if columns > 1 else 0.0,
     }
 

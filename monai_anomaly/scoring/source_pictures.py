@@ -18,6 +18,9 @@ from monai_anomaly.scoring.map_encoders import place_by_spacing
 
 __all__ = ["SourcePictures"]
 
+KEPT_BYTES = 2**28
+"""Of the pixels of pictures that were read to be scored and wait for their overlays: some hundred small ones."""
+
 
 class SourcePictures:
     """Reads a picture that was scored again: the network has a small square of it only, its intensity changed.
@@ -31,6 +34,10 @@ class SourcePictures:
         self._paths: dict[int, str | PathLike[str]] = {int(item["index"]): item["image"] for item in items}
         self._reader = reader
 
+    def keep(self) -> None:
+        """Keep pictures that are read to be scored from now on, the newest, so that they need not be read again."""
+        self._reader.keep_pictures(KEPT_BYTES)
+
     def read(self, index: int, frame: int | None, source_shape: tuple[int, int]) -> DecodedImage:
         """Return the whole frame, with its own colors.
 
@@ -40,9 +47,9 @@ class SourcePictures:
             source_shape: rows and columns that it had when it was scored.
 
         Raises:
-            ImageReadError: when the file cannot be read any more, or has another size by now.
+            ImageReadError: when the picture was not kept, and the file cannot be read any more, or has another size.
         """
-        decoded = self._reader.read(self._paths[index], frame)
+        decoded = self._reader.read_again(self._paths[index], frame)
         if decoded.pixels.shape[1:] != tuple(source_shape):
             raise ImageReadError("inconsistent", "the file has changed since it was scored; score it again.")
         return decoded

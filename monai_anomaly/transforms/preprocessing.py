@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -122,10 +123,11 @@ class Preprocessing(Compose):
             "frames_axis": frames_axis,
             "value_range": value_range,
         }
+        self._enough = None if version == 1 else MARGIN * image_size
         load = LoadClinicalImaged(
             *(("image",), 1 if channels == 1 else None, crop_region),
             min_size=min_size,
-            enough=None if version == 1 else MARGIN * image_size,
+            enough=self._enough,
             meta_key=meta_key,
             decode_limit=decode_limit,
             **reader,
@@ -159,6 +161,23 @@ class Preprocessing(Compose):
             ImageReadError: whatever is wrong with the header.
         """
         return self.reader.count_frames(path)
+
+    @contextmanager
+    def reading_ahead(self, items: Sequence[Mapping[Hashable, Any]]) -> Iterator[None]:
+        """Have the files of items decoded one after the other while, in this block, those before are preprocessed.
+
+        It changes no result, and does nothing without ``decode_limit``, nor for items with masks, which are read in
+        between.
+
+        Args:
+            items: what this thread will preprocess, in this order.
+        """
+        if any("mask" in item for item in items):
+            yield
+            return
+        pictures = [(item["image"], item.get("frame")) for item in items]
+        with self.reader.reading_ahead(pictures, enough=self._enough):
+            yield
 
     def prepare(self, item: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return an item with all steps done but the last, the intensity; for caches, as that is quick to do again.

@@ -4,45 +4,24 @@
 """Decoding in a process of its own, with limits on time and memory; a file that breaks it costs that file.
 
 A header says how large a picture is, and not how long its decoder takes: JPEG scans, tiles, chunks and nested sequences
-cost time that no header announces, and decoders are libraries in C. The process starts with the first file, in a fifth
-to half a second, and serves all readers; several threads have one each. It is started anew and never forked, so that it
-holds nothing of PyTorch.
+cost time that no header announces, and decoders are libraries in C.
 """
 
 from __future__ import annotations
 
-import atexit
-import os
-import signal
-import subprocess
-import sys
 import threading
-from math import inf, isfinite
-from time import monotonic, sleep
-from typing import Any, cast
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from math import isfinite
 
 import numpy as np
 
+from monai_anomaly.data.decoding.ahead import AskedAhead
 from monai_anomaly.data.decoding.jobs import Job
-from monai_anomaly.data.decoding.messages import pack_message, read_answer, read_message, write_all
-from monai_anomaly.data.errors import ImageReadError
+from monai_anomaly.data.decoding.process import give_back_decoder, take_decoder
 from monai_anomaly.data.frame_source import DecodedImage
 
-__all__ = ["check_decode_limit", "decode_limited", "end_decoders"]
-
-PATIENCE = 6
-"""Wall-clock seconds for each second of computing, on a machine with more to do; then the process is ended, too."""
-
-START = 120.0
-"""Seconds after which a process that does not start is given up."""
-
-LOOK = 0.5
-"""Seconds between two looks at the clock."""
-
-MOST_FILES = 1000
-"""Files after which a process is replaced: what a decoder leaks must not add up to the limit of memory."""
-
-MODULE = "monai_anomaly.data.decoding.worker"
+__all__ = ["check_decode_limit", "decode_limited", "decoding_ahead"]
 
 
 def check_decode_limit(seconds: float | None) -> float | None:
@@ -70,171 +49,33 @@ def decode_limited(job: Job, seconds: float) -> DecodedImage | np.ndarray | int:
             ``decode_failed`` when its decoder crashes.
         RuntimeError: when no process can be started.
     """
-    decoder = _take()
+    ahead: AskedAhead | None = getattr(_of_thread, "ahead", None)
+    if ahead is not None and ahead.has(job):
+        return ahead.answer(job)
+    decoder = take_decoder()
     try:
         return decoder.ask(job, seconds)
     finally:
-        if decoder.usable:
-            _idle.append(decoder)
-        else:
-            decoder.end()
+        give_back_decoder(decoder)
 
 
-def end_decoders() -> None:
-    """End the processes that wait for files; the next file starts one."""
-    while _idle:
-        _idle.pop().end()
+@contextmanager
+def decoding_ahead(jobs: Iterable[Job], seconds: float) -> Iterator[None]:
+    """Have the process be at the next file while the caller, in this block, is busy with the one before.
+
+    What :func:`decode_limited` returns or raises for each file is the same.
+
+    Args:
+        jobs: what this thread will ask, in this order. What it asks besides goes to another process, and what it does
+            not ask has been decoded in vain.
+        seconds: as of :func:`decode_limited`.
+    """
+    ahead = _of_thread.ahead = AskedAhead(jobs, seconds)
+    try:
+        yield
+    finally:
+        _of_thread.ahead = None
+        ahead.end()
 
 
-class _Decoder:
-    """One process and the two pipes to it; for one thread at a time."""
-
-    def __init__(self) -> None:
-        self.usable = False
-        self._files = 0
-        self._deadline = inf
-        self._lock = threading.Lock()
-        self.late = False
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {MODULE} import main; main()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # libraries quote headers
-            bufsize=0,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C is for who asks
-        )
-        self._questions, self._answers = cast(Any, self._process.stdin), cast(Any, self._process.stdout)
-        _all.add(self)
-        try:
-            self._deadline = monotonic() + START
-            read_message(self._answers.readinto)
-        except (EOFError, ValueError):
-            self.end()
-            raise RuntimeError(
-                "the process that decodes files cannot be started; set decode_limit to None ('$None' on a command "
-                "line) to decode without one, where every file can be trusted."
-            ) from None
-        self._rest()
-
-    def alive(self) -> bool:
-        """Return whether it still runs; nobody's file is to blame when it has ended between two."""
-        return self._process.poll() is None
-
-    def ask(self, job: Job, seconds: float) -> DecodedImage | np.ndarray | int:
-        """Return the answer; errors as of :func:`decode_limited`."""
-        self._files += 1
-        self.usable = False
-        try:
-            self._deadline = monotonic() + PATIENCE * seconds
-            write_all(self._questions, pack_message({**job.to_plain(), "seconds": seconds}))
-            answer = read_answer(self._answers.readinto)
-        except (EOFError, OSError):
-            self.end()
-            raise _describe_end(self.late, self._process.returncode, seconds) from None
-        finally:
-            self._rest()
-        return answer
-
-    def end(self) -> None:
-        """End the process and wait for its end."""
-        self.usable = False
-        self._process.kill()
-        self._process.wait()
-        self.forget()
-        _all.discard(self)
-
-    def forget(self) -> None:
-        """Close this process's ends of the pipes, and leave the process alone."""
-        self._questions.close()
-        self._answers.close()
-        if self._process.returncode is None:
-            self._process.returncode = 0  # of a parent: not ours to wait for
-
-    def _rest(self) -> None:
-        """Note that nobody waits for an answer."""
-        with self._lock:
-            self._deadline = inf
-            ended = self.late or self._process.returncode is not None
-            self.usable = not ended and self._files < MOST_FILES
-
-    def end_if_late(self) -> None:
-        """End the process when its answer is overdue; whoever waits for it is told by the end of the pipe."""
-        with self._lock:
-            if monotonic() > self._deadline:
-                self.late = True
-                self._process.kill()
-
-
-def _take() -> _Decoder:
-    """Return a process that waits, or a new one."""
-    while True:
-        try:
-            decoder = _idle.pop()
-        except IndexError:
-            _start_watch()
-            return _Decoder()
-        if decoder.alive():
-            return decoder
-        decoder.end()
-
-
-def _environment() -> dict[str, str]:
-    """Return the variables of the process: modules come from where this one has them, never from the current folder."""
-    return {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
-        "PYTHONSAFEPATH": "1",
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-
-
-def _describe_end(late: bool, returned: int | None, seconds: float) -> ImageReadError:
-    """Return why a file has no answer."""
-    too_long = late or (returned is not None and -returned == getattr(signal, "SIGPROF", None))
-    if too_long:
-        return ImageReadError(
-            "budget",
-            f"decoding took more than decode_limit={seconds:g} seconds; raise it, or export the image again.",
-        )
-    if returned is not None and -returned == getattr(signal, "SIGKILL", None):
-        return ImageReadError(
-            "budget", "the system ended the decoder, as it does when memory runs out; export a smaller file."
-        )
-    return ImageReadError("decode_failed", "the decoder crashed on this file; export it again.")
-
-
-def _start_watch() -> None:
-    """Start the one thread that looks after all processes; asking it for each file would take longer than a picture."""
-    global _watch
-    with _watch_lock:
-        if _watch is None:
-            _watch = threading.Thread(target=_watch_all, name="decode_limit", daemon=True)
-            _watch.start()
-
-
-def _watch_all() -> None:
-    while True:
-        sleep(LOOK)
-        for decoder in _all.copy():
-            decoder.end_if_late()
-
-
-def _forget_all() -> None:
-    """Leave the processes of a parent alone: each side of a fork has its own."""
-    global _watch, _watch_lock
-    _idle.clear()
-    for decoder in _all:
-        decoder.forget()
-    _all.clear()
-    _watch, _watch_lock = None, threading.Lock()
-
-
-_idle: list[_Decoder] = []
-_all: set[_Decoder] = set()
-_watch: threading.Thread | None = None
-_watch_lock = threading.Lock()
-atexit.register(end_decoders)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+_of_thread = threading.local()

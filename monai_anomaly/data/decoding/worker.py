@@ -3,7 +3,7 @@
 
 """The process that decodes: reads questions, writes answers, and may be killed by a file without harm to anybody.
 
-:mod:`monai_anomaly.data.decoding.limited` starts it. It ends when its input does, so it does not outlive who asks.
+:mod:`monai_anomaly.data.decoding.process` starts it. It ends when its input does, so it does not outlive who asks.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from monai_anomaly.data.errors import ImageReadError, boundary
 from monai_anomaly.data.file_kind import META_START, check_regular
 from monai_anomaly.utils.identity import site_key, stream_digest
 
-__all__ = ["INPUT_DIGEST", "InputDigests"]
+__all__ = ["INPUT_DIGEST", "FileState", "InputDigests", "file_state"]
 
 INPUT_DIGEST = "input_digest"
 """Key of a record: 64 hexadecimal digits, empty where there is no file, or none that could be read."""
@@ -28,7 +28,7 @@ _OWN_PIXELS = re.compile(rb"ElementDataFile\s*=\s*LOCAL\b")
 _T = TypeVar("_T")
 
 
-class _State(NamedTuple):
+class FileState(NamedTuple):
     """What the file system says of a file, which differs when its bytes were replaced or written to."""
 
     device: int
@@ -48,15 +48,18 @@ class InputDigests:
     """
 
     def __init__(self) -> None:
-        self._last: tuple[str, _State, str] | None = None
+        self._last: tuple[str, FileState, str] | None = None
 
-    def read(self, item: Mapping[str, Any], transform: Callable[[Any], _T]) -> tuple[_T, str]:
+    def read(
+        self, item: Mapping[str, Any], transform: Callable[[Any], _T], before: FileState | None = None
+    ) -> tuple[_T, str]:
         """Return what a transform makes of an item, and the digest of the item's file.
 
         Args:
             item: with ``image``, a path or a picture in memory; the latter's digest is empty, as that of a file of more
                 than 4 GiB, and of a MetaImage's header whose pixels are in another file.
             transform: reads the file.
+            before: the file's state before the first of its bytes was read, where that may be ahead; None for now.
 
         Raises:
             ImageReadError: whatever is wrong with the file; ``inconsistent`` where it changes all the time.
@@ -66,9 +69,9 @@ class InputDigests:
         if not isinstance(path, (str, PathLike)):
             return transform(dict(item)), ""
         for _ in range(_TRIALS):
-            before = _state(path)
+            known, before = before or file_state(path), None
             result = transform(dict(item))
-            digest = self._digest(path, before)
+            digest = self._digest(path, known)
             if digest is not None:
                 return result, digest
         raise ImageReadError("inconsistent", "the file was changed while it was read; score it when it is whole.")
@@ -76,11 +79,11 @@ class InputDigests:
     def of(self, path: str | PathLike[str]) -> str:
         """Return the digest of a file as it is; empty where it cannot be read, is too large, or changes meanwhile."""
         try:
-            return self._digest(path, _state(path)) or ""
+            return self._digest(path, file_state(path)) or ""
         except ImageReadError:
             return ""
 
-    def _digest(self, path: str | PathLike[str], before: _State) -> str | None:
+    def _digest(self, path: str | PathLike[str], before: FileState) -> str | None:
         """Return the digest of a file; None where it is not as it was before."""
         name = os.fspath(path)
         last = self._last
@@ -94,7 +97,7 @@ class InputDigests:
                 if _of(os.fstat(stream.fileno())) != before:
                     return None
                 digest = "" if _has_pixels_elsewhere(stream) else stream_digest(stream, key, LONGEST_FILE)
-        if _state(path) != before:
+        if file_state(path) != before:
             return None
         self._last = (name, before, digest)
         return digest
@@ -107,11 +110,16 @@ def _has_pixels_elsewhere(stream: BinaryIO) -> bool:
     return META_START.match(head) is not None and _OWN_PIXELS.search(head) is None
 
 
-def _state(path: str | PathLike[str]) -> _State:
+def file_state(path: str | PathLike[str]) -> FileState:
+    """Return what differs when a file's bytes do.
+
+    Raises:
+        ImageReadError: for what is no file.
+    """
     with boundary("reading the file"):
         check_regular(path)
         return _of(os.stat(path))
 
 
-def _of(status: os.stat_result) -> _State:
-    return _State(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+def _of(status: os.stat_result) -> FileState:
+    return FileState(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

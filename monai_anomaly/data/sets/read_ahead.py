@@ -9,12 +9,16 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from math import ceil
 from typing import Any, cast
 
 from monai.data.dataloader import DataLoader
 from torch.utils.data import Dataset
 
 __all__ = ["ReadAhead"]
+
+TOGETHER = 8
+"""Images that a thread reads one after the other: enough to decode ahead, and soon done where the caller ends."""
 
 
 class ReadAhead(DataLoader):
@@ -54,13 +58,20 @@ class ReadAhead(DataLoader):
         pool = ThreadPoolExecutor(self.threads, thread_name_prefix="reader")
         numbers: Iterator[list[int]] = iter(cast(Any, self.batch_sampler))
         try:
-            read: deque[list[Future[Any]]] = deque(self._start(pool, batch) for batch in islice(numbers, 1))
+            read: deque[list[Future[list[Any]]]] = deque(self._start(pool, batch) for batch in islice(numbers, 1))
             while read:
-                images = [image.result() for image in read.popleft()]
+                images = [image for part in read.popleft() for image in part.result()]
                 read.extend(self._start(pool, batch) for batch in islice(numbers, 1))
                 yield self.collate_fn(images)
         finally:
-            pool.shutdown(cancel_futures=True)  # of a caller that wants no more, one file for each thread is read on
+            pool.shutdown(cancel_futures=True)  # a few files for each thread are read on
 
-    def _start(self, pool: ThreadPoolExecutor, batch: list[int]) -> list[Future[Any]]:
-        return [pool.submit(self.dataset.__getitem__, index) for index in batch]
+    def _start(self, pool: ThreadPoolExecutor, batch: list[int]) -> list[Future[list[Any]]]:
+        size = min(TOGETHER, ceil(len(batch) / self.threads))
+        return [pool.submit(self._read, batch[at : at + size]) for at in range(0, len(batch), size)]
+
+    def _read(self, indices: list[int]) -> list[Any]:
+        dataset: Any = self.dataset
+        if hasattr(dataset, "__getitems__"):
+            return list(dataset.__getitems__(indices))
+        return [dataset[index] for index in indices]

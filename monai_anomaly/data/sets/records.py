@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from os import PathLike
 from typing import Any
 
 import torch
@@ -13,7 +15,7 @@ from torch.utils.data import Dataset
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE
-from monai_anomaly.data.sets.input_digest import INPUT_DIGEST, InputDigests
+from monai_anomaly.data.sets.input_digest import INPUT_DIGEST, FileState, InputDigests, file_state
 from monai_anomaly.data.sets.quarantine import as_read_error
 
 __all__ = ["RecordDataset", "read_record", "rejected_record"]
@@ -62,13 +64,32 @@ class RecordDataset(Dataset[dict[str, Any]]):
         """
         return self.read(self.data[index])
 
+    def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        """Return several records, as PyTorch's loaders ask for a batch of them.
+
+        Where the transform has ``reading_ahead`` (see
+        :meth:`monai_anomaly.transforms.preprocessing.Preprocessing.reading_ahead`), a file is decoded while the one
+        before it is preprocessed.
+
+        Raises:
+            Exception: whatever the transform raises that is not about reading the file.
+        """
+        items = [self.data[index] for index in indices]
+        states = [_state_of(item) if self.digests else None for item in items]
+        ahead = getattr(self.transform, "reading_ahead", None)
+        with nullcontext() if ahead is None else ahead(items):
+            return [self._read(item, state) for item, state in zip(items, states, strict=True)]
+
     def read(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the record of any item, also one that is not in the data.
 
         Raises:
             Exception: whatever the transform raises that is not about reading the file.
         """
-        return read_record(item, self.transform, self.image_shape, self.digests)
+        return self._read(item)
+
+    def _read(self, item: Mapping[str, Any], before: FileState | None = None) -> dict[str, Any]:
+        return read_record(item, self.transform, self.image_shape, self.digests, before)
 
 
 def read_record(
@@ -76,8 +97,16 @@ def read_record(
     transform: Callable[[Any], Any],
     image_shape: Sequence[int],
     digests: InputDigests | None = None,
+    before: FileState | None = None,
 ) -> dict[str, Any]:
     """Return the record of one item; see :class:`RecordDataset`.
+
+    Args:
+        item: of a data list.
+        transform: as of the data set.
+        image_shape: as of the data set.
+        digests: give the record ``input_digest``; None for none.
+        before: as of :meth:`.InputDigests.read`.
 
     Raises:
         Exception: whatever the transform raises that is not about reading the file.
@@ -87,7 +116,7 @@ def read_record(
         if digests is None:
             record = dict(transform(dict(item)))
         else:
-            read, known[INPUT_DIGEST] = digests.read(item, transform)
+            read, known[INPUT_DIGEST] = digests.read(item, transform, before)
             record = dict(read)
     except Exception as error:
         failure = as_read_error(error)
@@ -121,3 +150,12 @@ def rejected_record(item: Mapping[str, Any], failure: ImageReadError, image_shap
     if "mask" in item:
         record["mask"] = torch.zeros(1, *image_shape[1:])
     return {**record, "warnings": "", "status": "rejected", "code": failure.code, "reason": failure.message}
+
+
+def _state_of(item: Mapping[str, Any]) -> FileState | None:
+    """Return the state of an item's file; None where there is none, which reading it will tell."""
+    if not isinstance(item["image"], (str, PathLike)):
+        return None
+    with suppress(ImageReadError):
+        return file_state(item["image"])
+    return None

@@ -115,7 +115,7 @@ class InferenceWriter:
         guard: looks at every image before it is decided about; None looks at none. Where one frame of a study is
             refused, the study is.
         maps: ``"png"``, ``"npz"``, ``"nifti"``, or ``"none"`` for no maps.
-        overlays: whether to draw overlays, for which each file is read once more.
+        overlays: whether to draw overlays; files whose pictures are too large to be kept are read once more for that.
         sources: gives the source pictures, for overlays, for the page and for the place of a NIfTI map; None where they
             are not to be had.
         gallery: images with pictures on the page; a quarter more where the guard refused some.

@@ -99,7 +99,13 @@ class PictureFiles:
         if overlays and sources is None:
             raise ValueError("overlays need the source pictures; give sources, or overlays=False.")
         self._maps, self._overlays, self._sources, self._map_range = maps, overlays, sources, map_range
+        if self._sources is not None and self._needs_source:
+            self._sources.keep()
         self.start(Path())
+
+    @property
+    def _needs_source(self) -> bool:
+        return self._overlays or self._maps == "nifti"
 
     def start(self, folder: Path) -> None:
         """Begin a run.
@@ -145,7 +151,7 @@ class PictureFiles:
         shape = result.source_shape or result.anomaly_map.shape  # no place known: the map is all there is
         box = result.box or (0, 0, shape[1], shape[0])
         source: DecodedImage | None = None
-        if self._sources is not None and (self._overlays or self._maps == "nifti"):
+        if self._sources is not None and self._needs_source:
             with _noting(pictures.problems, "overlay" if self._overlays else "place of the map"):
                 source = self._sources.read(index, result.frame, shape)
         if self._maps != "none":

@@ -19,10 +19,11 @@ from monai.data import DataLoader, Dataset
 from PIL import Image
 
 from measurements.mutations.seeds import seeds
-from monai_anomaly.data.decoding import limited
+from monai_anomaly.data.decoding import process
 from monai_anomaly.data.decoding.jobs import FRAME, Job
-from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited, end_decoders
+from monai_anomaly.data.decoding.limited import check_decode_limit, decode_limited
 from monai_anomaly.data.decoding.open_file import ReadRules
+from monai_anomaly.data.decoding.process import end_decoders
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.image_reader import ClinicalImageReader
 from tests.helpers.repository import ROOT
@@ -34,7 +35,7 @@ SECONDS = 60.0  # on a machine that is busy with other tests
 def _no_process_is_left():
     yield
     end_decoders()
-    assert not limited._all
+    assert not process._all
 
 
 def _picture(folder: Path, name: str = "a.png", side: int = 64) -> Path:
@@ -109,10 +110,10 @@ def test_a_file_that_takes_too_long_is_refused_and_the_next_one_is_read(tmp_path
 
 
 def test_a_file_that_does_not_compute_but_wait_is_ended_by_the_clock(tmp_path, monkeypatch):
-    monkeypatch.setattr(limited, "PATIENCE", 0.1)
-    decoder = limited._Decoder()
+    monkeypatch.setattr(process, "PATIENCE", 0.1)
+    decoder = process.Decoder()
     os.kill(decoder._process.pid, signal.SIGSTOP)
-    limited._start_watch()
+    process._start_watch()
     with pytest.raises(ImageReadError, match="budget: decoding took more than decode_limit=2 seconds"):
         decoder.ask(_job(_picture(tmp_path)), 2)
     assert not decoder.usable
@@ -128,7 +129,7 @@ def test_a_file_that_does_not_compute_but_wait_is_ended_by_the_clock(tmp_path, m
 )
 def test_the_death_of_the_process_is_an_error_of_the_file(tmp_path, number, words):
     path = _picture(tmp_path)
-    decoder = limited._Decoder()
+    decoder = process.Decoder()
     os.kill(decoder._process.pid, number)
     with pytest.raises(ImageReadError, match=words):
         decoder.ask(_job(path), SECONDS)
@@ -137,11 +138,11 @@ def test_the_death_of_the_process_is_an_error_of_the_file(tmp_path, number, word
 def test_a_process_that_died_between_two_files_costs_no_file(tmp_path):
     path = _picture(tmp_path)
     decode_limited(_job(path), SECONDS)
-    waiting = limited._idle[-1]
+    waiting = process._idle[-1]
     os.kill(waiting._process.pid, signal.SIGKILL)
     waiting._process.wait()
     assert decode_limited(_job(path), SECONDS).pixels.shape == (1, 64, 64)
-    assert waiting not in limited._all
+    assert waiting not in process._all
 
 
 def test_memory_beyond_the_limit_is_refused(tmp_path, monkeypatch):
@@ -151,7 +152,7 @@ def test_memory_beyond_the_limit_is_refused(tmp_path, monkeypatch):
     script = "from monai_anomaly.data.decoding import worker; worker.MEMORY = 150 * 2**20; worker.main()"
     popen = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda command, **rest: popen([*command[:2], script], **rest))
-    decoder = limited._Decoder()
+    decoder = process.Decoder()
     with pytest.raises(ImageReadError, match=r"budget: .* ran out of memory"):
         decoder.ask(_job(path), SECONDS)
     decoder.end()
@@ -163,7 +164,7 @@ def test_threads_have_a_process_each_and_workers_of_a_loader_too(tmp_path):
     with ThreadPoolExecutor(3) as pool:
         sizes = [image.pixels.shape[1] for image in pool.map(reader.read, paths)]
     assert sizes == list(range(40, 52))
-    assert 1 <= len(limited._idle) <= 3
+    assert 1 <= len(process._idle) <= 3
 
     def load(path: str) -> int:
         return int(reader.read(path).pixels.shape[1])
@@ -175,8 +176,8 @@ def test_threads_have_a_process_each_and_workers_of_a_loader_too(tmp_path):
 
 def test_it_ends_with_the_program_that_started_it_even_if_that_is_killed(tmp_path):
     script = (
-        "import sys; from monai_anomaly.data.decoding import limited; "
-        "d = limited._Decoder(); print(d._process.pid, flush=True); sys.stdin.read()"
+        "import sys; from monai_anomaly.data.decoding import process; "
+        "d = process.Decoder(); print(d._process.pid, flush=True); sys.stdin.read()"
     )
     program = subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -18,7 +18,9 @@ from pydicom.dataset import Dataset
 from monai_anomaly.data.sets.records import RecordDataset
 from monai_anomaly.handlers.scoring import picture_files
 from monai_anomaly.handlers.scoring.inference_writer import InferenceWriter
+from monai_anomaly.handlers.scoring.record_file import read_records
 from monai_anomaly.report.overlay import OUTLINE, draw_overlay
+from monai_anomaly.scoring import source_pictures
 from monai_anomaly.scoring.source_pictures import SourcePictures
 from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.transforms.source_map import map_on_source
@@ -119,6 +121,24 @@ def test_a_huge_picture_has_a_smaller_overlay_and_the_record_says_so(tmp_path, m
     assert record["source_shape"] == [48, 90] and record["overlay_shape"] == [24, 45]
     assert Image.open(tmp_path / "out" / record["overlay"]).size == (45, 24)
     assert Image.open(tmp_path / "out" / record["map"]).size == (90, 48)
+
+
+@pytest.mark.parametrize("room", [2**28, 0])
+def test_a_picture_that_is_kept_is_not_decoded_again(tmp_path, monkeypatch, room):
+    monkeypatch.setattr(source_pictures, "KEPT_BYTES", room)
+    files = [_png(tmp_path / f"{name}.png", np.roll(SEEN, number)) for number, name in enumerate("abc")]
+    preprocessing, asked = Preprocessing(image_size=16), []
+    ask = preprocessing.reader._ask
+    preprocessing.reader._ask = lambda *rest, **more: asked.append(rest[1]) or ask(*rest, **more)
+    items = [{"image": str(path), "name": path.name, "index": i} for i, path in enumerate(files)]
+    writer = InferenceWriter(
+        tmp_path / "out", RANGE, overlays=True, sources=SourcePictures(items, preprocessing.reader)
+    )
+    make_evaluator(RecordDataset(items, preprocessing, preprocessing.image_shape), [writer]).run()
+    assert sorted(asked) == sorted([str(path) for path in files] * (1 if room else 2))
+    for record, pixels in zip(read_records(tmp_path / "out" / "records.jsonl"), range(3), strict=True):
+        drawn = np.asarray(Image.open(tmp_path / "out" / record["overlay"])).astype(float)
+        assert np.corrcoef(drawn.mean(axis=2).ravel(), np.roll(SEEN, pixels).ravel())[0, 1] > 0.9
 
 
 def test_a_cine_shows_the_frame_that_the_record_names(tmp_path):
