@@ -13,6 +13,7 @@ from PIL import Image
 
 from monai_anomaly.data.errors import ImageReadError
 from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICTURE_PLACE
+from monai_anomaly.data.sets.cache import decoding
 from monai_anomaly.data.sets.cached import CachedDataset
 from monai_anomaly.transforms.preprocessing import Preprocessing
 
@@ -60,6 +61,14 @@ def test_row_is_the_place_in_the_tensor_also_where_files_share_an_index_or_are_l
     assert batch["index"].tolist() == [0, 0, 2]
     torch.testing.assert_close(dataset.images[batch["row"]], batch["image"], rtol=0, atol=0)
     assert batch["image"][:, 0, 0, 0].tolist() == [0.0, 1.0, 20.0]
+
+
+def test_memory_of_decoded_pictures_goes_back_every_few_images_and_at_the_end(items, monkeypatch):
+    calls = []
+    monkeypatch.setattr(decoding, "GIVE_BACK", 2)
+    monkeypatch.setattr(decoding, "give_back_freed_memory", lambda: calls.append(True))
+    CachedDataset(items[:3], Preprocessing(16), progress=False)
+    assert len(calls) == 2
 
 
 def test_normals_are_the_images_labeled_so(items):
