@@ -22,7 +22,7 @@ from monai_anomaly.bundle.picture_items import Pictures, expand_items, picture_i
 from monai_anomaly.bundle.trained_detector import TrainedDetector
 from monai_anomaly.calibration.calibration import Calibration
 from monai_anomaly.data.sets.input_digest import InputDigests
-from monai_anomaly.data.sets.records import read_record
+from monai_anomaly.data.sets.records import read_records
 from monai_anomaly.engines.consensus_inferer import ConsensusInferer
 from monai_anomaly.engines.evaluator import FORWARD_ERROR, describe_failure
 from monai_anomaly.guard.input_guard import InputGuard
@@ -247,7 +247,7 @@ class AnomalyDetector:
         """Yield a result for each study of items that are to be read."""
         collector = StudyCollector()
         rules: dict[str, Any] = {"alpha": self.false_alarm_rate, "aggregate": self.aggregate}
-        while batch := [self._read(item) for item in islice(items, self.batch_size)]:
+        while batch := self._read(list(islice(items, self.batch_size))):
             self._map(batch, strict)
             for item, refusal in zip(batch, check_frames(self.guard, batch), strict=True):
                 study = collector.add(item, refusal)
@@ -261,10 +261,11 @@ class AnomalyDetector:
         if self.audit is not None:
             self.audit.add({**result.record(), "image": site_hash("file")(result.name)}, self.calibration)
 
-    def _read(self, item: dict[str, Any]) -> dict[str, Any]:
-        if item.get("status") == "rejected":
-            return item
-        return read_record(item, self._preprocessing, self._preprocessing.image_shape, self._digests)
+    def _read(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        rejected = [item.get("status") == "rejected" for item in items]
+        good = [item for item, bad in zip(items, rejected, strict=True) if not bad]
+        read = iter(read_records(good, self._preprocessing, self._preprocessing.image_shape, self._digests))
+        return [item if bad else next(read) for item, bad in zip(items, rejected, strict=True)]
 
     def _map(self, batch: Sequence[dict[str, Any]], strict: bool) -> None:
         """Put map, score and, where the network raised, its error into the items that were read."""

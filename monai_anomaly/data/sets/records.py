@@ -18,7 +18,7 @@ from monai_anomaly.data.picture_facts import PICTURE_FACTS, PICTURE_ORIGIN, PICT
 from monai_anomaly.data.sets.input_digest import INPUT_DIGEST, FileState, InputDigests, file_state
 from monai_anomaly.data.sets.quarantine import as_read_error
 
-__all__ = ["RecordDataset", "read_record", "rejected_record"]
+__all__ = ["RecordDataset", "read_record", "read_records", "rejected_record"]
 
 
 class RecordDataset(Dataset[dict[str, Any]]):
@@ -65,20 +65,9 @@ class RecordDataset(Dataset[dict[str, Any]]):
         return self.read(self.data[index])
 
     def __getitems__(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """Return several records, as PyTorch's loaders ask for a batch of them.
-
-        Where the transform has ``reading_ahead`` (see
-        :meth:`monai_anomaly.transforms.preprocessing.Preprocessing.reading_ahead`), a file is decoded while the one
-        before it is preprocessed.
-
-        Raises:
-            Exception: whatever the transform raises that is not about reading the file.
-        """
+        """Return several records, as PyTorch's loaders ask for a batch of them; see :func:`read_records`."""
         items = [self.data[index] for index in indices]
-        states = [_state_of(item) if self.digests else None for item in items]
-        ahead = getattr(self.transform, "reading_ahead", None)
-        with nullcontext() if ahead is None else ahead(items):
-            return [self._read(item, state) for item, state in zip(items, states, strict=True)]
+        return read_records(items, self.transform, self.image_shape, self.digests)
 
     def read(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the record of any item, also one that is not in the data.
@@ -86,10 +75,30 @@ class RecordDataset(Dataset[dict[str, Any]]):
         Raises:
             Exception: whatever the transform raises that is not about reading the file.
         """
-        return self._read(item)
+        return read_record(item, self.transform, self.image_shape, self.digests)
 
-    def _read(self, item: Mapping[str, Any], before: FileState | None = None) -> dict[str, Any]:
-        return read_record(item, self.transform, self.image_shape, self.digests, before)
+
+def read_records(
+    items: Sequence[Mapping[str, Any]],
+    transform: Callable[[Any], Any],
+    image_shape: Sequence[int],
+    digests: InputDigests | None = None,
+) -> list[dict[str, Any]]:
+    """Return the records of several items; see :class:`RecordDataset`.
+
+    Where the transform has ``reading_ahead`` (see
+    :meth:`monai_anomaly.transforms.preprocessing.Preprocessing.reading_ahead`), a file is decoded while the one before
+    it is preprocessed.
+
+    Raises:
+        Exception: whatever the transform raises that is not about reading the file.
+    """
+    states = [_state_of(item) if digests else None for item in items]
+    ahead = getattr(transform, "reading_ahead", None)
+    with nullcontext() if ahead is None else ahead(items):
+        return [
+            read_record(item, transform, image_shape, digests, state) for item, state in zip(items, states, strict=True)
+        ]
 
 
 def read_record(
