@@ -101,7 +101,8 @@ def _files(folder: Path, n_files: int) -> Counter[str]:
 def _tell(what: str, run: Run, made: Counter[str], same_as: Path | None) -> list[str]:
     wrong = check_records(run.out, made, same_as)
     words = "; ".join(wrong) or "every file one record" + (", the same scores" if same_as else "")
-    computing = f"{1000 * run.scoring:6.1f} ms of computing each, Ray {run.others:.2f} cores"
+    beside = f"Ray {run.others:.2f} cores, all other programs {run.elsewhere:.2f}"
+    computing = f"{1000 * run.scoring:6.1f} ms of computing each, {beside}"
     print(f"{what:<22}{run.rate:8.1f} files a second, {computing}, {run.seconds:.0f} s in all; {words}", flush=True)
     return [f"{what}: {each}" for each in wrong]
 

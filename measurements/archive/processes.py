@@ -67,7 +67,7 @@ def lives(process: int) -> bool:
 
 
 class CpuLog:
-    """Notes from time to time how much the processes below one have computed: those that score, and Ray's others.
+    """Notes from time to time how much is computed: by those below a process that score, by its others, and elsewhere.
 
     Args:
         process: that they are below.
@@ -75,7 +75,7 @@ class CpuLog:
 
     def __init__(self, process: int) -> None:
         self._process = process
-        self._notes: list[tuple[float, float, float]] = []
+        self._notes: list[tuple[float, ...]] = []
         self._seconds: dict[int, tuple[bool, float]] = {}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -88,8 +88,8 @@ class CpuLog:
         self._ended.set()
         self._thread.join()
 
-    def between(self, start: float, end: float) -> tuple[float, float]:
-        """Return the seconds of computing of those that score, with their decoders, and of the others.
+    def between(self, start: float, end: float) -> tuple[float, float, float]:
+        """Return the seconds of computing of those that score, with their decoders, of the others, and of all else.
 
         Args:
             start: as of :func:`time.time`.
@@ -97,9 +97,11 @@ class CpuLog:
         """
         within = [note for note in self._notes if start <= note[0] <= end]
         if len(within) < 2:
-            return float("nan"), float("nan")
-        share = (end - start) / (within[-1][0] - within[0][0])
-        return share * (within[-1][1] - within[0][1]), share * (within[-1][2] - within[0][2])
+            return float("nan"), float("nan"), float("nan")
+        first, last = within[0], within[-1]
+        share = (end - start) / (last[0] - first[0])
+        scoring, others, machine = (share * (late - early) for early, late in zip(first[1:], last[1:], strict=True))
+        return scoring, others, machine - scoring - others
 
     def _watch(self) -> None:
         while not self._ended.wait(1):
@@ -110,7 +112,13 @@ class CpuLog:
                     scoring |= {process, *_below(process, parents)}
                 self._seconds[process] = (process in scoring, _computed(process, self._seconds.get(process)))
             sums = [sum(used for scores, used in self._seconds.values() if scores is which) for which in (True, False)]
-            self._notes.append((time.time(), sums[0], sums[1]))
+            self._notes.append((time.time(), *sums, _machine_computed()))
+
+
+def _machine_computed() -> float:
+    """Return the seconds that all cores have computed, those too that another machine on the same ones took."""
+    user, nice, system, _, _, *interrupts_and_taken = Path("/proc/stat").read_text().split()[1:9]
+    return sum(map(int, (user, nice, system, *interrupts_and_taken))) / os.sysconf("SC_CLK_TCK")
 
 
 def _computed(process: int, before: tuple[bool, float] | None) -> float:

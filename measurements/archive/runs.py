@@ -55,6 +55,7 @@ class Run:
         rate: files a second, once all workers are at work.
         scoring: seconds of computing of those that score, for a file.
         others: of Ray's other processes, in each second.
+        elsewhere: of all other programs of the machine, in each second: how quiet it was.
     """
 
     out: Path
@@ -62,6 +63,7 @@ class Run:
     rate: float
     scoring: float
     others: float
+    elsewhere: float
 
 
 def run_command(
@@ -109,8 +111,9 @@ def run_command(
     if process.returncode != 0:
         raise ValueError(f"{name} ended with {process.returncode}: {text[-800:]}")
     files, start, end = _steady(out, workers)
-    scoring, others = log.between(start, end)
-    return Run(out, seconds, files / (end - start), scoring / files, others / (end - start))
+    took = end - start
+    scoring, others, elsewhere = log.between(start, end)
+    return Run(out, seconds, files / took, scoring / files, others / took, elsewhere / took)
 
 
 def _await_half(out: Path, shards: int, process: subprocess.Popen[str]) -> None:

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+import math
+import os
+import subprocess
+import sys
+import time
 from collections import Counter
 
 import pytest
 
 from measurements.archive.__main__ import main
 from measurements.archive.costs import Prices, cost_table, sizes
+from measurements.archive.processes import CpuLog
 from measurements.archive.runs import check_records
 from monai_anomaly.apps.archive.place import ResultPlace
 from monai_anomaly.apps.archive.record_table import encode_records, part_name
@@ -67,3 +73,17 @@ def test_costs_are_what_the_numbers_make(make_results):
 def test_a_detector_that_is_not_there_is_one_sentence(tmp_path, capsys):
     assert main([str(tmp_path), f"--checkpoint={tmp_path / 'model.pt'}"]) == 1
     assert "there is no" in capsys.readouterr().err
+
+
+def test_what_a_child_computes_is_not_elsewhere():
+    start, code = time.time(), "import time\nwhile time.process_time() < 1.5: pass\ntime.sleep(60)"
+    with CpuLog(os.getpid()) as log, subprocess.Popen([sys.executable, "-c", code]) as child:
+        while len(log._notes) < 3 or log._notes[-1][2] < 1:
+            time.sleep(0.2)
+            assert time.time() < start + 60
+        child.kill()
+    first, last = log._notes[0], log._notes[-1]
+    scoring, others, elsewhere = log.between(first[0], last[0])
+    assert scoring == 0 and others == pytest.approx(last[2] - first[2]) and others > 0
+    assert elsewhere == pytest.approx(last[3] - first[3] - others) and elsewhere > -0.1
+    assert all(map(math.isnan, log.between(last[0] + 1, last[0] + 2)))
