@@ -46,9 +46,10 @@ def score_with_poison(source, output, options, run):
     run_archive(source, output, options, run)
 
 
-def test_a_file_that_ends_every_worker_is_refused(model, pictures, tmp_path):
+@pytest.mark.parametrize(("workers", "shard_size"), [(2, 5), (1, 1)], ids=["alone", "beside the next shard"])
+def test_a_file_that_ends_every_worker_is_refused(model, pictures, tmp_path, workers, shard_size):
     options = ArchiveOptions(str(model), device="cpu", source_names=True, decode_limit=None)
-    run = RunOptions(workers=2, shard_size=5)
+    run = RunOptions(workers=workers, shard_size=shard_size)
     done = FreshProcess(score_with_poison, str(pictures), str(tmp_path / "out"), options, run).wait(2 * LIMIT)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = rows_of(tmp_path / "out")
