@@ -110,7 +110,8 @@ class CpuLog:
             for process in _below(self._process, parents):
                 if WORKER in names[process]:
                     scoring |= {process, *_below(process, parents)}
-                self._seconds[process] = (process in scoring, _computed(process, self._seconds.get(process)))
+                scored, seconds = self._seconds.get(process, (False, 0.0))  # one that is renamed has no name meanwhile
+                self._seconds[process] = (process in scoring or scored, _computed(process, seconds))
             sums = [sum(used for scores, used in self._seconds.values() if scores is which) for which in (True, False)]
             self._notes.append((time.time(), *sums, _machine_computed()))
 
@@ -121,10 +122,10 @@ def _machine_computed() -> float:
     return sum(map(int, (user, nice, system, *interrupts_and_taken))) / os.sysconf("SC_CLK_TCK")
 
 
-def _computed(process: int, before: tuple[bool, float] | None) -> float:
+def _computed(process: int, before: float) -> float:
     """Return the seconds that a process has computed; what was known of one that has ended."""
     try:
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0.0 if before is None else before[1]
+        return before
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -22,6 +22,10 @@ __all__ = ["score_shards"]
 QUEUE_FROM = 8
 """Shards for each worker from which on it has its next one beside it."""
 
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+"""Ray's workers compute in a thread of theirs, whose own part of the C library's memory goes back to the system from
+time to time, whatever :func:`.keep_freed_memory` asks for: in some of them a third of the computing."""
+
 
 def score_shards(
     shards: Sequence[Shard], options: ArchiveOptions, run: RunOptions, *, device: str, **more: Any
@@ -61,6 +65,7 @@ def score_shards(
         ),
         num_cpus=options.threads,
         num_gpus=gpus,
+        runtime_env={"env_vars": ONE_ARENA},
     )
     total = sum(len(shard.items) for shard in shards)
     try:

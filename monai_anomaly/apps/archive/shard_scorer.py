@@ -16,6 +16,7 @@ from monai_anomaly.apps.archive.place import ResultPlace
 from monai_anomaly.apps.archive.record_table import FOLDER, part_name
 from monai_anomaly.apps.archive.shards import Shard
 from monai_anomaly.utils.differences import differences
+from monai_anomaly.utils.kept_memory import keep_freed_memory
 from monai_anomaly.utils.lean_import import hide_optional_packages
 
 __all__ = ["ShardScorer"]
@@ -98,6 +99,7 @@ class ShardScorer:
         from monai_anomaly.apps.archive.settings import archive_settings, open_detector
 
         torch.set_num_threads(self._options.threads)
+        keep_freed_memory()
         detector = open_detector(self._options, self._device)
         changed = differences(self._settings, archive_settings(detector, self._options, self._device))
         if changed:
