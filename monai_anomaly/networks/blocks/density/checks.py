@@ -35,7 +35,6 @@ def check_features(features: Tensor, least: int, whose: str) -> None:
     Raises:
         ValueError: when there are fewer, or a feature is not finite.
     """
-    if len(features) < least or not all(
-        bool(part.isfinite().all()) for part in features.split(BLOCK)
-    ):  # it copies them
+    finite = all(bool(part.isfinite().all()) for part in features.split(BLOCK))  # in parts, as it copies them
+    if len(features) < least or not finite:
         raise ValueError(f"at least {least} {whose} with finite features are needed, got {len(features)}.")
