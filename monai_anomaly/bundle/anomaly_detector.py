@@ -158,14 +158,16 @@ class AnomalyDetector:
         pictures = picture_items(x, self._preprocessing, self.frames, value_range)
         return self._with_bar(pictures, progress)
 
-    def score_items(self, items: Iterable[dict[str, Any]]) -> Iterator[Result]:
+    def score_items(self, items: Iterable[dict[str, Any]], *, ahead: bool = False) -> Iterator[Result]:
         """Yield the result of each item of a data list, in order, ``batch_size`` frames at a time.
 
         Args:
             items: as :func:`~monai_anomaly.data.lists.datalist.load_datalist` gives them: ``image`` (path), ``name``
                 and possibly ``frame`` or ``frames``.
+            ahead: ask for all items of a batch before the first of them is read, so that a file is decoded while the
+                one before it is preprocessed; without it each is read before the next is asked for.
         """
-        return self._results(expand_items(items, self._preprocessing, self.frames))
+        return self._results(expand_items(items, self._preprocessing, self.frames), ahead=ahead)
 
     def keep_pictures(self, max_bytes: int) -> None:
         """Keep decoded files from now on, so that :attr:`.Result.picture` reads none again when it is asked for first.
@@ -230,24 +232,25 @@ class AnomalyDetector:
             x = list(x)
         elif single_picture(x):
             raise TypeError("samples are many: give a list of pictures, a folder, or an array of them.")
-        for number, result in enumerate(
-            self._results(picture_items(x, self._preprocessing, self.frames, value_range).items)
-        ):
+        pictures = picture_items(x, self._preprocessing, self.frames, value_range)
+        for number, result in enumerate(self._results(pictures.items, ahead=pictures.ahead)):
             result.require_score(f"sample {number}: ")
             yield result
 
     def _with_bar(self, pictures: Pictures, progress: bool | None) -> Iterator[Result]:
         disable = None if progress is None else not progress
         with tqdm(total=pictures.total, desc="scoring", unit="image", disable=disable) as bar:
-            for result in self._results(pictures.items):
+            for result in self._results(pictures.items, ahead=pictures.ahead):
                 bar.update()
                 yield result
 
-    def _results(self, items: Iterator[dict[str, Any]], *, strict: bool = False) -> Iterator[Result]:
+    def _results(
+        self, items: Iterator[dict[str, Any]], *, ahead: bool = False, strict: bool = False
+    ) -> Iterator[Result]:
         """Yield a result for each study of items that are to be read."""
         collector = StudyCollector()
         rules: dict[str, Any] = {"alpha": self.false_alarm_rate, "aggregate": self.aggregate}
-        while batch := self._read(list(islice(items, self.batch_size))):
+        while batch := self._read(islice(items, self.batch_size), ahead):
             self._map(batch, strict)
             for item, refusal in zip(batch, check_frames(self.guard, batch), strict=True):
                 study = collector.add(item, refusal)
@@ -261,7 +264,13 @@ class AnomalyDetector:
         if self.audit is not None:
             self.audit.add({**result.record(), "image": site_hash("file")(result.name)}, self.calibration)
 
-    def _read(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _read(self, items: Iterator[dict[str, Any]], ahead: bool) -> list[dict[str, Any]]:
+        """Return the records of a batch."""
+        if not ahead:
+            return [record for item in items for record in self._read_known([item])]
+        return self._read_known(list(items))
+
+    def _read_known(self, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         rejected = [item.get("status") == "rejected" for item in items]
         good = [item for item, bad in zip(items, rejected, strict=True) if not bad]
         read = iter(read_records(good, self._preprocessing, self._preprocessing.image_shape, self._digests))

@@ -25,12 +25,16 @@ __all__ = ["Pictures", "expand_items", "picture_items", "single_picture"]
 class Pictures:
     """Items for each frame of pictures, made when they are asked for, and the number of pictures, where it is known.
 
+    ``ahead`` says whether an item may be asked for before the one before it was read: whoever gives pictures one by one
+    may remove each when the next is asked for.
+
     An item has ``image`` (what the preprocessing reads), ``name``, ``origin`` (the same as ``image``, for later),
     ``study_frames`` and, where known, ``frame``; one of a picture that is none is a rejected record.
     """
 
     items: Iterator[dict[str, Any]]
     total: int | None
+    ahead: bool
 
 
 def single_picture(x: Any) -> bool:
@@ -61,14 +65,15 @@ def picture_items(
     """
     if isinstance(x, (str, PathLike)):
         listed = load_datalist(x, "inference", source_names=True)
-        return Pictures(expand_items(iter(listed), preprocessing, frames), len(listed))
+        return Pictures(expand_items(iter(listed), preprocessing, frames), len(listed), ahead=True)
     if isinstance(x, (bytes, Mapping)) or not isinstance(x, Iterable):
         raise TypeError(
             f"what is scored must be a path, an array, a tensor, an image of Pillow, a Dataset of pydicom, or many of "
             f"them, got {type(x).__name__}."
         )
     named = (_item(number, picture, preprocessing, value_range, strict) for number, picture in enumerate(x))
-    return Pictures(expand_items(named, preprocessing, frames), len(x) if isinstance(x, Sized) else None)
+    total = len(x) if isinstance(x, Sized) else None
+    return Pictures(expand_items(named, preprocessing, frames), total, ahead=isinstance(x, (list, tuple)))
 
 
 def expand_items(

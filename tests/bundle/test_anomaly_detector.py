@@ -19,6 +19,7 @@ from monai_anomaly.bundle import TrainedDetector
 from monai_anomaly.data.errors import DataListError, ImageReadError
 from monai_anomaly.data.lists.datalist import load_datalist
 from monai_anomaly.data.picture_facts import picture_facts
+from monai_anomaly.transforms.preprocessing import Preprocessing
 from monai_anomaly.transforms.source_map import map_on_source
 from monai_anomaly.utils.exceptions import CalibrationError
 from monai_anomaly.utils.identity import keyed_hash, site_key
@@ -83,6 +84,32 @@ def test_every_form_of_a_picture_has_the_same_result(detector, pictures, tmp_pat
         assert other.record() | same == first.record() | same
         np.testing.assert_array_equal(other.anomaly_map, first.anomaly_map)
         np.testing.assert_array_equal(other.picture, first.picture)
+
+
+def test_pictures_that_go_when_the_next_is_asked_for_are_read_before(model, pictures, tmp_path, monkeypatch):
+    detector, sizes, ahead = ma.load(model, device="cpu", batch_size=4), [], Preprocessing.reading_ahead
+
+    def note(self, items):
+        sizes.append(len(items))
+        return ahead(self, items)
+
+    monkeypatch.setattr(Preprocessing, "reading_ahead", note)
+
+    def one_by_one():
+        for path in sorted(pictures.glob("*.png")):
+            copied = tmp_path / path.name
+            copied.write_bytes(path.read_bytes())
+            yield copied
+            copied.unlink()
+
+    scores = [result.score for result in detector.score(one_by_one())]
+    assert set(sizes) == {1} and not list(tmp_path.iterdir())
+    sizes.clear()
+    assert [result.score for result in detector.score(sorted(pictures.glob("*.png")))] == scores
+    assert sizes[:3] == [4, 4, 1]
+    sizes.clear()
+    assert [result.score for result in detector.score(pictures) if result.score is not None] == scores
+    assert sizes[0] == 4
 
 
 def test_many_give_an_iterator_in_order(detector, pictures, capfd):

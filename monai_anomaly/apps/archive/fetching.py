@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -59,16 +58,16 @@ def fetched(items: Iterable[dict[str, Any]], folder: Path) -> Generator[Fetched,
 
     Args:
         items: with ``image``, a path or a URL.
-        folder: for copies.
+        folder: for copies, which are there until they are discarded; its owner removes those that never are.
 
     Raises:
         FetchingError: when a store gives a file to none of several tries.
     """
-    with tempfile.TemporaryDirectory(dir=folder) as copies, ThreadPoolExecutor(THREADS) as threads:
+    with ThreadPoolExecutor(THREADS) as threads:
         rest = iter(items)
 
         def start(item: dict[str, Any]) -> Future[Fetched]:
-            return threads.submit(_fetch, item, Path(copies))
+            return threads.submit(_fetch, item, folder)
 
         ahead = deque(start(item) for item in islice(rest, AHEAD))
         while ahead:

@@ -94,7 +94,7 @@ class _Scoring:
                 yield each.item if each.refusal is None else self._refused(each.item, each.refusal)
 
         with closing(fetched(items, self._folder)) as files:
-            for result in self._detector.score_items(readable()):
+            for result in self._detector.score_items(readable(), ahead=True):
                 each = taken.pop(0)
                 self._add(each.item, result)
                 each.discard()
