@@ -36,12 +36,12 @@ class Deadly:
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
-    def score_items(self, items):
+    def score_items(self, items, **options):
         for item in items:
             if item["name"] in self._poison and item.get("status") != "rejected":
                 raise Ended
             self.scored.append(item["name"])
-            yield from self._inner.score_items([item])
+            yield from self._inner.score_items([item], **options)
 
 
 @pytest.fixture(scope="module")
