@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, compare, keep and draw; return 1 where a part failed, which leaves the others."""
     parser = argparse.ArgumentParser(prog="python -m measurements.benchmark", description=__doc__)
     names = list(dict.fromkeys(part.name for part in PARTS))
-    parser.add_argument("--short", action="store_true", help="in two minutes, with more noise; keeps and draws nothing")
+    parser.add_argument("--short", action="store_true", help="in minutes, with more noise; keeps and draws nothing")
     parser.add_argument("--parts", nargs="+", choices=names, default=names, help="which measurements (default: all)")
     parser.add_argument("--history", type=Path, default=HISTORY, metavar="FILE", help="default: the repository's")
     parser.add_argument("--page", type=Path, default=Path("output/benchmark/index.html"), metavar="FILE")

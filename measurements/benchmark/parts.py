@@ -146,7 +146,7 @@ def _processes(numbers: Mapping[str, Any]) -> list[Figure]:
 PARTS = (
     *(_timings(bundle) for bundle in BUNDLES),
     Part("exports", _exports, short=("--passes", "4")),
-    Part("large_training_set", _caches, ("--images", "4000"), short=("--images", "400", "--epochs", "1"), folder=True),
+    Part("large_training_set", _caches, ("--images", "4000"), folder=True, in_short=False),
     Part("start", _starts, short=("--rounds", "1", "--only", "predict PNG, .pt"), model=True),
     Part("processes", _processes, in_short=False),
 )
