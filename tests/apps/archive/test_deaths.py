@@ -31,11 +31,11 @@ class DeadlyScorer(ShardScorer):
         problem = super()._open()
         score_items = self._detector.score_items
 
-        def deadly(items):
+        def deadly(items, **words):
             for item in items:
                 if item["name"] == POISON and item.get("status") != "rejected":
                     os.kill(os.getpid(), signal.SIGKILL)
-                yield from score_items([item])
+                yield from score_items([item], **words)
 
         self._detector.score_items = deadly
         return problem
