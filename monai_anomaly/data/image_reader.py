@@ -130,11 +130,14 @@ class ClinicalImageReader(ImageReader):
             ImageReadError: whatever is wrong with the file; the only exception that a file can cause.
         """
         path = _one_path(data)
+        picture = self._decode(path, frame, enough)
+        if self._kept is not None and isinstance(path, (str, PathLike)) and picture.reduced_from is None:
+            self._kept.put(os.fspath(path), picture)  # who asks again wants all pixels
+        return picture
+
+    def _decode(self, path: Readable, frame: int | None, enough: int | None = None) -> DecodedImage:
         if isinstance(path, (str, PathLike)):
-            picture = cast(DecodedImage, self._ask(FRAME, path, frame, enough=enough))
-            if self._kept is not None and picture.reduced_from is None:  # who asks again wants all pixels
-                self._kept.put(os.fspath(path), picture)
-            return picture
+            return cast(DecodedImage, self._ask(FRAME, path, frame, enough=enough))
         source = self.open_dataset(path) if isinstance(path, Dataset) else path
         with boundary("reading the picture"):
             return source.decode(choose_frame(frame, source.frames))
@@ -164,7 +167,7 @@ class ClinicalImageReader(ImageReader):
         self._kept = KeptPictures(max_bytes)
 
     def read_again(self, data: Readable, frame: int | None = None) -> DecodedImage:
-        """Return a frame that was read before: the kept one, once, else as :meth:`read` does.
+        """Return a frame that was read before: the kept one, once, else as :meth:`read` does, which is not kept.
 
         Args:
             data: as of :meth:`read`.
@@ -176,7 +179,7 @@ class ClinicalImageReader(ImageReader):
         kept = (
             self._kept.take(os.fspath(data), frame or 0) if self._kept and isinstance(data, (str, PathLike)) else None
         )
-        return self.read(data, frame) if kept is None else kept
+        return self._decode(data, frame) if kept is None else kept
 
     def read_frames(self, path: PathLike | str, rule: str = "all") -> Iterator[DecodedImage]:
         """Decode several frames of a file one after the other; without ``decode_limit`` its header is checked once.

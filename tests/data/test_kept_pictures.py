@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from monai_anomaly.data.frame_source import DecodedImage
+from monai_anomaly.data.image_reader import ClinicalImageReader
 from monai_anomaly.data.kept_pictures import KeptPictures
 
 BYTES = 4 * 4 * 8
@@ -47,3 +49,19 @@ def test_a_picture_above_the_bound_is_not_kept():
     assert kept.take("a", 0) is None
     kept.put("a", make(1))
     assert kept.take("a", 1) is not None
+
+
+def test_what_is_read_again_takes_no_room_from_what_waits(tmp_path):
+    paths = [tmp_path / "a.png", tmp_path / "b.png"]
+    for path in paths:
+        Image.fromarray(np.zeros((40, 40), np.uint8)).save(path)
+    reader, asked = ClinicalImageReader(), []
+    ask = reader._ask
+    reader._ask = lambda *rest, **more: asked.append(rest[1]) or ask(*rest, **more)
+    reader.keep_pictures(40 * 40)  # one picture
+    reader.read(paths[0])
+    reader.read(paths[1])  # in place of the first
+    reader.read_again(paths[0])
+    assert asked == [*paths, paths[0]]
+    reader.read_again(paths[1])  # is still there
+    assert asked == [*paths, paths[0]]
